@@ -1,0 +1,97 @@
+# The DMT book. `make help` lists what can be asked for; `make book` and `make test` are the two commands that matter.
+
+PYTHON ?= python3#  the interpreter that makes the environment, 3.10 or newer
+VENV ?= .venv#      the environment; one made elsewhere can be shared between clones
+BUILD ?= _build#    where everything made goes
+BUDGET ?=#          the share of full training that the chapters spend, 0.1 say; empty: what each chapter states
+ARGS ?=#            more arguments for pytest: make test ARGS="-k slider"
+URL ?=#             for make repo-url
+
+BIN := $(VENV)/bin
+EXECUTED := $(BUILD)/executed
+SITE := $(BUILD)/html/index.html
+TOC := $(shell sed -nE 's/^[- ]*(root|file): *//p' book/_toc.yml)
+CHAPTERS := $(patsubst book/%.py,%,$(wildcard $(TOC:%=book/%.py)))
+PAGES := $(wildcard $(TOC:%=book/%.md))
+LIBRARY := $(shell find dmtlib -name '*.py')
+RECORDS := $(shell find results -type f 2>/dev/null)
+
+# Only the book's own environment follows requirements.txt; one given from elsewhere is taken as it is once it exists.
+ifeq ($(VENV),.venv)
+ENVIRONMENT := $(VENV)/.installed
+$(ENVIRONMENT): requirements.txt constraints.txt pyproject.toml
+else
+ENVIRONMENT := $(BIN)/jupyter-book
+endif
+
+export PYTHONPATH := $(CURDIR)# this clone's dmtlib, whichever clone the environment was made by
+export PYTHONHASHSEED := 0
+export PYDEVD_DISABLE_FILE_VALIDATION := 1# or each kernel warns about frozen modules
+export URL
+COMMIT_TIME := $(shell git log -1 --format=%ct 2>/dev/null)
+ifneq ($(COMMIT_TIME),)
+export SOURCE_DATE_EPOCH := $(COMMIT_TIME)
+endif
+
+.PHONY: book test lab sync venv repo-url clean help FORCE
+.PRECIOUS: book/%.ipynb
+.DEFAULT_GOAL := help
+
+book: $(SITE) ## Run every chapter that changed and render the site
+	@echo $(abspath $(SITE))
+
+test: $(ENVIRONMENT) ## Run all tests
+	OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 $(ARGS)
+
+lab: $(ENVIRONMENT) ## Open the chapters in JupyterLab
+	$(BIN)/jupyter lab --notebook-dir=. --LabApp.default_url=/lab/tree/book
+
+sync: $(ENVIRONMENT) ## Write each chapter's first cell and notebook from its text
+	@$(BIN)/python tools/chapters.py sync
+
+venv: $(ENVIRONMENT) ## Make the environment
+
+repo-url: $(ENVIRONMENT) ## Set the book's public address: make repo-url URL=https://github.com/OWNER/NAME
+	@$(BIN)/python tools/chapters.py repository "$$URL"
+
+clean: ## Remove everything that was built (not the environment)
+	rm -rf $(BUILD)
+
+help: ## Show this list
+	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/make \1 \2/p' Makefile | awk '{ printf "%s %-9s ", $$1, $$2; $$1 = $$2 = ""; print }'
+
+$(ENVIRONMENT):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "Python 3.10 or newer is needed: make PYTHON=…")'
+	@echo 'Installing into $(VENV): some minutes and 6 GB, most of it torch'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt \
+		$$($(BIN)/python -c 'import sys; print("-c constraints.txt" if sys.version_info[:2] == (3, 11) else "")')
+	@touch $@
+
+# What the chapters' results depend on besides files' contents: which files there are, and the budget. Kept when the same.
+# (The + looks even in a dry run, which would otherwise announce every chapter.)
+$(BUILD)/inputs.txt: FORCE
+	+@mkdir -p $(BUILD)
+	+@printf '%s\n' 'budget $(BUDGET)' $(sort $(LIBRARY) $(RECORDS)) | cmp -s - $@ || \
+		printf '%s\n' 'budget $(BUDGET)' $(sort $(LIBRARY) $(RECORDS)) > $@
+
+# A chapter runs again when its text, its notebook, the library or a record changed.
+$(EXECUTED)/%.ipynb: book/%.py book/%.ipynb $(LIBRARY) $(RECORDS) $(BUILD)/inputs.txt tools/run_chapter.py | $(ENVIRONMENT)
+	@DMT_STATIC=1 $(BIN)/python tools/run_chapter.py $< $@ $(if $(BUDGET),budget=$(BUDGET))
+
+# A chapter that has no notebook yet gets one.
+book/%.ipynb: | book/%.py $(ENVIRONMENT)
+	@$(BIN)/python tools/chapters.py sync
+
+# Rendered from scratch, because a second, incremental rendering would not repeat the first one's warnings.
+# The site is replaced only once its successor is complete.
+$(SITE): $(CHAPTERS:%=$(EXECUTED)/%.ipynb) $(PAGES) $(shell find book/_static -type f) book/_toc.yml book/references.bib \
+		_config.yml tools/repository_links.py | $(ENVIRONMENT)
+	@rm -rf $(BUILD)/stage $(BUILD)/render
+	@mkdir -p $(BUILD)/stage
+	@cp -R $(CHAPTERS:%=$(EXECUTED)/%.ipynb) $(PAGES) book/_static book/_toc.yml book/references.bib $(BUILD)/stage
+	@echo rendering
+	@$(BIN)/jupyter-book build $(BUILD)/stage --config _config.yml --path-output $(BUILD)/render -W -n --keep-going -q >$(BUILD)/render.log
+	@rm -rf $(BUILD)/html
+	@mv $(BUILD)/render/_build/html $(BUILD)/html
+	@touch $@

@@ -1,0 +1,30 @@
+"""Dynamic Mutual Training for semi-supervised learning (Feng et al., Pattern Recognition 2022).
+
+The method is a handful of pure functions that can be lifted into other code: :func:`dynamic_loss` first of all.
+"""
+
+from .method.difference_sampling import difference_maximized_subsets
+from .method.dynamic_loss import disagreement_cases, dynamic_loss, dynamic_weights, weighted_cross_entropy
+from .method.mixup import mixup, mixup_loss
+from .method.pseudo_labels import entropy, pseudo_label, select_top_images
+from .method.rules import RULES
+from .method.schedules import gamma_ramp
+from .models.wideresnet import WideResNet
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "RULES",
+    "WideResNet",
+    "difference_maximized_subsets",
+    "disagreement_cases",
+    "dynamic_loss",
+    "dynamic_weights",
+    "entropy",
+    "gamma_ramp",
+    "mixup",
+    "mixup_loss",
+    "pseudo_label",
+    "select_top_images",
+    "weighted_cross_entropy",
+]

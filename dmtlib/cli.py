@@ -1,0 +1,104 @@
+"""The command line: ``python -m dmtlib train | presets | table``.
+
+Whatever is wrong with a command is told in one line on standard error, with exit code 2 and no traceback.
+"""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .presets import METHODS, PRESETS, preset
+
+app = typer.Typer(
+    add_completion=False, help="Dynamic Mutual Training: train, compare, reproduce.", rich_markup_mode=None
+)
+
+
+@app.command()
+def train(
+    name: Annotated[str, typer.Argument(metavar="PRESET", help=f"One of: {', '.join(PRESETS)}.")],
+    method: Annotated[str, typer.Option(help=f"One of: {', '.join(METHODS)}.")] = "dmt",
+    seed: Annotated[int, typer.Option(help="Seed of the labeled subset and of everything random.")] = 0,
+    budget: Annotated[float, typer.Option(help="Share of the full training length, in (0, 10].")] = 1.0,
+    runs: Annotated[Path, typer.Option(help="Folder of run directories.")] = Path("runs"),
+    device: Annotated[str, typer.Option(help="auto, cuda, mps or cpu.")] = "auto",
+    results: Annotated[Path | None, typer.Option(help="Also copy the record to this folder of records.")] = None,
+) -> None:
+    """Train, or go on where the same command was stopped."""
+    from .evidence.records import record_path, write_record
+    from .training.curriculum import train as run
+    from .training.runs import RunDirectory
+
+    config = preset(name, method, seed, budget)
+    directory = RunDirectory.of(config, runs)
+    finished_before = directory.record is not None
+    record = run(config, runs=runs, device=device)
+    file = directory.path / "result.json"
+    if results is not None:
+        file = record_path(results, record)
+        write_record(file, record)
+    print(
+        f"{name} {method} seed {seed}{' was finished before' if finished_before else ''}: test accuracy "
+        f"{record['test_accuracy']:.2f}% (fine-grained {record['fine_grained_accuracy']:.2f}%), record {file}"
+    )
+
+
+@app.command()
+def presets() -> None:
+    """List the presets and the methods."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, header_style="bold")
+    for column in ("preset", "data", "labels", "network", "batch (labeled)", "length of a phase"):
+        table.add_column(column)
+    for name in PRESETS:
+        c = preset(name, "dmt")
+        length = f"{c.phase_steps} steps" if c.phase_steps else f"{c.phase_epochs:g} epochs"
+        network, batch = f"WRN-{c.depth}-{c.widen_factor}", f"{c.batch_size} ({c.labeled_per_batch})"
+        table.add_row(name, c.data, str(c.num_labels), network, batch, length)
+    Console().print(table)
+    print(f"methods: {', '.join(METHODS)}")
+
+
+@app.command()
+def table(
+    name: Annotated[str, typer.Argument(metavar="TABLE", help="digits")],
+    results: Annotated[Path, typer.Option(help="Folder of records.")] = Path("results"),
+) -> None:
+    """Print a table made from the records in a folder; a cell without a record says "not run"."""
+    from .evidence.tables import TABLES, render
+
+    if name not in TABLES:
+        raise ValueError(f"table must be one of {', '.join(TABLES)}, got {name!r}")
+    if not results.is_dir():
+        raise ValueError(f"{results} is no folder of records")
+    print(render(TABLES[name](results)))
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line; the exit code is 0, 2 for a command that cannot be carried out, 130 when interrupted."""
+    from .training.runs import RunError
+
+    warnings.showwarning = lambda message, *_, **__: print(f"warning: {message}", file=sys.stderr)
+    try:
+        return app(arguments, standalone_mode=False) or 0
+    except (RunError, ValueError) as error:
+        return _refuse(str(error))
+    except (KeyboardInterrupt, typer.Abort):
+        print("stopped; the same command goes on from here", file=sys.stderr)
+        return 130
+    except Exception as error:  # a wrong option or command: click's classes, which newer typers carry inside
+        if not hasattr(error, "format_message"):
+            raise
+        return _refuse(error.format_message())
+
+
+def _refuse(message: str) -> int:
+    print(f"error: {' '.join(message.split())}", file=sys.stderr)
+    return 2

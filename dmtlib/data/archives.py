@@ -1,0 +1,94 @@
+"""Reading the files of a folder, a tar or a zip one after the other; an archive is never unpacked to disk."""
+
+from __future__ import annotations
+
+import lzma
+import stat
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+
+MAX_FILE_BYTES = 64 * 2**20  # a picture of 64 MiB is none: refused before it is read
+
+DAMAGE = (tarfile.TarError, zipfile.BadZipFile, lzma.LZMAError, zlib.error, EOFError, OSError, RuntimeError)
+
+
+def read_files(path: str | Path, suffixes: tuple[str, ...]) -> Iterator[tuple[str, bytes]]:
+    """Yield name and content of every file whose name ends in one of ``suffixes``; hidden files are passed over.
+
+    Args:
+        path: a folder, or a .tar (plain, .gz, .bz2, .xz) or .zip archive.
+        suffixes: in lower case; upper-case names match too.
+
+    Raises:
+        ValueError: no such path, not an archive, a damaged one, or a member that is a link, a device, larger than
+            64 MiB or named to land outside the archive. One line, naming it.
+    """
+    path = Path(path)
+    if path.is_dir():
+        files = _folder_files(path)
+    elif not path.is_file():
+        raise ValueError(f"{path}: no such file or folder")
+    elif zipfile.is_zipfile(path):
+        files = _zip_files(path)
+    elif _is_tar(path):
+        files = _tar_files(path)
+    else:
+        raise ValueError(f"{path}: neither a folder nor a readable .tar, .tar.gz, .tar.xz or .zip archive")
+
+    last = None
+    try:
+        for name, size, read in files:
+            parts = PurePosixPath(name).parts
+            if not name.lower().endswith(suffixes) or any(p.startswith(".") or p == "__MACOSX" for p in parts):
+                continue
+            if size > MAX_FILE_BYTES:
+                raise ValueError(f"{path}: {name!r} is larger than {MAX_FILE_BYTES // 2**20} MiB: refused")
+            yield "/".join(parts), read()
+            last = name
+    except DAMAGE as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        where = f" after {last!r}" if last else ""
+        raise ValueError(f"{path}: damaged{where}: {reason}") from None
+
+
+def _folder_files(path: Path):
+    """Four levels deep, no further: links are followed here, and a circle of them must end."""
+    for pattern in ("*", "*/*", "*/*/*", "*/*/*/*"):
+        for file in sorted(path.glob(pattern)):
+            if file.is_file():
+                yield file.relative_to(path).as_posix(), file.stat().st_size, file.read_bytes
+
+
+def _zip_files(path: Path):
+    with zipfile.ZipFile(path) as archive:
+        for member in archive.infolist():
+            kind = stat.S_IFMT(member.external_attr >> 16)
+            _refuse_unsafe(path, member.filename, is_plain=kind in (0, stat.S_IFREG, stat.S_IFDIR))
+            if not member.is_dir():
+                yield member.filename, member.file_size, lambda member=member: archive.read(member)
+
+
+def _tar_files(path: Path):
+    with tarfile.open(path, "r|*") as archive:  # a stream: forwards only, nothing kept
+        for member in archive:
+            _refuse_unsafe(path, member.name, is_plain=member.isfile() or member.isdir())
+            if member.isfile():
+                yield member.name, member.size, lambda member=member: archive.extractfile(member).read()
+
+
+def _is_tar(path: Path) -> bool:
+    try:
+        return tarfile.is_tarfile(path)
+    except DAMAGE:
+        return False
+
+
+def _refuse_unsafe(path: Path, name: str, is_plain: bool) -> None:
+    """Nothing here writes to a member's name; but an archive that tries this is not one to trust the images of."""
+    if not is_plain:
+        raise ValueError(f"{path}: {name!r} is a link or a device, not a file: refused")
+    if name.startswith("/") or "\\" in name or ":" in name.split("/")[0] or ".." in name.split("/"):
+        raise ValueError(f"{path}: {name!r} leads outside the archive: refused")

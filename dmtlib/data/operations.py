@@ -1,0 +1,79 @@
+"""The operations of RandAugment (Sec. 5.2.2), each with its strength, and the rule by which a batch mixes them.
+
+Every image of a batch has one strength for every operation, and the neutral one for all but its own: that is a
+(B, K) tensor of fixed shape, whatever was drawn. :mod:`.geometry` moves pixels, :mod:`.levels` changes their values;
+both read their columns from that tensor and change nothing where the strength is neutral.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+
+import torch
+from jaxtyping import Bool, Float64, UInt8
+from torch import Tensor
+
+NEUTRAL = {
+    "identity": 0.0,
+    "autocontrast": 0.0,  # 0 or 1: done or not
+    "equalize": 0.0,  # 0 or 1
+    "invert": 0.0,  # 0 or 1
+    "rotate": 0.0,  # degrees, counter-clockwise
+    "posterize": 8.0,  # bits kept, rounded down, at least 1
+    "solarize": 256.0,  # levels from here up are inverted
+    "solarize_add": -1.0,  # added to every level, rounded down; then levels from 128 up are inverted; −1: not done
+    "color": 1.0,  # 0 grey … 1 as it is … 2
+    "contrast": 1.0,  # 0 the mean grey … 1 as it is … 2
+    "brightness": 1.0,  # 0 black … 1 as it is … 2
+    "sharpness": 1.0,  # 0 smoothed … 1 as it is … 2
+    "shear_x": 0.0,  # columns per row
+    "shear_y": 0.0,  # rows per column
+    "translate_x": 0.0,  # pixels to the left
+    "translate_y": 0.0,  # pixels up
+    "cutout": 0.0,  # side of the erased square, in pixels
+}
+"""Every operation, with the strength at which it does nothing and the unit of its strength."""
+
+SWITCHES = ("identity", "autocontrast", "equalize", "invert")
+"""Operations without a strength of their own: 1 is on."""
+
+COLUMN = {name: column for column, name in enumerate(NEUTRAL)}
+
+Strengths = Float64[Tensor, "B K"]
+"""float64: so few numbers cost nothing, and they are exactly the Python floats that Pillow would get."""
+
+
+def strength(strengths: Strengths, name: str) -> Float64[Tensor, "B 1 1 1"]:
+    """The column of one operation, shaped to meet a batch of images."""
+    return strengths[:, COLUMN[name]].view(-1, 1, 1, 1)
+
+
+def is_chosen(strengths: Strengths, *names: str) -> Bool[Tensor, " B"]:
+    """True for the images that one of the named operations changes."""
+    columns = torch.stack([strengths[:, COLUMN[name]] != NEUTRAL[name] for name in names])
+    return columns.any(dim=0)
+
+
+def change_chosen(
+    images: UInt8[Tensor, "B C H W"],
+    strengths: Strengths,
+    names: tuple[str, ...],
+    change: Callable[[Tensor, Tensor], Tensor],
+) -> UInt8[Tensor, "B C H W"]:
+    """``change(images, strengths)`` for the images that ``names`` change, the others as they are.
+
+    On the CPU only the images concerned are computed. Elsewhere all are, and the right ones kept: to ask the device
+    which ones are concerned would make the host wait for it. Both ways give the same pixels.
+    """
+    chosen = is_chosen(strengths, *names)
+    if images.device.type == "cpu":
+        rows = chosen.nonzero().squeeze(1)
+        return images.index_copy(0, rows, change(images[rows], strengths[rows]))
+    return torch.where(chosen.view(-1, 1, 1, 1), change(images, strengths), images)
+
+
+@lru_cache(maxsize=64)
+def constant(values: tuple, device: torch.device, dtype: torch.dtype = torch.float64) -> Tensor:
+    """A small tensor that is copied to the device once: a copy in every step would make the host wait."""
+    return torch.tensor(values, device=device, dtype=dtype)

@@ -1,0 +1,127 @@
+"""A data set as one file: all images as bytes, their labels, where they come from, and a hash over all of it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import pickle
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import torch
+from jaxtyping import Int64, UInt8
+from torch import Tensor
+
+FORMAT = "dmtlib packed images, version 1"
+
+UNKNOWN = -1
+"""The label of an image whose class nobody recorded."""
+
+
+@dataclass(frozen=True)
+class PackedImages:
+    """Training and test images of one size.
+
+    Attributes:
+        classes: names; a label is an index into them.
+        train_labels: may be :data:`UNKNOWN`.
+        source: where the images come from, in words.
+    """
+
+    classes: tuple[str, ...]
+    train_images: UInt8[Tensor, "N 3 H W"]
+    train_labels: Int64[Tensor, " N"]
+    test_images: UInt8[Tensor, "M 3 H W"]
+    test_labels: Int64[Tensor, " M"]
+    source: str
+
+    def counts(self, part: str) -> dict[str, int]:
+        """Images of each class in ``part``, "train" or "test"; "unlabeled" is there if such images are."""
+        labels = getattr(self, f"{part}_labels")
+        found = torch.bincount(labels - UNKNOWN, minlength=len(self.classes) + 1).tolist()
+        named = dict(zip(self.classes, found[1:], strict=True))
+        return named | ({"unlabeled": found[0]} if found[0] else {})
+
+    def content_hash(self) -> str:
+        """SHA-256 over pixels, labels, class names and source."""
+        digest = hashlib.sha256()
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if isinstance(value, Tensor):
+                digest.update(f"{field.name} {value.dtype} {tuple(value.shape)}".encode())
+                digest.update(value.contiguous().numpy())
+            else:
+                digest.update(f"{field.name} {value!r}".encode())
+        return digest.hexdigest()
+
+
+def write_packed(images: PackedImages, path: str | Path) -> str:
+    """Write the file whole or not at all, and return its content hash.
+
+    Raises:
+        ValueError: tensors whose shapes, dtypes or labels do not fit together.
+        OSError: the file cannot be written.
+    """
+    _check(images)
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    content_hash = images.content_hash()
+    contents = {field.name: getattr(images, field.name) for field in fields(images)}
+    handle, unfinished = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".tmp")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            torch.save({"format": FORMAT, "sha256": content_hash} | contents, file)
+            file.flush()
+            os.fsync(file.fileno())  # the new name must never stand for half the bytes, whatever happens next
+        os.chmod(unfinished, 0o644)
+        os.replace(unfinished, path)
+    except BaseException:
+        os.unlink(unfinished)
+        raise
+    return content_hash
+
+
+def read_packed(path: str | Path) -> PackedImages:
+    """Read a packed file and verify its hash. CIFAR-10 takes well under two seconds.
+
+    Raises:
+        ValueError: no such file, not a packed file, or one whose content is not what was written; one line, naming it.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise ValueError(f"{path}: no such file; data_prep/ has the scripts that make packed data sets")
+    try:
+        stored = torch.load(path, map_location="cpu", weights_only=True)
+    except (RuntimeError, OSError, EOFError, ValueError, KeyError, pickle.UnpicklingError):
+        raise ValueError(f"{path}: damaged, or not a packed data set") from None
+    if not isinstance(stored, Mapping) or stored.get("format") != FORMAT:
+        raise ValueError(f"{path}: not a packed data set of this version ({FORMAT})")
+    try:
+        images = PackedImages(**{field.name: stored[field.name] for field in fields(PackedImages)})
+        _check(images)
+        intact = images.content_hash() == stored["sha256"]
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise ValueError(f"{path}: damaged: {error}") from None
+    if not intact:
+        raise ValueError(f"{path}: damaged: its content does not have the hash that it was written with")
+    return images
+
+
+def _check(images: PackedImages) -> None:
+    for part in ("train", "test"):
+        pixels, labels = getattr(images, f"{part}_images"), getattr(images, f"{part}_labels")
+        if pixels.dtype != torch.uint8 or pixels.dim() != 4 or pixels.shape[1] != 3:
+            raise ValueError(f"{part}_images must be uint8 of shape (N, 3, H, W), got {_describe(pixels)}")
+        if labels.dtype != torch.int64 or labels.shape != pixels.shape[:1]:
+            raise ValueError(f"{part}_labels must be int64 of shape ({len(pixels)},), got {_describe(labels)}")
+        lowest = UNKNOWN if part == "train" else 0
+        if len(labels) and not lowest <= int(labels.min()) <= int(labels.max()) < len(images.classes):
+            raise ValueError(f"{part}_labels must lie in {lowest}…{len(images.classes) - 1}")
+    if images.train_images.shape[2:] != images.test_images.shape[2:]:
+        raise ValueError("train_images and test_images must have the same height and width")
+
+
+def _describe(tensor: Tensor) -> str:
+    return f"{str(tensor.dtype).removeprefix('torch.')} of shape {tuple(tensor.shape)}"

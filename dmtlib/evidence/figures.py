@@ -1,0 +1,99 @@
+"""How every figure of the book looks, and how it gets into a page."""
+
+from __future__ import annotations
+
+import ast
+import base64
+import html
+import inspect
+import io
+import textwrap
+from collections.abc import Callable
+
+import matplotlib.pyplot as plt
+import seaborn as sns
+from matplotlib.figure import Figure
+
+COLOURS = {
+    "labeled": "#0072B2",
+    "pseudo": "#E69F00",
+    "wrong": "#D55E00",
+    "right": "#009E73",
+    "quiet": "#8A8F98",  # what is only there for comparison
+    "ink": "#22262B",
+}
+"""One colour, one meaning, on every page (the Okabe–Ito palette: told apart without red–green vision)."""
+
+WIDTH = 6.4  # inches, of nearly every figure: it fills the text column, and its print survives on a telephone
+PIXELS_PER_INCH = 110  # on the page
+SHARPNESS = 1.6  # image pixels per page pixel
+
+
+def style() -> None:
+    """The book's defaults for matplotlib: a white card with room around the drawing, on light and dark pages alike."""
+    sns.set_theme(
+        style="ticks",
+        rc={
+            "figure.constrained_layout.use": True,
+            "figure.constrained_layout.h_pad": 0.08,
+            "figure.constrained_layout.w_pad": 0.08,
+            "figure.facecolor": "white",
+            "font.family": "DejaVu Sans",  # comes with matplotlib: the same letters on every machine
+            "font.size": 12,
+            "axes.titlesize": 12.5,
+            "axes.titleweight": "bold",
+            "axes.titlelocation": "left",
+            "axes.labelsize": 12,
+            "axes.edgecolor": "#6B7280",
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "axes.labelcolor": COLOURS["ink"],
+            "text.color": COLOURS["ink"],
+            "xtick.color": "#4B5563",
+            "ytick.color": "#4B5563",
+            "xtick.labelsize": 11,
+            "ytick.labelsize": 11,
+            "legend.fontsize": 11,
+            "legend.frameon": False,
+            "lines.linewidth": 2.2,
+        },
+    )
+
+
+def show(figure: Figure, alt: str) -> None:
+    """Put a figure on the page, no wider than the page, with words for readers who can't see it."""
+    from IPython.display import display
+
+    width = round(figure.get_size_inches()[0] * PIXELS_PER_INCH)
+    png = base64.b64encode(to_png(figure)).decode()
+    image = (
+        f'<img src="data:image/png;base64,{png}" alt="{html.escape(alt)}"'
+        f' class="dark-light" style="width:{width}px;max-width:100%;height:auto">'
+    )
+    display({"text/html": image, "text/plain": f"[{alt}]"}, raw=True)
+
+
+def to_png(figure: Figure) -> bytes:
+    """The picture's bytes, the same on every run, and the figure closed, or the notebook would show it once more."""
+    buffer = io.BytesIO()
+    figure.savefig(
+        buffer, format="png", dpi=PIXELS_PER_INCH * SHARPNESS, facecolor="white", metadata={"Software": None}
+    )
+    plt.close(figure)
+    return buffer.getvalue()
+
+
+def say(text: str) -> None:
+    """Print a sentence as part of the page's text: how a measured number gets into the prose."""
+    from IPython.display import Markdown, display
+
+    display(Markdown(text))
+
+
+def show_body(function: Callable) -> None:
+    """Show what a function does: its source without the signature and the docstring."""
+    source = textwrap.dedent(inspect.getsource(function))
+    statements = ast.parse(source).body[0].body
+    first = statements[1 if isinstance(statements[0], ast.Expr) else 0].lineno
+    body = textwrap.dedent("\n".join(source.splitlines()[first - 1 :]))
+    say(f"```python\n# {function.__module__}.{function.__name__}\n{body}\n```")

@@ -1,0 +1,118 @@
+"""A figure with a slider, live in a kernel and still working in a page without one."""
+
+from __future__ import annotations
+
+import base64
+import html
+import io
+import os
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import matplotlib.pyplot as plt
+from matplotlib.figure import Figure
+from PIL import Image
+
+from .figures import PIXELS_PER_INCH
+
+SHARPNESS = 1.25  # image pixels per page pixel: twenty frames weigh something, so a bit less than a single figure's
+COLOURS_PER_FRAME = 64  # a palette instead of full colour halves a frame's bytes, and plots have few colours
+
+# All frames lie in the page and one is shown, so the first is there without a script too. The script finds its own
+# slider through currentScript and keeps to itself, so several sliders can stand in one page.
+FRAGMENT = """\
+<div class="dmt-slider" style="max-width:100%">
+<div style="display:flex;flex-wrap:wrap;gap:.5em;align-items:center"><label style="display:contents">{label} \
+<input type="range" min="0" max="{last}" step="1" value="0" autocomplete="off" aria-valuetext="{text}" \
+style="flex:1 1 10em;min-width:8em;max-width:24em"></label><output style="min-width:4em">{text}</output></div>
+{frames}
+<script>
+(() => {{
+  const slider = document.currentScript.parentElement;
+  const range = slider.querySelector("input"), output = slider.querySelector("output");
+  const frames = slider.querySelectorAll("img");
+  range.addEventListener("input", () => {{
+    frames.forEach((frame, i) => {{ frame.style.display = i == range.value ? "block" : "none"; }});
+    output.value = frames[range.value].dataset.value;
+    range.setAttribute("aria-valuetext", output.value);
+  }});
+}})();
+</script>
+</div>"""
+FRAME = """\
+<img src="data:image/png;base64,{png}" alt="{alt}" data-value="{text}" \
+style="display:{display};width:{width}px;max-width:100%;height:auto">"""
+
+
+def slider(
+    draw: Callable[[Any], Figure],
+    values: Iterable[Any],
+    label: str,
+    format: str | Callable[[Any], str] = "{}",
+    alt: str | None = None,
+) -> Any:
+    """Show ``draw(value)`` for the value that a slider stands at.
+
+    In a kernel each move draws anew. While pages are rendered (``DMT_STATIC=1`` in the environment) every frame is
+    drawn now and the result is one piece of HTML that needs nothing else: keep to about 20 values there.
+
+    Args:
+        draw: makes the figure of one value; the figures of all values should have one size.
+        values: the slider's positions, in order.
+        label: what the slider changes, in plain text.
+        format: a format string such as ``"{:.2f}"`` or a function, giving the text of a value.
+        alt: what the picture shows, for readers who can't see it; the value is added to it.
+    """
+    values = list(values)
+    if not values:
+        raise ValueError("values: a slider needs at least one")
+    texts = [format.format(value) if isinstance(format, str) else format(value) for value in values]
+    if os.environ.get("DMT_STATIC", "0") not in ("", "0"):
+        from IPython.display import HTML
+
+        return HTML(_fragment(map(draw, values), texts, label, alt or "Figure"))
+    return _widget(draw, values, texts, label)
+
+
+def _fragment(figures: Iterable[Figure], texts: list[str], label: str, alt: str) -> str:
+    frames = []
+    for figure, text in zip(figures, texts, strict=True):
+        frame = FRAME.format(
+            width=round(figure.get_figwidth() * PIXELS_PER_INCH),
+            png=base64.b64encode(_small_png(figure)).decode(),
+            alt=html.escape(f"{alt}, {label} {text}"),
+            text=html.escape(text),
+            display="none" if frames else "block",
+        )
+        frames.append(frame)
+    label, text = html.escape(label), html.escape(texts[0])
+    return FRAGMENT.format(label=label, text=text, last=len(frames) - 1, frames="\n".join(frames))
+
+
+def _small_png(figure: Figure) -> bytes:
+    """The figure as a PNG with a palette; its bytes depend on the picture alone."""
+    drawn, packed = io.BytesIO(), io.BytesIO()
+    figure.savefig(drawn, format="png", dpi=PIXELS_PER_INCH * SHARPNESS, facecolor="white")
+    plt.close(figure)
+    picture = Image.open(drawn).convert("RGB").quantize(COLOURS_PER_FRAME, dither=Image.Dither.NONE)
+    picture.save(packed, format="png", optimize=True)
+    return packed.getvalue()
+
+
+def _widget(draw: Callable[[Any], Figure], values: list[Any], texts: list[str], label: str) -> Any:
+    import ipywidgets
+    from IPython.display import display
+
+    def show(position: int) -> None:
+        figure = draw(values[position])
+        display(figure)
+        plt.close(figure)  # or the notebook would show it a second time
+
+    position = ipywidgets.SelectionSlider(
+        options=[(text, i) for i, text in enumerate(texts)],
+        description=label,
+        continuous_update=False,
+        style={"description_width": "initial"},
+        layout={"width": "min(100%, 40em)"},
+    )
+    return ipywidgets.VBox([position, ipywidgets.interactive_output(show, {"position": position})])

@@ -1,0 +1,66 @@
+"""Making pseudo labels and choosing among them (Eq. 1, Eq. 2, Sec. 4.2)."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor
+
+
+def entropy(probabilities: Float[Tensor, "B C *S"]) -> Float[Tensor, "B *S"]:
+    """H = −Σ p log p over the classes, in nats (Eq. 1). 0 for a one-hot prediction, log C for a uniform one."""
+    return torch.special.entr(probabilities.float()).sum(dim=1)
+
+
+def pseudo_label(
+    probabilities: Float[Tensor, "B C *S"], threshold: float = 0.0, *, ignore_index: int = 255
+) -> tuple[Int64[Tensor, "B *S"], Float[Tensor, "B *S"]]:
+    """The most probable class where its probability exceeds ``threshold``, else ``ignore_index`` (Eq. 2).
+
+    Returns:
+        The pseudo labels and their confidences c_A (float32, given for ignored elements too).
+
+    Raises:
+        ValueError: ``threshold`` outside [0, 1).
+    """
+    if not 0 <= threshold < 1:
+        raise ValueError(f"threshold must lie in [0, 1), got {threshold}")
+    confidence, labels = probabilities.float().max(dim=1)
+    return torch.where(confidence > threshold, labels, ignore_index), confidence
+
+
+def count_selected(alpha: float, n: int) -> int:
+    """⌊α·n⌋ in exact decimal arithmetic: 0.29 of 100 is 29, although the float product is 28.999…
+
+    Raises:
+        ValueError: ``alpha`` outside (0, 1].
+    """
+    if not 0 < alpha <= 1:
+        raise ValueError(f"alpha must lie in (0, 1], got {alpha}")
+    return int(Fraction(str(float(alpha))) * n)
+
+
+def select_top_images(confidence: Float[Tensor, " n"], alpha: float) -> Int64[Tensor, " k"]:
+    """Indices of the ⌊α·n⌋ most confident images, most confident first (Alg. 1, line 5).
+
+    All classes are ranked together. Equal confidences are taken in the order of their index, so the count is
+    exact however many confidences are 1.0.
+
+    Args:
+        confidence: c_A of every unlabeled image.
+        alpha: the share to keep, in (0, 1].
+
+    Raises:
+        ValueError: ``confidence`` not a one-dimensional floating-point tensor, or with NaN; ``alpha`` outside (0, 1].
+    """
+    if confidence.dim() != 1 or not confidence.is_floating_point():
+        raise ValueError(
+            "confidence must be a floating-point tensor of shape (n,), "
+            f"got {confidence.dtype} of shape {tuple(confidence.shape)}"
+        )
+    if confidence.isnan().any():  # a sort would put NaN first
+        raise ValueError("confidence must be free of NaN")
+    keep = count_selected(alpha, confidence.shape[0])
+    return torch.argsort(confidence, descending=True, stable=True)[:keep]

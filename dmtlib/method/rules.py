@@ -1,0 +1,97 @@
+"""What a pseudo label teaches and how much it counts: DMT and its ablations (Sec. 5.4), one function each.
+
+Every rule has one signature and answers with the targets to learn and their weights. A method of the paper's
+tables is a row of :data:`RULES`; the loops in :mod:`dmtlib.training` never ask which one runs.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Protocol
+
+import torch
+from jaxtyping import Float, Integer
+from torch import Tensor
+
+from .dynamic_loss import POSITIVE_DISAGREEMENT, check_gamma, disagreement_cases, dynamic_weights, probability_of
+
+ONLINE_THRESHOLD = 0.9
+"""Online ST learns its own predictions above this confidence (Sec. 5.4)."""
+
+
+class Supervision(NamedTuple):
+    """What an unlabeled element teaches: its target class, and the weight of its cross-entropy."""
+
+    targets: Integer[Tensor, "B *S"]
+    weights: Float[Tensor, "B *S"]
+
+
+class Rule(Protocol):
+    """The signature shared by all rules; arguments as in :func:`dmtlib.dynamic_weights`."""
+
+    def __call__(
+        self,
+        probabilities: Float[Tensor, "B C *S"],
+        pseudo_labels: Integer[Tensor, "B *S"],
+        pseudo_confidence: Float[Tensor, "B *S"],
+        gamma1: float | Tensor,
+        gamma2: float | Tensor,
+        *,
+        ignore_index: int = 255,
+    ) -> Supervision: ...
+
+
+def dynamic(probabilities, pseudo_labels, pseudo_confidence, gamma1, gamma2, *, ignore_index=255) -> Supervision:
+    """DMT, and DST when a model labels for itself: target y_A, weight by Eq. 3."""
+    weights = dynamic_weights(
+        probabilities, pseudo_labels, pseudo_confidence, gamma1, gamma2, ignore_index=ignore_index
+    )
+    return Supervision(pseudo_labels, weights)
+
+
+def trusting(probabilities, pseudo_labels, pseudo_confidence, gamma1, gamma2, *, ignore_index=255) -> Supervision:
+    """CL (images) and CBST (pixels): target y_A, weight 1. Not the same as γ = 0, which keeps case 3 at 0."""
+    return Supervision(pseudo_labels, (pseudo_labels != ignore_index).float())
+
+
+@torch.no_grad()
+def naive(probabilities, pseudo_labels, pseudo_confidence, gamma1, gamma2, *, ignore_index=255) -> Supervision:
+    """DMT-Naive: target y_A, weight p_B^γ1 in all three cases of Eq. 3."""
+    check_gamma("gamma1", gamma1)
+    p_b = probability_of(probabilities, pseudo_labels, ignore_index=ignore_index)
+    return Supervision(pseudo_labels, torch.where(pseudo_labels == ignore_index, 0.0, p_b**gamma1))
+
+
+@torch.no_grad()
+def flip(probabilities, pseudo_labels, pseudo_confidence, gamma1, gamma2, *, ignore_index=255) -> Supervision:
+    """DMT-Flip: cases 1 and 2 as in Eq. 3; in case 3 the target becomes y_B with weight (1 − c_A)^γ2."""
+    targets, weights = dynamic(
+        probabilities, pseudo_labels, pseudo_confidence, gamma1, gamma2, ignore_index=ignore_index
+    )
+    cases = disagreement_cases(probabilities, pseudo_labels, pseudo_confidence, ignore_index=ignore_index)
+    flipped = cases == POSITIVE_DISAGREEMENT
+    doubt = (1 - pseudo_confidence.float()).clamp(min=0) ** gamma2
+    y_b = probabilities.float().argmax(dim=1).to(targets.dtype)
+    return Supervision(torch.where(flipped, y_b, targets), torch.where(flipped, doubt, weights))
+
+
+def online(probabilities, pseudo_labels, pseudo_confidence, gamma1, gamma2, *, ignore_index=255) -> Supervision:
+    """Online ST: target y_B, weight 1 where c_B > 0.9, else 0. The stored pseudo labels only mark what is ignored."""
+    c_b, y_b = probabilities.detach().float().max(dim=1)
+    ignored = pseudo_labels == ignore_index
+    targets = torch.where(ignored, pseudo_labels, y_b.to(pseudo_labels.dtype))
+    return Supervision(targets, ((c_b > ONLINE_THRESHOLD) & ~ignored).float())
+
+
+RULES: dict[str, Rule] = {
+    "dmt": dynamic,
+    "dst": dynamic,
+    "cl": trusting,
+    "cbst": trusting,
+    "dmt-naive": naive,
+    "dmt-flip": flip,
+    "online-st": online,
+}
+"""The rule of each method that learns from pseudo labels. `dst` differs from `dmt` in who labels, not in the rule."""
+
+PREDICTION_FREE = frozenset({"cl", "cbst"})
+"""Methods whose rule does not look at the model in training: their step needs no forward pass for the weights."""

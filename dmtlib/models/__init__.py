@@ -1,0 +1,1 @@
+"""The networks of Section 5.2.1."""

@@ -1,0 +1,1 @@
+"""Training as a list of phases, each of which can be killed, resumed and measured."""

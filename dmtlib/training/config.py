@@ -1,0 +1,86 @@
+"""What a run is: every setting that shapes its result, and nothing else."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from dataclasses import dataclass
+
+from ..method.rules import RULES
+from ..method.schedules import CURRICULUM_ALPHAS
+
+METHODS = ("baseline", "cl", "dmt", "dmt-naive", "dmt-flip", "oracle")
+"""Those with a rule run Alg. 1; `baseline` and `oracle` are one supervised phase."""
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """A run of Alg. 1, or of a supervised method beside it. Equal configs give equal bits on a CPU.
+
+    Lengths are given in steps, or in epochs, never both: an epoch of a mutual-training phase is one pass over
+    the pseudo-labeled set, of a supervised phase one over the labeled subset. ``budget`` scales all of them.
+    """
+
+    preset: str
+    method: str
+    seed: int
+    budget: float
+    data: str
+    num_labels: int
+    validation: int
+    augmentation: str
+    depth: int
+    widen_factor: int
+    batch_size: int
+    labeled_per_batch: int
+    learning_rate: float
+    supervised_learning_rate: float
+    momentum: float
+    weight_decay: float
+    ema_decay: float
+    mixup_alpha: float
+    gamma1: float
+    gamma2: float
+    phase_steps: int | None
+    phase_epochs: float | None
+    baseline_steps: int | None
+    baseline_epochs: float | None
+    oracle_steps: int | None
+    oracle_epochs: float | None
+    precision: str
+    recalibrate_batch_norm: bool
+    alphas: tuple[float, ...] = CURRICULUM_ALPHAS
+    log_every: int = 20
+
+    def __post_init__(self) -> None:
+        if self.method not in METHODS:
+            raise ValueError(f"method must be one of {', '.join(METHODS)}, got {self.method!r}")
+        if not 0 <= self.seed < 2**32:
+            raise ValueError(f"seed must lie in 0…{2**32 - 1}, got {self.seed}")
+        if not (math.isfinite(self.budget) and 0 < self.budget <= 10):
+            raise ValueError(f"budget must lie in (0, 10], got {self.budget}")
+
+    @property
+    def iterative(self) -> bool:
+        """Whether pseudo labels are learned after the supervised phase 0."""
+        return self.method in RULES
+
+    @property
+    def phases(self) -> int:
+        """Phase 0 is supervised; phases 1…5 learn the pseudo labels of the phase before."""
+        return 1 + len(self.alphas) * self.iterative
+
+    def to_json(self) -> dict:
+        """Plain JSON types, in the order of the fields."""
+        return {key: list(v) if isinstance(v, tuple) else v for key, v in dataclasses.asdict(self).items()}
+
+    def steps(self, phase: int, images: int) -> int:
+        """Training steps of a phase whose main set (pseudo-labeled, or labeled in phase 0) has ``images`` images."""
+        if phase > 0:
+            steps, epochs, per_step = self.phase_steps, self.phase_epochs, self.batch_size - self.labeled_per_batch
+        elif self.method == "oracle":
+            steps, epochs, per_step = self.oracle_steps, self.oracle_epochs, self.batch_size
+        else:
+            steps, epochs, per_step = self.baseline_steps, self.baseline_epochs, self.batch_size
+        exact = steps if steps is not None else epochs * images / per_step
+        return max(1, round(exact * self.budget))

@@ -1,0 +1,251 @@
+"""Algorithm 1: train on the labels, then five times label, select, and train a new model (Sec. 4.2.1)."""
+
+from __future__ import annotations
+
+import time
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim.swa_utils import update_bn
+
+from ..data.augment import AUGMENTATIONS, normalise
+from ..data.classification import ClassificationData, load_dataset
+from ..data.splits import split_labeled
+from ..method.pseudo_labels import count_selected, pseudo_label, select_top_images
+from ..models.wideresnet import WideResNet
+from .config import RunConfig
+from .evaluation import accuracy, fine_grained_accuracy, predict
+from .phase import PhaseTask, PhaseTrainer, start_phase, summarise
+from .precision import choose_device, describe_device
+from .progress import Progress
+from .provenance import commit, versions
+from .runs import MetricsLog, RunDirectory, pseudo_label_error
+
+CHECKPOINT_SHARE = 0.01  # of the run's time that goes into checkpoints, at most
+CHECKPOINT_SECONDS = 2.0  # never more often than this
+
+
+def train(
+    config: RunConfig, *, runs: str | Path = "runs", device: str = "auto", progress: bool = True
+) -> dict[str, Any]:
+    """Run ``config`` to its end, or go on with it where it was left, and return its record.
+
+    Args:
+        config: what to run; see :func:`dmtlib.presets.preset`.
+        runs: folder of run directories; this one is ``runs/<preset>/<method>/seed-<n>``.
+        device: `auto`, `cuda`, `mps` or `cpu`.
+        progress: show a live bar.
+
+    Returns:
+        The contents of ``result.json``. A finished run is not repeated.
+
+    Raises:
+        RunError: the run directory is in use, holds other settings, or cannot be written.
+        ValueError: an unknown or absent device, or a data set that cannot be read.
+    """
+    where = choose_device(device)
+    directory = RunDirectory.of(config, runs)
+    with directory.lock():
+        data = load_dataset(config.data)
+        directory.claim({**config.to_json(), "device": where.type, "data_fingerprint": data.fingerprint})
+        if directory.record is not None:
+            return directory.record
+        return _Curriculum(config, data, directory, where, progress).run()
+
+
+class _Curriculum:
+    """The state of a run between its phases."""
+
+    def __init__(
+        self,
+        config: RunConfig,
+        data: ClassificationData,
+        directory: RunDirectory,
+        device: torch.device,
+        progress: bool,
+    ) -> None:
+        self.config, self.data, self.directory, self.device = config, data, directory, device
+        self.images = data.train_images.to(device)
+        self.split = split_labeled(data.train_labels, config.num_labels, config.seed, config.validation)
+        self.augment = partial(AUGMENTATIONS[config.augmentation], mean=data.mean, std=data.std)
+        self.lengths = [config.steps(p, self._main_set_size(p)) for p in range(config.phases)]
+        self.records: list[dict[str, Any]] = []
+        self.teacher: nn.Module | None = None
+        self.seconds = 0.0
+        self.show_progress = progress
+
+    def run(self) -> dict[str, Any]:
+        """Lines 1–8 of Alg. 1, starting from the last phase that is on the disk."""
+        metrics_bytes = 0
+        last = self.directory.load_last_phase(self.config.phases, self.device)
+        if last is not None:
+            self.records, self.seconds, metrics_bytes = last["records"], last["seconds"], last["metrics_bytes"]
+            self.teacher = self._averaged_model(last)
+        checkpoint = self.directory.load_checkpoint(self.device)
+        if checkpoint is not None and checkpoint["phase"] != len(self.records):
+            checkpoint = None  # left over from a kill between the end of a phase and the removal of its checkpoint
+        if checkpoint is not None:
+            self.seconds, metrics_bytes = checkpoint["seconds"], checkpoint["metrics_bytes"]
+        done_steps = sum(self.lengths[: len(self.records)]) + (checkpoint["state"]["step"] if checkpoint else 0)
+        batch = self.config.batch_size
+        title = f"{self.config.preset} {self.config.method} seed {self.config.seed}"
+        self.log = MetricsLog(self.directory.path, metrics_bytes, done_steps)
+        self.progress = Progress(
+            title, self.config.phases, batch * sum(self.lengths), batch * done_steps, self.show_progress
+        )
+        self.clock = time.monotonic() - self.seconds
+        try:
+            for phase in range(len(self.records), self.config.phases):
+                self._run_phase(phase, checkpoint)
+                checkpoint = None
+        finally:
+            self.progress.close()
+            self.log.close()
+        record = self._record()
+        self.directory.finish(record)
+        return record
+
+    def _run_phase(self, phase: int, checkpoint: dict[str, Any] | None) -> None:
+        pseudo = self._pseudo_labels(phase) if phase > 0 else None
+        task = self._task(phase, pseudo)
+        trainer = PhaseTrainer(task, start_phase(task))
+        if checkpoint is not None:
+            trainer.state.load_state_dict(checkpoint["state"])
+        self._train(trainer)
+        state = trainer.state
+        if self.config.recalibrate_batch_norm:
+            clean = normalise(self.images, self.data.mean, self.data.std).split(self.config.batch_size)
+            update_bn(clean, state.averaged)
+        self.teacher = state.averaged.eval()
+        self.records.append(self._phase_record(task, pseudo, summarise(state.totals)))
+        self.directory.save_phase(
+            phase,
+            {
+                "architecture": task.architecture,
+                "model": state.averaged.state_dict(),
+                "records": self.records,
+                "metrics_bytes": self.log.position(),
+                "seconds": time.monotonic() - self.clock,
+            },
+        )
+
+    def _train(self, trainer: PhaseTrainer) -> None:
+        """All remaining steps of a phase, with its log lines and checkpoints."""
+        phase, total = trainer.task.phase, trainer.task.total_steps
+        before = sum(self.lengths[:phase])
+        self.progress.start_phase(phase, total)
+        saved_at, cost = time.monotonic(), 0.0
+        while trainer.state.step < total:
+            trainer.step()
+            self.progress.advance(self.config.batch_size)
+            step = trainer.state.step
+            if step % self.config.log_every == 0 or step == total:
+                line = trainer.close_window()
+                self.log.append(before + step, line)
+                self.progress.show(step, line)
+            now = time.monotonic()
+            if now - saved_at > max(CHECKPOINT_SECONDS, cost / CHECKPOINT_SHARE) and step < total:
+                self.directory.save_checkpoint(
+                    {
+                        "phase": phase,
+                        "state": trainer.state.state_dict(),
+                        "metrics_bytes": self.log.position(),
+                        "seconds": now - self.clock,
+                    }
+                )
+                saved_at = time.monotonic()
+                cost = saved_at - now
+
+    def _main_set_size(self, phase: int) -> int:
+        """Images that an epoch of the phase passes over."""
+        if phase > 0:
+            return count_selected(self.config.alphas[phase - 1], len(self.split.unlabeled))
+        return len(self._supervised_indices())
+
+    def _supervised_indices(self) -> Tensor:
+        if self.config.method == "oracle":
+            return torch.cat([self.split.labeled, self.split.unlabeled])
+        return self.split.labeled
+
+    def _task(self, phase: int, pseudo: dict[str, Tensor] | None) -> PhaseTask:
+        labeled = self.split.labeled if phase > 0 else self._supervised_indices()
+        on_device = {name: tensor.to(self.device) for name, tensor in (pseudo or {}).items()}
+        return PhaseTask(
+            config=self.config,
+            phase=phase,
+            total_steps=self.lengths[phase],
+            num_classes=len(self.data.classes),
+            augment=self.augment,
+            images=self.images,
+            labeled=labeled.to(self.device),
+            labeled_targets=self.data.train_labels[labeled].to(self.device),
+            pseudo=on_device.get("indices"),
+            pseudo_labels=on_device.get("labels"),
+            pseudo_confidence=on_device.get("confidence"),
+            pseudo_truth=on_device.get("truth"),
+        )
+
+    def _pseudo_labels(self, phase: int) -> dict[str, Tensor]:
+        """Line 5 of Alg. 1: the last model labels the clean unlabeled images, its most confident ones are kept."""
+        stored = self.directory.pseudo_labels(phase)
+        if stored is not None:
+            return stored
+        unlabeled = self.split.unlabeled
+        probabilities = predict(self.teacher, self.images[unlabeled.to(self.device)], self.data.mean, self.data.std)
+        labels, confidence = pseudo_label(probabilities.cpu())
+        kept = select_top_images(confidence, self.config.alphas[phase - 1])
+        pseudo = {
+            "indices": unlabeled[kept],
+            "labels": labels[kept],
+            "confidence": confidence[kept],
+            "truth": self.data.train_labels[unlabeled[kept]],
+        }
+        self.directory.save_pseudo_labels(phase, pseudo)
+        return pseudo
+
+    def _averaged_model(self, state: dict[str, Any]) -> nn.Module:
+        model = WideResNet(**state["architecture"]).to(self.device, memory_format=torch.channels_last)
+        model.load_state_dict(state["model"])
+        return model.eval()
+
+    def _test(self, model: nn.Module) -> dict[str, float]:
+        probabilities = predict(model, self.data.test_images, self.data.mean, self.data.std).cpu()
+        labels = self.data.test_labels
+        return {
+            "test_accuracy": accuracy(probabilities, labels),
+            "fine_grained_accuracy": fine_grained_accuracy(probabilities, labels),
+        }
+
+    def _phase_record(
+        self, task: PhaseTask, pseudo: dict[str, Tensor] | None, statistics: dict[str, Any]
+    ) -> dict[str, Any]:
+        return {
+            "alpha": self.config.alphas[task.phase - 1] if pseudo else None,
+            "pseudo_labels": len(pseudo["labels"]) if pseudo else 0,
+            "pseudo_label_error": pseudo_label_error(pseudo) if pseudo else None,
+            **self._test(self.teacher),
+            "steps": task.total_steps,
+            **statistics,
+        }
+
+    def _record(self) -> dict[str, Any]:
+        config, seconds = self.config, time.monotonic() - self.clock
+        last = self.records[-1]
+        return {
+            "preset": config.preset,
+            "method": config.method,
+            "seed": config.seed,
+            "test_accuracy": last["test_accuracy"],
+            "fine_grained_accuracy": last["fine_grained_accuracy"],
+            "phases": self.records,
+            "config": config.to_json(),
+            "data_fingerprint": self.data.fingerprint,
+            "seconds": round(seconds, 3),
+            "images_per_second": round(config.batch_size * sum(self.lengths) / seconds, 1),
+            "device": describe_device(self.device),
+            "commit": commit(),
+            "versions": versions(),
+        }

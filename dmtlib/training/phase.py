@@ -1,0 +1,246 @@
+"""One phase: a freshly initialised model learns labeled and pseudo-labeled images (Alg. 1, lines 2 and 7)."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
+
+from ..data.augment import Augmentation
+from ..data.packed import UNKNOWN
+from ..method.dynamic_loss import disagreement_cases
+from ..method.mixup import mixup, mixup_loss
+from ..method.rules import PREDICTION_FREE, RULES
+from ..method.schedules import gamma_ramp
+from ..models.wideresnet import WideResNet
+from .batches import ShuffledStream
+from .config import RunConfig
+from .precision import autocast, autocast_dtype
+from .seeding import derive_seed
+
+STATISTICS = ("steps", "loss", "right", "weight_right", "wrong", "weight_wrong", "pseudo", "weight", "1", "2", "3")
+"""What a step adds to the running sums; "1", "2", "3" count the cases of Eq. 3."""
+
+
+@dataclass(frozen=True)
+class PhaseTask:
+    """All that a phase's training depends on; tensors live on the device. ``pseudo_*`` are None in phase 0."""
+
+    config: RunConfig
+    phase: int
+    total_steps: int
+    num_classes: int
+    augment: Augmentation
+    images: Tensor  # (N, C, H, W) uint8, the whole training set
+    labeled: Tensor  # (l,) indices
+    labeled_targets: Tensor  # (l,)
+    pseudo: Tensor | None = None  # (p,) indices
+    pseudo_labels: Tensor | None = None  # (p,)
+    pseudo_confidence: Tensor | None = None  # (p,)
+    pseudo_truth: Tensor | None = None  # (p,), for the statistics only
+
+    @property
+    def device(self) -> torch.device:
+        return self.images.device
+
+    @property
+    def architecture(self) -> dict[str, int]:
+        """The arguments of :class:`WideResNet`."""
+        return {
+            "depth": self.config.depth,
+            "widen_factor": self.config.widen_factor,
+            "num_classes": self.num_classes,
+            "in_channels": self.images.shape[1],
+        }
+
+
+@dataclass
+class PhaseState:
+    """What changes from step to step. Together with the task it determines every later step."""
+
+    model: nn.Module
+    averaged: nn.Module
+    optimizer: torch.optim.Optimizer
+    scheduler: torch.optim.lr_scheduler.LRScheduler
+    scaler: torch.amp.GradScaler
+    window: Tensor
+    step: int = 0
+    totals: list[float] = field(default_factory=lambda: [0.0] * len(STATISTICS))
+
+    def state_dict(self) -> dict[str, Any]:
+        parts = {name: getattr(self, name).state_dict() for name in self._PARTS}
+        return {**parts, "window": self.window, "step": self.step, "totals": self.totals}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        for name in self._PARTS:
+            getattr(self, name).load_state_dict(state[name])
+        self.window, self.step, self.totals = state["window"], state["step"], state["totals"]
+
+    _PARTS = ("model", "averaged", "optimizer", "scheduler", "scaler")
+
+
+def start_phase(task: PhaseTask) -> PhaseState:
+    """A new model from a seed that no other phase uses (Alg. 1, line 6), its average, optimiser and schedule."""
+    config = task.config
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(derive_seed(config.seed, "initialise", task.phase))
+        model = WideResNet(**task.architecture)
+    model = model.to(task.device, memory_format=torch.channels_last)
+    averaged = WideResNet(**task.architecture).to(task.device, memory_format=torch.channels_last)
+    averaged.load_state_dict(model.state_dict())
+    optimizer = torch.optim.SGD(
+        model.parameters(),
+        lr=config.learning_rate if task.phase > 0 else config.supervised_learning_rate,
+        momentum=config.momentum,
+        weight_decay=config.weight_decay,
+        fused=task.device.type in ("cuda", "cpu"),
+    )
+    fp16 = autocast_dtype(task.device, config.precision) == torch.float16
+    return PhaseState(
+        model=model.train(),
+        averaged=averaged.requires_grad_(False),
+        optimizer=optimizer,
+        scheduler=torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=task.total_steps),
+        scaler=torch.amp.GradScaler(task.device.type, enabled=fp16),
+        window=torch.zeros(len(STATISTICS), device=task.device),
+    )
+
+
+class PhaseTrainer:
+    """Runs the steps of one phase. Nothing in :meth:`step` waits for the device."""
+
+    def __init__(self, task: PhaseTask, state: PhaseState) -> None:
+        config, device = task.config, task.device
+        self.task, self.state = task, state
+        self.rule = RULES[config.method] if task.phase > 0 else None
+        self.needs_predictions = task.phase > 0 and config.method not in PREDICTION_FREE
+        self.autocast_dtype = autocast_dtype(device, config.precision)
+        self.generator = torch.Generator(device)
+        self.labeled_in_batch = config.labeled_per_batch if task.phase > 0 else config.batch_size
+        seed = derive_seed(config.seed, "order", task.phase)
+        self.labeled_stream = ShuffledStream(len(task.labeled), self.labeled_in_batch, derive_seed(seed, 0), device)
+        if task.phase > 0:
+            in_batch = config.batch_size - self.labeled_in_batch
+            self.pseudo_stream = ShuffledStream(len(task.pseudo), in_batch, derive_seed(seed, 1), device)
+        # λ ← max(λ, 1 − λ): a sample stays mostly itself. In phase 0 that changes nothing, since all weights are 1
+        # there and swapping a pair of partners swaps λ and 1 − λ.
+        draws = np.random.default_rng(derive_seed(config.seed, "mixup", task.phase))
+        lam = draws.beta(config.mixup_alpha, config.mixup_alpha, size=task.total_steps)
+        self.lam = torch.from_numpy(np.maximum(lam, 1 - lam)).float().to(device)
+
+    def step(self) -> None:
+        """One step of SGD on a batch of labeled and pseudo-labeled images."""
+        task, state, config = self.task, self.state, self.task.config
+        self.generator.manual_seed(derive_seed(config.seed, "augment", task.phase, state.step))
+        which, targets, confidence, truth = self._batch(state.step)
+        images = task.augment(task.images[which], self.generator)
+        targets, weights = self._supervise(images, targets, confidence, truth)
+        partner = torch.rand(len(which), generator=self.generator, device=task.device).argsort()
+        mixed = mixup(images, targets, weights, partner, self.lam[state.step])
+        with autocast(task.device, self.autocast_dtype):
+            logits = state.model(mixed.images)
+        loss = mixup_loss(logits, mixed)
+        state.optimizer.zero_grad(set_to_none=True)
+        state.scaler.scale(loss).backward()
+        state.scaler.step(state.optimizer)
+        state.scaler.update()
+        state.scheduler.step()
+        self._average()
+        state.window[0] += 1
+        state.window[1] += loss.detach()
+        state.step += 1
+
+    def _batch(self, step: int) -> tuple[Tensor, Tensor, Tensor | None, Tensor | None]:
+        """Indices and targets, labeled images first; confidence and truth of the pseudo-labeled rest."""
+        task = self.task
+        labeled = self.labeled_stream.batch(step)
+        if task.phase == 0:
+            return task.labeled[labeled], task.labeled_targets[labeled], None, None
+        pseudo = self.pseudo_stream.batch(step)
+        return (
+            torch.cat([task.labeled[labeled], task.pseudo[pseudo]]),
+            torch.cat([task.labeled_targets[labeled], task.pseudo_labels[pseudo]]),
+            task.pseudo_confidence[pseudo],
+            task.pseudo_truth[pseudo],
+        )
+
+    @torch.no_grad()
+    def _supervise(
+        self, images: Tensor, targets: Tensor, confidence: Tensor | None, truth: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
+        """Targets and weights of the batch: the rule's on its pseudo-labeled part, 1 on the labeled one."""
+        weights = torch.ones(len(targets), device=images.device)
+        if self.rule is None:
+            return targets, weights
+        pseudo_labels = targets[self.labeled_in_batch :]
+        probabilities = cases = None
+        if self.needs_predictions:
+            with batch_statistics_only(self.state.model), autocast(images.device, self.autocast_dtype):
+                logits = self.state.model(images)[self.labeled_in_batch :]
+            probabilities = logits.float().softmax(dim=1)
+            cases = disagreement_cases(probabilities, pseudo_labels, confidence)
+        step, total = self.state.step, self.task.total_steps
+        gamma1, gamma2 = (gamma_ramp(step, total, g) for g in (self.task.config.gamma1, self.task.config.gamma2))
+        learned, weights[self.labeled_in_batch :] = self.rule(probabilities, pseudo_labels, confidence, gamma1, gamma2)
+        self._count(pseudo_labels, truth, weights[self.labeled_in_batch :], cases)
+        return torch.cat([targets[: self.labeled_in_batch], learned]), weights
+
+    def _count(self, labels: Tensor, truth: Tensor, weights: Tensor, cases: Tensor | None) -> None:
+        right = (labels == truth).float()
+        wrong = ((labels != truth) & (truth != UNKNOWN)).float()
+        one = torch.ones_like(weights)
+        sums = [right, right * weights, wrong, wrong * weights, one, weights]
+        if cases is not None:
+            sums += [(cases == case).float() for case in (1, 2, 3)]
+        self.state.window[2 : 2 + len(sums)] += torch.stack(sums).sum(dim=1)
+
+    @torch.no_grad()
+    def _average(self) -> None:
+        """The exponential moving average of the weights; its memory grows over the first steps, so that a short
+        phase does not end with a share of its random initialisation. Buffers follow the model."""
+        state = self.state
+        decay = min(self.task.config.ema_decay, (1 + state.step) / (10 + state.step))
+        get_ema_multi_avg_fn(decay)(list(state.averaged.parameters()), list(state.model.parameters()), None)
+        torch._foreach_copy_(list(state.averaged.buffers()), list(state.model.buffers()))
+
+    def close_window(self) -> dict[str, Any]:
+        """Means over the steps since the last call: a line of the metrics log. Here the host waits for the device."""
+        state = self.state
+        sums = state.window.tolist()
+        state.window.zero_()
+        state.totals = [total + new for total, new in zip(state.totals, sums, strict=True)]
+        gamma = gamma_ramp(state.step, self.task.total_steps, self.task.config.gamma1) if self.rule else None
+        line = {"phase": self.task.phase, "step": state.step, **summarise(sums), "gamma1": gamma}
+        return line | {"learning_rate": state.scheduler.get_last_lr()[0]}
+
+
+def summarise(sums: list[float]) -> dict[str, Any]:
+    """From the sums named in :data:`STATISTICS` to means; None where there was nothing to take the mean of."""
+    s = dict(zip(STATISTICS, sums, strict=True))
+    cases = [s["1"], s["2"], s["3"]]
+    return {
+        "loss": s["loss"] / s["steps"],
+        "mean_weight": s["weight"] / s["pseudo"] if s["pseudo"] else None,
+        "mean_weight_right": s["weight_right"] / s["right"] if s["right"] else None,
+        "mean_weight_wrong": s["weight_wrong"] / s["wrong"] if s["wrong"] else None,
+        "case_shares": [n / s["pseudo"] for n in cases] if sum(cases) else None,
+    }
+
+
+@contextlib.contextmanager
+def batch_statistics_only(model: nn.Module) -> Iterator[None]:
+    """Batch norm uses the batch's statistics, as in training, but leaves the running ones alone."""
+    norms = [module for module in model.modules() if isinstance(module, nn.BatchNorm2d)]
+    for norm in norms:
+        norm.track_running_stats = False
+    try:
+        yield
+    finally:
+        for norm in norms:
+            norm.track_running_stats = True

@@ -1,0 +1,67 @@
+"""Which device, and in which floating-point format its matrix products run."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import platform
+
+import torch
+
+DEVICES = ("auto", "cuda", "mps", "cpu")
+PRECISIONS = ("auto", "fp32")
+
+
+def choose_device(name: str) -> torch.device:
+    """`auto` takes cuda, then mps, then cpu.
+
+    Raises:
+        ValueError: not a device's name, or one that this machine lacks.
+    """
+    present = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    kind = name.split(":")[0]
+    if kind == "auto":
+        kind = name = next(device for device, there in present.items() if there)
+    if kind not in present:
+        raise ValueError(f"device must be one of {', '.join(DEVICES)}, got {name!r}")
+    if not present[kind]:
+        raise ValueError(
+            f"device {name!r} is not available here; there is {', '.join(d for d in present if present[d])}"
+        )
+    try:
+        return torch.device(name)
+    except RuntimeError:
+        raise ValueError(f"device must be one of {', '.join(DEVICES)} or cuda:N, got {name!r}") from None
+
+
+def describe_device(device: torch.device) -> str:
+    """For records: "cuda (NVIDIA H200)", "cpu (x86_64, 2 threads)"."""
+    if device.type == "cuda":
+        return f"cuda ({torch.cuda.get_device_name(device)})"
+    if device.type == "cpu":
+        return f"cpu ({_cpu_model()}, {torch.get_num_threads()} threads)"
+    return f"{device.type} ({platform.machine()})"
+
+
+def autocast_dtype(device: torch.device, precision: str) -> torch.dtype | None:
+    """bf16 where the hardware has it, else fp16 (a T4; needs a gradient scaler), else None: float32 throughout."""
+    if precision == "fp32":
+        return None
+    if device.type == "cuda":
+        return torch.bfloat16 if torch.cuda.get_device_capability(device) >= (8, 0) else torch.float16
+    if device.type == "mps":
+        return torch.float16
+    return torch.bfloat16 if torch.cpu._is_avx512_bf16_supported() else None
+
+
+def autocast(device: torch.device, dtype: torch.dtype | None) -> contextlib.AbstractContextManager:
+    """The context a forward pass runs in."""
+    return contextlib.nullcontext() if dtype is None else torch.autocast(device.type, dtype)
+
+
+def _cpu_model() -> str:
+    with contextlib.suppress(OSError), open("/proc/cpuinfo") as lines:
+        for line in lines:
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    return platform.processor() or platform.machine() or os.uname().machine

@@ -1,0 +1,42 @@
+"""Where a number comes from: the commit and the versions that a record carries."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+from pathlib import Path
+
+SOURCE = Path(__file__).resolve().parents[2]
+
+
+def commit() -> str | None:
+    """The source's git commit, with "+changes" when files of dmtlib differ from it; None outside a git checkout."""
+    try:
+        head = _git("rev-parse", "HEAD")
+        changed = _git("status", "--porcelain", "--", "dmtlib")
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return head + ("+changes" if changed else "")
+
+
+def versions() -> dict[str, str]:
+    """Versions of what a result may depend on."""
+    import numpy
+    import torch
+
+    import dmtlib
+
+    return {
+        "python": platform.python_version(),
+        "dmtlib": dmtlib.__version__,
+        "torch": torch.__version__,
+        "numpy": numpy.__version__,
+    }
+
+
+def _git(*arguments: str) -> str:
+    if not (SOURCE / ".git").exists():
+        raise OSError("not a checkout")
+    return subprocess.run(
+        ["git", "-C", str(SOURCE), *arguments], check=True, capture_output=True, text=True, timeout=10
+    ).stdout.strip()

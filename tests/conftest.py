@@ -1,0 +1,61 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from filelock import FileLock
+from hypothesis import settings
+from xdist.scheduler import LoadScopeScheduling
+
+ROOT = Path(__file__).resolve().parents[1]
+BUDGET = "0.02"  # of full training: enough for a chapter to go through, too little for it to learn
+
+# Examples are timed on machines that do other things as well, so slowness is no failure.
+settings.register_profile("book", deadline=None)
+settings.load_profile("book")
+
+
+class OneBuildOneWorker(LoadScopeScheduling):
+    """Which tests stay together on a worker: those of a file, which share fixtures, and all of tests/site.
+
+    The latter wait for one build of the book. (xdist's own `--dist=loadgroup` has no effect under pytest 9.2.)
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "tests/site" if nodeid.startswith("tests/site/") else nodeid.split("::")[0]
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log) -> LoadScopeScheduling:
+    return OneBuildOneWorker(config, log)
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if item.get_closest_marker("gpu"):
+        import torch
+
+        if not torch.cuda.is_available():
+            pytest.skip("no accelerator here")
+
+
+def make(*arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess:
+    """Run make in a clone with the environment of these tests, untouched by a `make test` that they may stand in."""
+    environment = {k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "PYTHONPATH")}
+    command = ["make", *arguments, f"VENV={sys.prefix}"]
+    return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True)
+
+
+@pytest.fixture(scope="session")
+def build(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a whole build at a tiny budget: `executed/` holds the notebooks, `html/` the site."""
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent  # the workers' common one
+    folder = folder / "book"
+    # Whoever comes second finds that make has nothing left to do.
+    with FileLock(f"{folder}.lock"):
+        made = make("-j2", "book", f"BUILD={folder}", f"BUDGET={BUDGET}")
+    if made.returncode:
+        pytest.fail(f"make book failed:\n{made.stdout[-3000:]}\n{made.stderr[-6000:]}", pytrace=False)
+    assert made.stdout.splitlines()[-1] == str(folder / "html/index.html")
+    return folder

@@ -1,0 +1,75 @@
+"""What the chapters have in common."""
+
+import ast
+import re
+import statistics
+from pathlib import Path
+
+import jupytext
+import nbformat
+import pytest
+from chapters import ROOT, chapters, first_cell, notebook_text, repository, with_first_cell
+from jupytext.compare import compare_notebooks
+
+TEXTS = chapters()
+
+each_chapter = pytest.mark.parametrize("text", TEXTS, ids=lambda path: path.stem)
+
+
+def code_cells(text: Path) -> list[str]:
+    """The sources of a chapter's own code cells, without the setup cell that all share."""
+    return [cell.source for cell in jupytext.read(text).cells if cell.cell_type == "code"][1:]
+
+
+def test_every_chapter_is_in_the_table_of_contents():
+    assert sorted(TEXTS) == sorted((ROOT / "book").glob("*.py"))
+    assert sorted(path.with_suffix(".ipynb") for path in TEXTS) == sorted((ROOT / "book").glob("*.ipynb"))
+
+
+@each_chapter
+def test_text_and_notebook_are_a_pair(text):
+    path = text.with_suffix(".ipynb")
+    pair, words = nbformat.read(path, as_version=4), jupytext.read(text)
+    words.metadata = pair.metadata  # the text carries none
+    compare_notebooks(pair, words, fmt="py:percent", compare_outputs=False, compare_ids=False)
+    assert path.read_text() == notebook_text(text.read_text()), "`make sync` writes the notebook"
+    assert not any(cell.get("outputs") or cell.get("execution_count") for cell in pair.cells)
+
+
+@each_chapter
+def test_first_cell_is_the_shared_one(text):
+    assert text.read_text() == with_first_cell(text.read_text(), repository())
+    assert len(first_cell(repository()).splitlines()) <= 25
+
+
+@each_chapter
+def test_cells_are_short(text):
+    lengths = [len(source.splitlines()) for source in code_cells(text)]
+    assert max(lengths) <= 25
+    assert statistics.median(lengths) <= 10
+
+
+@each_chapter
+def test_chapters_define_no_classes_and_know_no_absolute_paths(text):
+    for source in code_cells(text):
+        tree = ast.parse(re.sub(r"^\s*[%!].*$", "", source, flags=re.MULTILINE))
+        assert not [node.name for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
+        strings = [
+            node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)
+        ]
+        assert not [string for string in strings if re.match(r"/\w|~|[A-Z]:[\\/]", string)]
+
+
+@each_chapter
+def test_a_chapter_ends_with_an_assertion(text):
+    last = ast.parse(code_cells(text)[-1])
+    assert any(isinstance(node, ast.Assert) for node in ast.walk(last))
+
+
+@each_chapter
+def test_a_chapter_has_exercises_with_hidden_solutions(text):
+    words = text.read_text()
+    exercises = re.findall(r"^# `{3,}\{exercise\}", words, re.MULTILINE)
+    solutions = re.findall(r"^# `{3,}\{solution\}.*\n# :class: dropdown", words, re.MULTILINE)
+    assert 2 <= len(exercises) <= 4
+    assert len(solutions) == len(exercises)

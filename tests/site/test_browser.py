@@ -1,0 +1,131 @@
+"""The built site in headless Chromium, served from this machine."""
+
+import shutil
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import urlsplit
+
+import pytest
+from chapters import ROOT, chapters
+
+CHROMIUM = next(filter(None, map(shutil.which, ["chromium", "chromium-browser", "google-chrome"])), None)
+pytestmark = [
+    pytest.mark.timeout(900),
+    pytest.mark.skipif(CHROMIUM is None, reason="no chromium here: apt-get install chromium"),
+]
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-dev-shm-usage"]
+PHONE, DESK = {"width": 360, "height": 740}, {"width": 1280, "height": 900}
+
+PAGES = [path.stem for path in [*chapters(), *(ROOT / "book").glob("*.md")]]
+names = pytest.mark.parametrize("name", [*PAGES, "search", "genindex"])
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture(scope="module")
+def address(build):
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=build / "html"))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture(scope="module")
+def browser():
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def visit(browser, address):
+    """Open a page of the site; at the end nothing may have gone wrong, and nothing may have been asked elsewhere."""
+    context = browser.new_context(viewport=DESK)
+    complaints: list[str] = []
+
+    def route(request):
+        if request.request.url.startswith((address, "data:")):
+            request.continue_()
+        else:
+            complaints.append(f"asked {urlsplit(request.request.url).netloc}: {request.request.url}")
+            request.abort()
+
+    context.route("**/*", route)
+
+    def open_page(name: str, viewport=DESK, scheme="light"):
+        page = context.new_page()
+        page.set_viewport_size(viewport)
+        page.emulate_media(color_scheme=scheme)
+        page.on("console", lambda message: message.type == "error" and complaints.append(message.text))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("requestfailed", lambda request: complaints.append(f"failed: {request.url}"))
+        page.on("response", lambda got: got.status >= 400 and complaints.append(f"{got.status}: {got.url}"))
+        page.goto(f"{address}/{name}.html", wait_until="networkidle")
+        return page
+
+    yield open_page
+    context.close()
+    assert not complaints
+
+
+@names
+def test_page_opens_cleanly_with_its_math_rendered(visit, name):
+    page = visit(name)
+    assert page.locator("h1:visible").count() == 1
+    formulas = page.locator(".math").count()
+    if formulas:
+        page.wait_for_function("MathJax.startup.promise")
+        page.wait_for_function(f"document.querySelectorAll('.math mjx-container').length >= {formulas}")
+    assert page.locator("mjx-merror").count() == 0
+
+
+@names
+def test_page_fits_a_phone(visit, name):
+    page = visit(name, viewport=PHONE)
+    if page.locator(".math").count():
+        page.wait_for_selector("mjx-container", state="attached")
+    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+
+
+def test_the_book_opens_at_its_first_page(visit):
+    page = visit("index")
+    page.wait_for_url(f"**/{chapters()[0].stem}.html")
+
+
+def test_sliders_move_their_pictures(visit):
+    moved = 0
+    for chapter in chapters():
+        page = visit(chapter.stem)
+        for slider in page.locator(".dmt-slider").all():
+            knob, output = slider.locator("input[type=range]"), slider.locator("output")
+            # As a reader on a keyboard: to the end, and one step back.
+            before, picture = output.text_content(), slider.locator("img:visible")
+            first = picture.get_attribute("src")
+            assert picture.count() == 1
+            assert knob.get_attribute("aria-valuetext") == before
+            knob.focus()
+            page.keyboard.press("End")
+            assert picture.count() == 1 and picture.get_attribute("src") != first
+            assert output.text_content() == knob.get_attribute("aria-valuetext") != before
+            last = output.text_content()
+            page.keyboard.press("ArrowLeft")
+            assert output.text_content() != last
+            moved += 1
+    assert moved >= 2
+
+
+def test_a_slider_shows_its_first_frame_without_scripts(browser, address, build):
+    (name,) = [c.stem for c in chapters() if "dmt-slider" in (build / f"html/{c.stem}.html").read_text()][:1]
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(f"{address}/{name}.html")
+    assert page.locator(".dmt-slider").first.locator("img:visible").count() == 1
+    context.close()

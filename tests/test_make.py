@@ -1,0 +1,180 @@
+"""What make does in a clone: which chapters run again, what a failure leaves, and the book's public address."""
+
+import os
+import re
+import shutil
+import time
+from pathlib import Path
+
+import pytest
+from bs4 import BeautifulSoup
+from chapters import ADDRESS
+from conftest import ROOT, make
+
+URL = "https://github.com/someone/the-book"
+CHAPTER = """\
+# %% [markdown]
+# # A chapter
+#
+# It says that $1 < 2$.
+
+# %%
+assert 1 < 2
+"""
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory) -> Path:
+    """A copy of the book's frame with two small chapters, built."""
+    clone = tmp_path_factory.mktemp("clone")
+    for name in ("tools", "dmtlib", "book/_static"):
+        shutil.copytree(ROOT / name, clone / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("Makefile", "_config.yml", "book/references.bib"):
+        shutil.copy(ROOT / name, clone / name)
+    (clone / "book/_toc.yml").write_text("format: jb-book\nroot: one\nchapters:\n  - file: two\n")
+    for name in ("one", "two"):
+        (clone / f"book/{name}.py").write_text(CHAPTER)
+    (clone / "README.md").write_text("<!-- Colab links -->\n<!-- end of Colab links -->\n")
+    assert make("repo-url", "URL=", cwd=clone).returncode == 0
+    made = make("-j2", "book", cwd=clone)
+    assert made.returncode == 0, made.stderr
+    return clone
+
+
+def would_run(clone: Path, *arguments: str) -> list[str]:
+    """The chapters that `make book` would run now, and "site" if it would render."""
+    inputs = clone / "_build/inputs.txt"  # the one thing that a dry run writes
+    content, modified = inputs.read_bytes(), inputs.stat().st_mtime_ns
+    plan = make("--dry-run", "book", *arguments, cwd=clone).stdout
+    inputs.write_bytes(content)
+    os.utime(inputs, ns=(modified, modified))
+    site = ["site"] if "jupyter-book build" in plan else []
+    return sorted(re.findall(r"run_chapter\.py book/(\w+)\.py", plan)) + site
+
+
+@pytest.fixture
+def touched(clone):
+    """Make a file newer than everything built, as an edit does, and give it its old time back at the end."""
+    times = {}
+
+    def touch(name: str) -> None:
+        path = clone / name
+        times[path] = path.stat().st_mtime_ns
+        os.utime(path, (time.time() + 10,) * 2)
+
+    yield touch
+    for path, modified in times.items():
+        os.utime(path, ns=(modified, modified))
+
+
+def test_nothing_changed(clone):
+    started = time.perf_counter()
+    made = make("book", cwd=clone)
+    assert time.perf_counter() - started < 5
+    assert made.stdout == f"{clone}/_build/html/index.html\n"
+
+
+@pytest.mark.parametrize(
+    ("changed", "again"),
+    [
+        ("book/one.py", ["one", "site"]),
+        ("book/two.ipynb", ["two", "site"]),
+        ("dmtlib/method/dynamic_loss.py", ["one", "two", "site"]),
+        ("dmtlib/__init__.py", ["one", "two", "site"]),
+        ("book/references.bib", ["site"]),
+        ("book/_static/book.css", ["site"]),
+        ("_config.yml", ["site"]),
+    ],
+)
+def test_what_changed_is_made_again(clone, touched, changed, again):
+    assert would_run(clone) == []
+    touched(changed)
+    assert would_run(clone) == again
+
+
+def test_another_budget_runs_everything_again(clone):
+    assert would_run(clone, "BUDGET=0.5") == ["one", "two", "site"]
+
+
+def test_a_removed_library_file_runs_everything_again(clone):
+    path = clone / "dmtlib/evidence/slider.py"
+    content, modified = path.read_bytes(), path.stat().st_mtime_ns
+    path.unlink()
+    try:
+        assert would_run(clone) == ["one", "two", "site"]
+    finally:
+        path.write_bytes(content)
+        os.utime(path, ns=(modified, modified))
+
+
+def test_a_chapter_that_fails_leaves_the_site_and_stays_to_be_made(clone):
+    index = clone / "_build/html/index.html"
+    before, chapter = index.stat().st_mtime, clone / "book/one.py"
+    chapter.write_text(chapter.read_text().replace("assert 1 < 2", "assert 1 > 2"))
+    try:
+        made = make("book", cwd=clone)
+        assert made.returncode != 0 and "assert 1 > 2" in made.stderr and "book/one.py stopped" in made.stderr
+        assert index.stat().st_mtime == before
+        assert would_run(clone) == ["one", "site"]
+    finally:
+        chapter.write_text(chapter.read_text().replace("assert 1 > 2", "assert 1 < 2"))
+
+
+def test_a_warning_fails_the_rendering_each_time(clone):
+    index, page = clone / "_build/html/index.html", clone / "book/three.md"
+    toc = clone / "book/_toc.yml"
+    contents = toc.read_text()
+    before = index.stat().st_mtime
+    page.write_text("# Three\n\nA link to [nowhere](nowhere.md).\n")
+    toc.write_text(contents + "  - file: three\n")
+    try:
+        for _ in range(2):
+            made = make("book", cwd=clone)
+            assert made.returncode != 0 and "nowhere" in made.stderr
+        assert index.stat().st_mtime == before
+    finally:
+        toc.write_text(contents)
+        page.unlink()
+
+
+def contents(clone: Path) -> dict[Path, bytes]:
+    return {
+        path: path.read_bytes() for path in [clone / "_config.yml", clone / "README.md", *(clone / "book").glob("*.*")]
+    }
+
+
+def links(clone: Path) -> set[str]:
+    page = BeautifulSoup((clone / "_build/html/one.html").read_text(), "html.parser")
+    return {a["href"] for a in page.find_all("a", href=True) if a["href"].startswith("http")}
+
+
+def test_an_address_is_set_everywhere_and_unset_again(clone):
+    before = contents(clone)
+    assert links(clone) == set()
+    assert make("repo-url", f"URL={URL}.git", cwd=clone).returncode == 0
+    changed = {path.name for path, content in contents(clone).items() if content != before[path]}
+    assert changed == {"_config.yml", "README.md", "one.py", "one.ipynb", "two.py", "two.ipynb"}
+    assert f'REPOSITORY = "{URL}"' in (clone / "book/one.py").read_text()
+    made = make("-j2", "book", cwd=clone)
+    assert made.returncode == 0, made.stderr
+    colab = "https://colab.research.google.com/github/someone/the-book/blob/main/book/one.ipynb"
+    assert {URL, colab} <= links(clone)
+    assert f"- [A chapter]({colab})\n" in (clone / "README.md").read_text()
+    assert make("repo-url", "URL=", cwd=clone).returncode == 0
+    assert contents(clone) == before
+
+
+def test_a_wrong_address_is_one_line_and_changes_nothing(clone):
+    before = contents(clone)
+    done = make("repo-url", "URL=a'b\"", cwd=clone)
+    assert done.returncode != 0
+    lines = [line for line in done.stderr.splitlines() if not line.startswith("make")]
+    assert len(lines) == 1 and "https://github.com/OWNER/NAME" in lines[0]
+    assert contents(clone) == before
+
+
+@pytest.mark.parametrize(
+    "url", ["github.com/a/b", "https://github.com/a", "https://github.com/a/b/c", f"{URL} ", f"{URL}\n"]
+)
+def test_what_is_no_address(url):
+    assert ADDRESS.fullmatch(URL) and not ADDRESS.fullmatch(url)

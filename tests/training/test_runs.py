@@ -1,0 +1,113 @@
+import dataclasses
+import json
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from dmtlib.presets import preset
+from dmtlib.training.config import METHODS
+from dmtlib.training.curriculum import train
+from dmtlib.training.runs import RunDirectory, RunError, pseudo_label_error
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_leaves_a_whole_record(method, tiny):
+    run, record = tiny(method)
+    assert record == run.record
+    iterative = method not in ("baseline", "oracle")
+    assert len(record["phases"]) == (6 if iterative else 1)
+    assert {"preset", "method", "seed", "config", "phases", "test_accuracy", "fine_grained_accuracy"} <= record.keys()
+    assert {"seconds", "images_per_second", "device", "commit", "versions"} <= record.keys()
+    for phase in record["phases"]:
+        assert {"alpha", "pseudo_labels", "pseudo_label_error", "test_accuracy"} <= phase.keys()
+    assert record["test_accuracy"] == record["phases"][-1]["test_accuracy"]
+    assert 0 < record["fine_grained_accuracy"] <= record["test_accuracy"] <= 100
+    assert list((run.path / "tensorboard").iterdir())
+    if iterative:
+        assert [p["pseudo_labels"] for p in record["phases"]] == [0, 251, 502, 754, 1005, 1257]
+        weights = [p["mean_weight"] for p in record["phases"][1:]]
+        assert all(w == 1 for w in weights) if method == "cl" else all(0 < w < 1 for w in weights)
+
+
+def test_methods_share_their_first_phase(tiny):
+    (baseline, _), (cl, _), (dmt, _) = tiny("baseline"), tiny("cl"), tiny("dmt")
+    for run in (cl, dmt):
+        ours, theirs = run.phase_model(0).state_dict(), baseline.phase_model(0).state_dict()
+        assert all(torch.equal(ours[key], theirs[key]) for key in ours)
+
+
+def test_equal_seeds_give_equal_bits_and_others_do_not(tmp_path):
+    config = preset("digits-40", "dmt", budget=0.005)
+    states = []
+    for folder, seed in (("a", 1), ("b", 1), ("c", 2)):
+        chosen = dataclasses.replace(config, seed=seed)
+        train(chosen, runs=tmp_path / folder, device="cpu", progress=False)
+        states.append(RunDirectory.of(chosen, tmp_path / folder).phase_model(5).state_dict())
+    assert all(torch.equal(states[0][key], states[1][key]) for key in states[0])
+    assert not torch.equal(states[0]["classifier.weight"], states[2]["classifier.weight"])
+
+
+def test_each_phase_starts_afresh(tiny):
+    run, _ = tiny("cl")
+    first, second = run.phase_model(1).state_dict(), run.phase_model(2).state_dict()
+    key = "features.0.weight"
+    correlation = torch.corrcoef(torch.stack([first[key].flatten(), second[key].flatten()]))[0, 1]
+    assert correlation.abs() < 0.5
+
+
+def test_pseudo_labels_stay_inspectable(tiny):
+    run, record = tiny("dmt")
+    pseudo = run.pseudo_labels(3)
+    assert len(pseudo["indices"].unique()) == 754
+    assert (pseudo["confidence"].diff() <= 0).all()
+    assert pseudo_label_error(pseudo) == pytest.approx(record["phases"][3]["pseudo_label_error"])
+
+
+def test_a_finished_run_is_not_repeated(tiny):
+    run, record = tiny("baseline")
+    before = {file: file.stat().st_mtime_ns for file in run.path.rglob("*") if file.name != "lock"}
+    assert tiny("baseline")[1] == record
+    assert {file: file.stat().st_mtime_ns for file in run.path.rglob("*") if file.name != "lock"} == before
+
+
+def test_other_settings_are_refused_by_name(tiny):
+    tiny("baseline")
+    with pytest.raises(RunError, match=r"learning_rate is 0\.1 there and 0\.2 now; choose another --runs"):
+        tiny("baseline", learning_rate=0.2)
+
+
+def test_other_data_are_refused(tiny):
+    run, _ = tiny("baseline")
+    settings = json.loads((run.path / "config.json").read_text())
+    (run.path / "config.json").write_text(json.dumps({**settings, "data_fingerprint": "other"}))
+    with pytest.raises(RunError, match="data_fingerprint is 'other' there"):
+        tiny("baseline")
+
+
+def test_unreadable_settings_are_told(tiny):
+    run, _ = tiny("baseline")
+    (run.path / "config.json").write_text("{")
+    with pytest.raises(RunError, match=r"config\.json cannot be read"):
+        tiny("baseline")
+
+
+def test_a_second_process_is_refused(tmp_path):
+    config = preset("digits-40", "baseline", budget=0.005)
+    directory = RunDirectory.of(config, tmp_path)
+    holder = (
+        "import sys, time\nfrom pathlib import Path\nfrom dmtlib.training.runs import RunDirectory\n"
+        f"lock = RunDirectory(Path({str(directory.path)!r})).lock()\nprint('held', flush=True)\ntime.sleep(60)"
+    )
+    with subprocess.Popen([sys.executable, "-c", holder], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "held\n"
+        with pytest.raises(RunError, match="is in use by another process"):
+            train(config, runs=tmp_path, device="cpu", progress=False)
+        process.kill()
+    train(config, runs=tmp_path, device="cpu", progress=False)  # the lock died with its process
+
+
+def test_checkpoints_need_no_trust(uninterrupted):
+    for file in uninterrupted.path.glob("*.pt"):
+        torch.load(file, weights_only=True)
