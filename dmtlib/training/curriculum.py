@@ -18,14 +18,13 @@ from ..method.pseudo_labels import count_selected, pseudo_label, select_top_imag
 from ..models.wideresnet import WideResNet
 from .config import RunConfig
 from .evaluation import accuracy, fine_grained_accuracy, predict
-from .phase import PhaseTask, PhaseTrainer, start_phase, summarise
+from .loop import run_steps
+from .phase import PhaseTask, PhaseTrainer, start_phase
 from .precision import choose_device, describe_device
 from .progress import Progress
 from .provenance import commit, versions
 from .runs import MetricsLog, RunDirectory, pseudo_label_error
-
-CHECKPOINT_SHARE = 0.01  # of the run's time that goes into checkpoints, at most
-CHECKPOINT_SECONDS = 2.0  # never more often than this
+from .statistics import summarise
 
 
 def train(
@@ -114,7 +113,8 @@ class _Curriculum:
         trainer = PhaseTrainer(task, start_phase(task))
         if checkpoint is not None:
             trainer.state.load_state_dict(checkpoint["state"])
-        self._train(trainer)
+        self.progress.start_phase(phase, task.total_steps)
+        run_steps(trainer, sum(self.lengths[:phase]), self.log, self.progress, self._checkpoint)
         state = trainer.state
         if self.config.recalibrate_batch_norm:
             clean = normalise(self.images, self.data.mean, self.data.std).split(self.config.batch_size)
@@ -132,32 +132,15 @@ class _Curriculum:
             },
         )
 
-    def _train(self, trainer: PhaseTrainer) -> None:
-        """All remaining steps of a phase, with its log lines and checkpoints."""
-        phase, total = trainer.task.phase, trainer.task.total_steps
-        before = sum(self.lengths[:phase])
-        self.progress.start_phase(phase, total)
-        saved_at, cost = time.monotonic(), 0.0
-        while trainer.state.step < total:
-            trainer.step()
-            self.progress.advance(self.config.batch_size)
-            step = trainer.state.step
-            if step % self.config.log_every == 0 or step == total:
-                line = trainer.close_window()
-                self.log.append(before + step, line)
-                self.progress.show(step, line)
-            now = time.monotonic()
-            if now - saved_at > max(CHECKPOINT_SECONDS, cost / CHECKPOINT_SHARE) and step < total:
-                self.directory.save_checkpoint(
-                    {
-                        "phase": phase,
-                        "state": trainer.state.state_dict(),
-                        "metrics_bytes": self.log.position(),
-                        "seconds": now - self.clock,
-                    }
-                )
-                saved_at = time.monotonic()
-                cost = saved_at - now
+    def _checkpoint(self, trainer: PhaseTrainer) -> None:
+        self.directory.save_checkpoint(
+            {
+                "phase": trainer.task.phase,
+                "state": trainer.state.state_dict(),
+                "metrics_bytes": self.log.position(),
+                "seconds": time.monotonic() - self.clock,
+            }
+        )
 
     def _main_set_size(self, phase: int) -> int:
         """Images that an epoch of the phase passes over."""

@@ -13,7 +13,6 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from ..data.augment import Augmentation
-from ..data.packed import UNKNOWN
 from ..method.dynamic_loss import disagreement_cases
 from ..method.mixup import mixup, mixup_loss
 from ..method.rules import PREDICTION_FREE, RULES
@@ -23,9 +22,7 @@ from .batches import ShuffledStream
 from .config import RunConfig
 from .precision import autocast, autocast_dtype
 from .seeding import derive_seed
-
-STATISTICS = ("steps", "loss", "right", "weight_right", "wrong", "weight_wrong", "pseudo", "weight", "1", "2", "3")
-"""What a step adds to the running sums; "1", "2", "3" count the cases of Eq. 3."""
+from .statistics import STATISTICS, batch_sums, summarise
 
 
 @dataclass(frozen=True)
@@ -188,17 +185,8 @@ class PhaseTrainer:
         step, total = self.state.step, self.task.total_steps
         gamma1, gamma2 = (gamma_ramp(step, total, g) for g in (self.task.config.gamma1, self.task.config.gamma2))
         learned, weights[self.labeled_in_batch :] = self.rule(probabilities, pseudo_labels, confidence, gamma1, gamma2)
-        self._count(pseudo_labels, truth, weights[self.labeled_in_batch :], cases)
+        self.state.window += batch_sums(pseudo_labels, truth, weights[self.labeled_in_batch :], cases)
         return torch.cat([targets[: self.labeled_in_batch], learned]), weights
-
-    def _count(self, labels: Tensor, truth: Tensor, weights: Tensor, cases: Tensor | None) -> None:
-        right = (labels == truth).float()
-        wrong = ((labels != truth) & (truth != UNKNOWN)).float()
-        one = torch.ones_like(weights)
-        sums = [right, right * weights, wrong, wrong * weights, one, weights]
-        if cases is not None:
-            sums += [(cases == case).float() for case in (1, 2, 3)]
-        self.state.window[2 : 2 + len(sums)] += torch.stack(sums).sum(dim=1)
 
     @torch.no_grad()
     def _average(self) -> None:
@@ -218,19 +206,6 @@ class PhaseTrainer:
         gamma = gamma_ramp(state.step, self.task.total_steps, self.task.config.gamma1) if self.rule else None
         line = {"phase": self.task.phase, "step": state.step, **summarise(sums), "gamma1": gamma}
         return line | {"learning_rate": state.scheduler.get_last_lr()[0]}
-
-
-def summarise(sums: list[float]) -> dict[str, Any]:
-    """From the sums named in :data:`STATISTICS` to means; None where there was nothing to take the mean of."""
-    s = dict(zip(STATISTICS, sums, strict=True))
-    cases = [s["1"], s["2"], s["3"]]
-    return {
-        "loss": s["loss"] / s["steps"],
-        "mean_weight": s["weight"] / s["pseudo"] if s["pseudo"] else None,
-        "mean_weight_right": s["weight_right"] / s["right"] if s["right"] else None,
-        "mean_weight_wrong": s["weight_wrong"] / s["wrong"] if s["wrong"] else None,
-        "case_shares": [n / s["pseudo"] for n in cases] if sum(cases) else None,
-    }
 
 
 @contextlib.contextmanager

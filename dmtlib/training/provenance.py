@@ -7,13 +7,14 @@ import subprocess
 from pathlib import Path
 
 SOURCE = Path(__file__).resolve().parents[2]
+TRAINING_CODE = [f"dmtlib/{part}" for part in ("method", "models", "data", "training", "presets.py")]
 
 
 def commit() -> str | None:
-    """The source's git commit, with "+changes" when files of dmtlib differ from it; None outside a git checkout."""
+    """The git commit of the source, with "+changes" when training code differs from it; None outside a checkout."""
     try:
         head = _git("rev-parse", "HEAD")
-        changed = _git("status", "--porcelain", "--", "dmtlib")
+        changed = _git("status", "--porcelain", "--", *TRAINING_CODE)
     except (OSError, subprocess.CalledProcessError):
         return None
     return head + ("+changes" if changed else "")

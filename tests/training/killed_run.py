@@ -10,10 +10,10 @@ import sys
 from pathlib import Path
 
 from dmtlib.presets import preset
-from dmtlib.training import curriculum, runs, storage
+from dmtlib.training import curriculum, loop, runs, storage
 
 point, folder = sys.argv[1], sys.argv[2]
-curriculum.CHECKPOINT_SECONDS, curriculum.CHECKPOINT_SHARE = 0.0, float("inf")
+loop.CHECKPOINT_SECONDS, loop.CHECKPOINT_SHARE = 0.0, float("inf")
 calls = itertools.count()
 
 

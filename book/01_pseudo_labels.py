@@ -1,0 +1,291 @@
+# %% tags=["setup", "remove-cell"]
+# In a clone of the book this changes nothing. On Colab, or beside a lone notebook, it brings dmtlib and its needs.
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+REPOSITORY = ""  # the book's public address; `make repo-url URL=…` writes it here
+if find_spec("dmtlib") is None:
+    here = Path.cwd()
+    clone = next((p for p in here.parents if (p / "dmtlib/__init__.py").exists()), here / "the-dmt-book")
+    if not clone.exists():
+        if not REPOSITORY:
+            raise ModuleNotFoundError(
+                "The library dmtlib is missing, and this copy of the book doesn't know the address to fetch it from. "
+                "Write the book's git address into REPOSITORY above, or run `pip install .` in a clone of the book."
+            )
+        subprocess.run(["git", "clone", "--quiet", "--depth", "1", REPOSITORY, str(clone)], check=True)
+    sys.path.insert(0, str(clone))
+needs = "torch torchvision numpy pandas sklearn torchmetrics jaxtyping tqdm rich typer tensorboard filelock"
+missing = [name for name in f"{needs} matplotlib seaborn ipywidgets".split() if find_spec(name) is None]
+if missing:
+    packages = [name.replace("sklearn", "scikit-learn") for name in missing]
+    subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", *packages], check=True)
+
+# %% [markdown]
+# # Pseudo labels and their noise
+#
+# A model has learned ten digits from 40 labeled images. Some 1,250 more lie beside them, unlabeled. Why not let
+# the model label those itself, and learn from its own labels? They cost nothing. Some will be wrong.
+# **Can the model tell us which ones?**
+#
+# It has something to say about that: with every label comes a probability, its *confidence*. Most methods trust the
+# confident labels and discard the rest. {cite:t}`feng2022dmt` open with an experiment on how far that goes, their
+# Fig. 1. Here it is on scikit-learn's handwritten digits, with a model trained on this page.
+
+# %%
+import tempfile
+
+import torch
+
+from dmtlib import presets
+from dmtlib.data.classification import load_dataset
+from dmtlib.data.splits import split_labeled
+from dmtlib.evidence import confidence
+from dmtlib.evidence import pseudo_label_figures as draw
+from dmtlib.evidence.figures import say, show, show_body, style
+from dmtlib.evidence.places import paper_number
+from dmtlib.evidence.slider import slider
+from dmtlib.method.pseudo_labels import pseudo_label
+from dmtlib.training.curriculum import train
+from dmtlib.training.runs import RunDirectory
+
+style()
+
+# %% tags=["parameters"]
+preset = "digits-40"
+seed = 0  # of the labeled images and of the network
+budget = 1.0  # the share of the training that is done
+device = "auto"
+
+# %% [markdown]
+# ## Forty labels and a model
+#
+# Four images of each digit carry a label. A small WideResNet learns them, with strong augmentation, because 40
+# images are soon known by heart. This is phase 0 of everything that follows, and takes about ten seconds.
+
+# %% tags=["remove-output"]
+config = presets.preset(preset, "baseline", seed, budget)
+runs = tempfile.mkdtemp()  # or a folder of yours: a finished run there isn't repeated
+record = train(config, runs=runs, device=device)
+
+# %%
+data = load_dataset(config.data)
+split = split_labeled(data.train_labels, config.num_labels, seed)
+model = RunDirectory.of(config, runs).phase_model(0)
+labeling = confidence.label_images(model, data, split.unlabeled)
+wrong, errors = labeling.wrong, int(labeling.wrong.sum())
+say(
+    f"The model gets {record['test_accuracy']:.1f}% of the {len(data.test_labels)} test images right. Of the "
+    f"{len(wrong)} unlabeled images it labels **{errors} wrongly, {errors / len(wrong):.1%}**."
+)
+
+# %% [markdown]
+# We can count errors only because the digits' true classes are known after all. Training never sees them.
+#
+# ## A label, or none
+#
+# A model $F$ gives an image $x$ a probability $p_c$ for each of $C$ classes. Its pseudo label is the most probable
+# class $c^\star = \arg\max_c F(c|x)$, if that is probable enough (Eq. 2):
+#
+# $$
+# l = \begin{cases} c^\star, & F(c^\star|x) > T \\ \text{ignored}, & \text{otherwise} \end{cases}
+# $$
+#
+# $T$ is a fixed value, or whatever value keeps the top 20%, say. In the library:
+
+# %%
+show_body(pseudo_label)
+
+# %% [markdown]
+# ## The error among the confident
+#
+# If confidence knew everything, we could sort the labels by it and cut where the errors begin. Sort them, keep the
+# top 20%, 40%, …, and count:
+
+# %%
+alphas = (0.2, 0.4, 0.6, 0.8, 1.0)
+tops = confidence.error_in_top(labeling, alphas)
+show(
+    draw.error_bars(tops),
+    alt="Bars: the share of wrong pseudo labels among the most confident 20, 40, 60, 80 and "
+    "100 percent. Grey lines: the two numbers that the paper prints for CIFAR-10.",
+)
+
+# %% [markdown]
+# *The bars were measured on this page. The grey lines are printed in the paper's Fig. 1, for other images and
+# another model: they show the same kind of curve, not the same experiment.*
+
+# %%
+share = confidence.largest_clean_share(labeling, error_below=1)
+kept = round(share / 100 * len(wrong))
+order = labeling.confidence.argsort(descending=True, stable=True)
+dropped_right = int((~wrong)[order[kept:]].sum())
+say(
+    f"Here an error below 1% means discarding {100 - share:.0f}% of the labels: {len(wrong) - kept} labels, of which "
+    f"**{dropped_right} are right**. The paper's model needs to discard "
+    f"{paper_number('Fig. 1', 'discarding 60%', 'discarded')}% for an error below "
+    f"{paper_number('Fig. 1', 'discarding 60%', 'error below')}%."
+)
+
+# %% [markdown]
+# Confidence is a guide, then, and the paper names two things that are wrong with it.
+#
+# **Right labels are discarded.** A cut doesn't remove errors, it removes *doubt*, and most of what is doubtful may be
+# right. These are the images from which there would be most to learn: what the model labels with confidence, it
+# knows already.
+#
+# **Confident errors stay.** No cut reaches them without taking nearly everything. Here are the ten wrong labels that
+# this model is surest of:
+
+# %%
+worst = confidence.confident_errors(labeling, 10)
+captions = [
+    f"“{data.classes[labeling.labels[i]]}”, {labeling.confidence[i]:.0%}\nis {data.classes[labeling.truth[i]]}"
+    for i in worst
+]
+show(
+    draw.gallery(data.train_images[labeling.indices[worst]], captions),
+    alt="Ten digits with wrong labels: " + "; ".join(captions).replace("\n", ", "),
+)
+
+# %% [markdown]
+# *In quotes the pseudo label and its confidence, below it the truth.*
+
+# %%
+beaten = (labeling.confidence[~wrong] < labeling.confidence[worst[0]]).float().mean()
+say(f"The model is surer of the first of these labels than of {beaten:.0%} of its right ones.")
+
+# %% [markdown]
+# If the model learns these again, it learns them as truth. It has no reason ever to change its mind: they are *its*
+# errors, and it would repeat them if asked once more. The paper calls them self-errors (Sec. 3).
+#
+# ## Would another score do better?
+#
+# Confidence looks at the favourite class alone. The entropy (Eq. 1) looks at all of them,
+#
+# $$
+# H = -\sum_{c=1}^{C} p_c \log p_c ,
+# $$
+#
+# from 0, where one class has everything, to $\log C$, where all have the same. Many losses push it down, and a model
+# that trains on its own hard labels does so too. Is it low where the labels are right?
+
+# %%
+show(
+    draw.entropies(labeling),
+    alt="Two histograms of the entropy, for right and for wrong pseudo labels. They overlap.",
+)
+
+# %%
+by_confidence = confidence.errors_ranked_last(labeling.confidence, wrong)
+by_entropy = confidence.errors_ranked_last(-labeling.entropy, wrong)
+say(
+    f"Let each score flag {errors} labels, as many as there are errors. Those of lowest confidence contain "
+    f"{by_confidence} of the errors, those of highest entropy {by_entropy}. Either way, "
+    f"{errors - max(by_confidence, by_entropy)} or more are missed."
+)
+
+# %% [markdown]
+# Both scores come from the same ten numbers of the same model. Where that model is wrong and sure, both are fooled.
+#
+# ## Choose a threshold
+#
+# Now choose $T$ yourself. Is there a value that you would like?
+
+# %%
+slider(
+    lambda threshold: draw.threshold_frame(labeling, threshold),
+    values=[0, 0.3, 0.4, 0.5, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95],
+    label="threshold T",
+    format="{:.2f}",
+    alt="Kept share against error, with the chosen threshold marked, and below it a bar of what is kept and dropped",
+)
+
+# %% [markdown]
+# *Above: every threshold is a point of the curve. Below: all labels, kept ones in full colour, dropped ones pale.*
+#
+# Moving to the left along the curve buys a cleaner set with a smaller one. There is no free lunch on it, only a
+# price. The rest of the book is about methods that leave the curve. Curriculum Labeling
+# {cite:p}`cascante2021curriculum` starts at the left end and moves right as its models become better.
+# DMT asks a second model.
+#
+# ## Exercises
+#
+# ```{exercise} Entropy by hand
+# :label: ex-entropy
+# One model says $(0.6, 0.4, 0, 0)$, another $(0.6, 0.14, 0.13, 0.13)$. Which is more confident? Which has the lower
+# entropy? Which of the two labels would you rather trust?
+# ```
+#
+# ````{solution} ex-entropy
+# :class: dropdown
+# ```python
+# from dmtlib.method.pseudo_labels import entropy
+#
+# entropy(torch.tensor([[0.6, 0.4, 0, 0], [0.6, 0.14, 0.13, 0.13]]))
+# ```
+# Equally confident, and the first has the lower entropy: 0.67 against 1.10 nats. Yet the first has a serious rival
+# for its label and the second has none. Low entropy and a safe label are not the same thing.
+# ````
+#
+# ```{exercise} Whose labels are kept?
+# :label: ex-whose-labels
+# A cut at the top 20% looks at all classes together. Count the kept labels of each digit. What will a model learn
+# that is trained on them?
+# ```
+#
+# ````{solution} ex-whose-labels
+# :class: dropdown
+# ```python
+# from dmtlib import select_top_images
+#
+# labeling.labels[select_top_images(labeling.confidence, 0.2)].bincount(minlength=10)
+# ```
+# Some digits are easy and take most of the places; others may get none. The labels are clean, and teach little about
+# the difficult classes. For segmentation, where the classes differ far more, the paper selects within each class
+# (Sec. 4.2.2).
+# ````
+#
+# ```{exercise} More labels
+# :label: ex-more-labels
+# The labeled subsets of one seed are nested. Train with 100 labels instead of 40 (`dataclasses.replace(config,
+# num_labels=100)` and another folder of runs). Which falls faster, the overall error or the error among the top 60%?
+# ```
+#
+# ````{solution} ex-more-labels
+# :class: dropdown
+# ```python
+# import dataclasses
+#
+# more = dataclasses.replace(config, num_labels=100)
+# with_more = tempfile.mkdtemp()
+# train(more, runs=with_more, device=device)
+# unlabeled = split_labeled(data.train_labels, 100, seed).unlabeled
+# better = confidence.label_images(RunDirectory.of(more, with_more).phase_model(0), data, unlabeled)
+# confidence.error_in_top(better, alphas)
+# ```
+# The overall error. Labels that the first model was sure of were nearly all right before, so there is little left to
+# fall; what a better model changes is the doubtful part.
+# ````
+#
+# ## What was shown
+#
+# A model's labels of its own are right more often the surer it is, and a threshold on that confidence trades errors
+# for right labels at a poor rate: it discards many labels that are right, and keeps the errors that the model believes
+# in. Entropy reads the same numbers and knows no more. One model has one opinion.
+#
+# So the next chapter asks someone else. {doc}`02_disagreement` brings in a second model that is no better than the
+# first.
+
+# %%
+assert len(labeling.labels) == len(data.train_labels) - config.num_labels
+assert not set(split.labeled.tolist()) & set(labeling.indices.tolist())
+assert tops["labels"].tolist() == [int(alpha * len(wrong)) for alpha in alphas]
+assert wrong[worst].all() and torch.equal(worst, worst[labeling.confidence[worst].argsort(descending=True)])
+for threshold in (0, 0.5, 0.9):  # every label is kept or dropped, and nothing is counted twice
+    assert sum(confidence.at_threshold(labeling, threshold)) == len(wrong)
+if budget >= 0.2:  # a trained model: confidence helps, and doesn't find everything
+    assert tops["error"].iloc[0] < tops["error"].iloc[-1] < 25
+    assert max(by_confidence, by_entropy) < errors

@@ -1,0 +1,103 @@
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from dmtlib.cli import main
+
+ROOT = Path(__file__).resolve().parents[1]
+TRAIN = ["train", "digits-40", "--budget", "0.005", "--device", "cpu"]
+
+
+@pytest.fixture(autouse=True)
+def somewhere_else(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        ("train mnist", "preset must be one of digits-40"),
+        ("train digits-40 --method sgd", "method must be one of baseline, cl, dmt"),
+        ("train digits-40 --seed -1", "seed must lie in"),
+        ("train digits-40 --seed one", "Invalid value for '--seed'"),
+        ("train digits-40 --budget 0", "budget must lie in (0, 10]"),
+        ("train digits-40 --budget nan", "budget must lie in (0, 10]"),
+        ("train digits-40 --budget much", "Invalid value for '--budget'"),
+        ("train digits-40 --device tpu", "device must be one of auto, cuda, mps, cpu"),
+        ("train digits-40 --runs /dev/null", "cannot use /dev/null/digits-40/dmt/seed-0 as a run directory"),
+        ("train digits-40 --speed 3", "No such option: --speed"),
+        ("train", "Missing argument 'PRESET'"),
+        ("table cityscapes", "table must be one of digits"),
+        ("table digits --results nowhere", "nowhere is no folder of records"),
+        ("paint", "No such command 'paint'"),
+    ],
+)
+def test_what_is_wrong_is_told_in_one_line(command, words, capsys):
+    assert main(command.split()) == 2
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert output.err.count("\n") == 1 and output.err.startswith("error: ") and words in output.err
+    assert not list(Path().iterdir())
+
+
+def test_errors_leave_the_process_with_2_and_no_traceback():
+    command = [sys.executable, "-m", "dmtlib", "train", "mnist"]
+    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)})
+    assert done.returncode == 2
+    assert done.stdout == "" and done.stderr.count("\n") == 1
+
+
+def test_train_names_the_accuracy_and_the_record_last(capsys):
+    assert main([*TRAIN, "--method", "baseline"]) == 0
+    last = capsys.readouterr().out.splitlines()[-1]
+    file = Path("runs/digits-40/baseline/seed-0/result.json")
+    assert f"test accuracy {json.loads(file.read_text())['test_accuracy']:.2f}%" in last
+    assert last.endswith(str(file))
+    assert main([*TRAIN, "--method", "baseline"]) == 0
+    assert "was finished before" in capsys.readouterr().out
+    assert main([*TRAIN[:3], "0.01", *TRAIN[4:], "--method", "baseline"]) == 2
+    assert "budget is 0.005 there and 0.01 now" in capsys.readouterr().err
+
+
+def test_a_folder_that_cannot_be_written_is_told(capsys):
+    Path("runs").write_text("a file")
+    assert main(TRAIN) == 2
+    assert "cannot use runs/digits-40/dmt/seed-0" in capsys.readouterr().err
+
+
+def test_presets_and_table(capsys):
+    assert main(["presets"]) == 0
+    output = capsys.readouterr().out
+    assert "digits-40" in output and "dmt-flip" in output
+    assert main([*TRAIN, "--method", "baseline", "--results", "records"]) == 0
+    capsys.readouterr()
+    assert main(["table", "digits", "--results", "records"]) == 0
+    rows = {line.split()[0]: line for line in capsys.readouterr().out.splitlines()[1:]}
+    accuracy = json.loads(Path("records/digits-40/baseline/seed-0.json").read_text())["test_accuracy"]
+    assert f"{accuracy:.2f}" in rows["baseline"]
+    assert "not run" in rows["dmt"]
+
+
+def test_a_damaged_checkpoint_warns_in_one_line(capsys):
+    assert main([*TRAIN, "--method", "baseline"]) == 0
+    run = Path("runs/digits-40/baseline/seed-0")
+    (run / "result.json").unlink()
+    (run / "phase-0.pt").write_bytes(b"")
+    capsys.readouterr()
+    assert main([*TRAIN, "--method", "baseline"]) == 0
+    warnings = [line for line in capsys.readouterr().err.splitlines() if line.startswith("warning: ")]
+    assert len(warnings) == 1 and "phase-0.pt is damaged" in warnings[0]
+
+
+def test_the_progress_shows_what_matters(tmp_path):
+    shutil.rmtree("runs", ignore_errors=True)
+    command = [sys.executable, "-m", "dmtlib", *TRAIN]
+    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)})
+    assert done.returncode == 0, done.stderr
+    for words in ("phase 5/5", "step 4/4", "img/s", "loss", "weight", "cases"):
+        assert words in done.stderr
