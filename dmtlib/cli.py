@@ -25,6 +25,9 @@ def train(
     method: Annotated[str, typer.Option(help=f"One of: {', '.join(METHODS)}.")] = "dmt",
     seed: Annotated[int, typer.Option(help="Seed of the labeled subset and of everything random.")] = 0,
     budget: Annotated[float, typer.Option(help="Share of the full training length, in (0, 10].")] = 1.0,
+    data: Annotated[
+        str | None, typer.Option(help="Other data: cifar10, cifar10-jpeg, packed:PATH or folder:PATH.")
+    ] = None,
     runs: Annotated[Path, typer.Option(help="Folder of run directories.")] = Path("runs"),
     device: Annotated[str, typer.Option(help="auto, cuda, mps or cpu.")] = "auto",
     results: Annotated[Path | None, typer.Option(help="Also copy the record to this folder of records.")] = None,
@@ -34,7 +37,7 @@ def train(
     from .training.curriculum import train as run
     from .training.runs import RunDirectory
 
-    config = preset(name, method, seed, budget)
+    config = preset(name, method, seed, budget, data)
     directory = RunDirectory.of(config, runs)
     finished_before = directory.record is not None
     record = run(config, runs=runs, device=device)

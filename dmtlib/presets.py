@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from .training.config import METHODS, RunConfig
 
 _DIGITS = dict(
@@ -30,12 +32,55 @@ _DIGITS = dict(
     recalibrate_batch_norm=True,  # resampled pixels are smoother than clean ones, and at 8×8 it shows
 )
 
+# Sec. 5.2.2, Table 1 rows 7 and 8, Appendix B. The authors set 200 validation images apart (Appendix C).
+_CIFAR10 = dict(
+    data="cifar10",
+    validation=200,
+    augmentation="paper",
+    depth=28,
+    widen_factor=2,
+    batch_size=512,
+    learning_rate=0.1,
+    supervised_learning_rate=0.2,
+    momentum=0.9,
+    weight_decay=5e-4,
+    ema_decay=0.999,
+    mixup_alpha=0.75,
+    gamma1=4.0,
+    gamma2=4.0,
+    phase_steps=None,
+    phase_epochs=750,
+    baseline_steps=None,
+    oracle_steps=None,
+    oracle_epochs=300,
+    precision="auto",
+    recalibrate_batch_norm=False,
+)
+
+
+def _baseline_epochs(num_labels: int) -> float:
+    """sqrt(1 / labeled ratio) · N with N = 300 on CIFAR-10 (Appendix B)."""
+    return 300 * math.sqrt(50_000 / num_labels)
+
+
 PRESETS: dict[str, dict] = {
     "digits-40": {**_DIGITS, "num_labels": 40},
+    "cifar10-4000": {
+        **_CIFAR10,
+        "num_labels": 4000,
+        "labeled_per_batch": 64,  # 1 : 7
+        "baseline_epochs": _baseline_epochs(4000),
+    },
+    "cifar10-1000": {
+        **_CIFAR10,
+        "num_labels": 1000,
+        "labeled_per_batch": 16,  # 1 : 31
+        "baseline_epochs": _baseline_epochs(1000),
+    },
 }
 
 
-def preset(name: str, method: str, seed: int = 0, budget: float = 1.0) -> RunConfig:
+def preset(name: str, method: str, seed: int = 0, budget: float = 1.0, data: str | None = None) -> RunConfig:
     """The settings of one run.
 
     Args:
@@ -43,13 +88,15 @@ def preset(name: str, method: str, seed: int = 0, budget: float = 1.0) -> RunCon
         method: one of :data:`dmtlib.training.config.METHODS`.
         seed: of everything random; the labeled subset is nested within one seed.
         budget: scales the length of every phase, in (0, 10].
+        data: other data than the preset's; see :func:`dmtlib.data.classification.load_dataset`.
 
     Raises:
         ValueError: an argument that is not allowed; the message says what is.
     """
     if name not in PRESETS:
         raise ValueError(f"preset must be one of {', '.join(PRESETS)}, got {name!r}")
-    return RunConfig(preset=name, method=method, seed=seed, budget=budget, **PRESETS[name])
+    settings = PRESETS[name] | ({} if data is None else {"data": data})
+    return RunConfig(preset=name, method=method, seed=seed, budget=budget, **settings)
 
 
 __all__ = ["METHODS", "PRESETS", "preset"]

@@ -21,7 +21,7 @@ def somewhere_else(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("command", "words"),
     [
-        ("train mnist", "preset must be one of digits-40"),
+        ("train mnist", "preset must be one of digits-40, cifar10-4000"),
         ("train digits-40 --method sgd", "method must be one of baseline, cl, dmt"),
         ("train digits-40 --seed -1", "seed must lie in"),
         ("train digits-40 --seed one", "Invalid value for '--seed'"),

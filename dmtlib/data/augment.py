@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -11,6 +12,7 @@ from jaxtyping import Float, UInt8
 from torch import Generator, Tensor
 
 from .operations import constant
+from .randaugment import RandAugment
 
 Augmentation = Callable[[UInt8[Tensor, "B C H W"], Generator], Float[Tensor, "B C H W"]]
 """uint8 images and a generator on their device → a normalised batch. Nothing waits for the device."""
@@ -55,5 +57,9 @@ def augment_digits(
     return (moved / (255 * std[0]) - mean[0] / std[0]).contiguous(memory_format=torch.channels_last)
 
 
-AUGMENTATIONS: dict[str, Callable[..., Tensor]] = {"digits": augment_digits}
-"""By the name in a preset; each takes (images, generator, mean, std)."""
+AUGMENTATIONS: dict[str, Callable[[Sequence[float], Sequence[float]], Augmentation]] = {
+    "digits": lambda mean, std: partial(augment_digits, mean=mean, std=std),
+    "paper": partial(RandAugment, "paper"),
+    "authors": partial(RandAugment, "authors"),
+}
+"""By the name in a preset: from the data's mean and std to an augmentation."""

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from jaxtyping import Int64, UInt8
 from torch import Tensor
+
+from .folders import read_image_folder
+from .packed import PackedImages, read_packed
+from .randaugment import CIFAR10_MEAN, CIFAR10_STD
 
 DIGITS_TEST_IMAGES = 500
 DIGITS_TEST_SEED = 2022  # the test images never change with a run's seed
@@ -19,7 +24,7 @@ class ClassificationData:
 
     Attributes:
         train_images: every image that training may see, without its label or with it.
-        train_labels: class indices, or :data:`UNKNOWN`.
+        train_labels: class indices, or :data:`.packed.UNKNOWN`.
         mean, std: per channel, of pixels scaled to [0, 1].
     """
 
@@ -68,12 +73,65 @@ def load_digits() -> ClassificationData:
     )
 
 
+def load_packed(path: str | Path, name: str) -> ClassificationData:
+    """A data set that data_prep/ packed into one file.
+
+    Raises:
+        ValueError: no such file, or a damaged one.
+    """
+    return _from_images(read_packed(path), name)
+
+
+def load_folder(path: str | Path, side: int = 32) -> ClassificationData:
+    """Someone's own images, resized to ``side``; see :func:`.folders.read_image_folder` for the layout.
+
+    Raises:
+        ValueError: a folder or an image that cannot be read.
+    """
+    return _from_images(read_image_folder(path, side), Path(path).name)
+
+
 def load_dataset(name: str) -> ClassificationData:
-    """A data set by its name in a preset.
+    """A data set by its name in a preset: `digits`, `cifar10`, `cifar10-jpeg` (packed files in the folder ``data``),
+    `packed:PATH` or `folder:PATH`.
 
     Raises:
         ValueError: no such data set, or its files cannot be used; the message says what is wrong.
     """
+    kind, _, path = name.partition(":")
     if name == "digits":
         return load_digits()
-    raise ValueError(f"data must be one of digits, got {name!r}")
+    if name in ("cifar10", "cifar10-jpeg"):
+        return load_packed(Path("data") / f"{name}.pt", name)
+    if kind == "packed" and path:
+        return load_packed(path, Path(path).stem)
+    if kind == "folder" and path:
+        return load_folder(path)
+    raise ValueError(f"data must be digits, cifar10, cifar10-jpeg, packed:PATH or folder:PATH, got {name!r}")
+
+
+def _from_images(images: PackedImages, name: str) -> ClassificationData:
+    is_cifar10 = name.startswith("cifar10")
+    mean, std = (CIFAR10_MEAN, CIFAR10_STD) if is_cifar10 else _channel_statistics(images.train_images)
+    return ClassificationData(
+        name=name,
+        classes=images.classes,
+        train_images=images.train_images,
+        train_labels=images.train_labels,
+        test_images=images.test_images,
+        test_labels=images.test_labels,
+        mean=mean,
+        std=std,
+    )
+
+
+def _channel_statistics(images: UInt8[Tensor, "N C H W"]) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and standard deviation of each channel, of pixels scaled to [0, 1], from the counts of the 256 levels."""
+    levels = torch.arange(256, dtype=torch.float64) / 255
+    means, deviations = [], []
+    for channel in images.unbind(1):
+        share = torch.bincount(channel.flatten(), minlength=256).double() / channel.numel()
+        mean = (share * levels).sum()
+        means.append(mean.item())
+        deviations.append((share * (levels - mean) ** 2).sum().sqrt().item())
+    return tuple(means), tuple(deviations)

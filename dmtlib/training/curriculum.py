@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +68,7 @@ class _Curriculum:
         self.config, self.data, self.directory, self.device = config, data, directory, device
         self.images = data.train_images.to(device)
         self.split = split_labeled(data.train_labels, config.num_labels, config.seed, config.validation)
-        self.augment = partial(AUGMENTATIONS[config.augmentation], mean=data.mean, std=data.std)
+        self.augment = AUGMENTATIONS[config.augmentation](data.mean, data.std)
         self.lengths = [config.steps(p, self._main_set_size(p)) for p in range(config.phases)]
         self.records: list[dict[str, Any]] = []
         self.teacher: nn.Module | None = None
@@ -195,12 +194,18 @@ class _Curriculum:
         return model.eval()
 
     def _test(self, model: nn.Module) -> dict[str, float]:
-        probabilities = predict(model, self.data.test_images, self.data.mean, self.data.std).cpu()
-        labels = self.data.test_labels
-        return {
-            "test_accuracy": accuracy(probabilities, labels),
-            "fine_grained_accuracy": fine_grained_accuracy(probabilities, labels),
-        }
+        data, apart = self.data, self.split.validation
+        accuracies = {}
+        for prefix, images, labels in (
+            ("", data.test_images, data.test_labels),
+            ("validation_", data.train_images[apart], data.train_labels[apart]),
+        ):
+            if len(images):
+                probabilities = predict(model, images, data.mean, data.std).cpu()
+                name = prefix or "test_"
+                accuracies[f"{name}accuracy"] = accuracy(probabilities, labels)
+                accuracies[f"{prefix}fine_grained_accuracy"] = fine_grained_accuracy(probabilities, labels)
+        return accuracies
 
     def _phase_record(
         self, task: PhaseTask, pseudo: dict[str, Tensor] | None, statistics: dict[str, Any]

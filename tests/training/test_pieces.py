@@ -1,6 +1,5 @@
 import copy
 import math
-from functools import partial
 
 import pytest
 import torch
@@ -95,7 +94,7 @@ def test_fp32_is_fp32_everywhere():
 @pytest.mark.parametrize(
     ("arguments", "word"),
     [
-        (("mnist", "dmt"), "preset must be one of digits-40"),
+        (("mnist", "dmt"), "preset must be one of digits-40, cifar10-4000"),
         (("digits-40", "sgd"), "method must be one of baseline, cl, dmt"),
         (("digits-40", "dmt", -1), "seed must lie in"),
         (("digits-40", "dmt", 0, 0.0), "budget must lie in"),
@@ -123,7 +122,7 @@ def random_phase(config, device) -> PhaseTrainer:
         phase=1,
         total_steps=100,
         num_classes=10,
-        augment=partial(AUGMENTATIONS[config.augmentation], mean=(0.3,), std=(0.4,)),
+        augment=AUGMENTATIONS[config.augmentation]((0.3,), (0.4,)),
         images=torch.randint(0, 256, (200, 1, 8, 8), dtype=torch.uint8).to(device),
         labeled=torch.arange(40, device=device),
         labeled_targets=labels[:40],

@@ -1,0 +1,128 @@
+"""The figures of the curriculum: what happens from phase to phase, and what came out over seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import matplotlib.pyplot as plt
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from .figures import COLOURS, WIDTH
+from .recorded import NAMES, ByMethod
+from .records import Spread, paired_differences
+
+METHOD_COLOURS = {
+    "baseline": COLOURS["quiet"],
+    "cl": "#CC79A7",
+    "dmt": COLOURS["ink"],
+    "dmt-naive": "#56B4E9",
+    "dmt-flip": "#56B4E9",
+    "oracle": COLOURS["quiet"],
+}
+"""Methods have colours of their own: blue, orange, green and vermillion mean labels."""
+
+
+def phases_table(record: dict[str, Any]) -> pd.DataFrame:
+    """The phases of a run of Alg. 1 that learn pseudo labels: what they learned and how it was weighed."""
+    rows = []
+    for phase in record["phases"][1:]:
+        cases = phase["case_shares"] or [None] * 3
+        rows.append(
+            {
+                "α (%)": 100 * phase["alpha"],
+                "labels": phase["pseudo_labels"],
+                "wrong (%)": phase["pseudo_label_error"],
+                "weight, right": phase["mean_weight_right"],
+                "weight, wrong": phase["mean_weight_wrong"],
+                **{f"case {number} (%)": share and 100 * share for number, share in enumerate(cases, start=1)},
+            }
+        )
+    table = pd.DataFrame(rows, index=pd.RangeIndex(1, len(rows) + 1, name="phase"))
+    return table.astype({"α (%)": int}).astype({name: float for name in table if name not in ("α (%)", "labels")})
+
+
+def phases(records: dict[str, dict[str, Any]]) -> Figure:
+    """By phase: the share of wrong pseudo labels that is learned, and the test accuracy that comes of it."""
+    figure, (error, accuracy) = plt.subplots(2, 1, figsize=(WIDTH, 6.6), sharex=True)
+    for method, record in records.items():
+        look = dict(color=METHOD_COLOURS[method], marker="o", markersize=6, label=NAMES[method])
+        results = [phase["test_accuracy"] for phase in record["phases"]]
+        if len(results) == 1:
+            accuracy.axhline(results[0], color=METHOD_COLOURS[method], linestyle="--", label=NAMES[method])
+            continue
+        accuracy.plot(range(len(results)), results, **look)
+        wrong = [phase["pseudo_label_error"] for phase in record["phases"][1:]]
+        error.plot(range(1, len(results)), wrong, **look)
+    alphas = [phase["alpha"] for phase in record["phases"][1:]]
+    ticks = ["0\nlabels only"] + [f"{i}\ntop {alpha:.0%}" for i, alpha in enumerate(alphas, start=1)]
+    accuracy.set_xticks(range(len(ticks)), ticks)
+    error.set(ylim=(0, None))
+    error.set_title("wrong pseudo labels learned (%)")
+    accuracy.set_title("test accuracy afterwards (%)")
+    accuracy.set_xlabel("phase")
+    accuracy.legend(loc="lower right")
+    return figure
+
+
+def weights(record: dict[str, Any]) -> Figure:
+    """By phase: the mean weight of right and of wrong pseudo labels, over all steps of the phase."""
+    figure, ax = plt.subplots(figsize=(WIDTH, 3.9))
+    table = phases_table(record)
+    for name in ("right", "wrong"):
+        column = table[f"weight, {name}"]
+        ax.plot(table.index, column, color=COLOURS[name], marker="o", markersize=7, label=f"{name} labels, DMT")
+    ax.axhline(1, color=METHOD_COLOURS["cl"], linestyle="--", label="all labels, CL")
+    ax.set(xlabel="phase", ylabel="mean weight", ylim=(0, 1.06), xticks=table.index)
+    ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncol=3, columnspacing=1.2, handlelength=1.5)
+    return figure
+
+
+def by_method(records: ByMethod, methods: Sequence[str]) -> Figure:
+    """Test accuracy, one dot a seed, and mean ± standard deviation."""
+    figure, ax = plt.subplots(figsize=(WIDTH, 0.62 * len(methods) + 1.3))
+    for row, method in enumerate(methods):
+        values = [record["test_accuracy"] for record in records[method]]
+        _dots(ax, row, values, METHOD_COLOURS[method])
+        spread = Spread.of(values)
+        text = "not run" if spread is None else f"{spread.mean:.1f}"
+        ax.text(1.02, row, text, transform=ax.get_yaxis_transform(), va="center", weight="bold")
+    _rows(ax, [NAMES[method] for method in methods])
+    ax.set_xlabel("test accuracy (%)")
+    return figure
+
+
+def differences(records: ByMethod, first: str, others: Sequence[str]) -> Figure:
+    """``first`` against others, one dot a seed: both saw the same labels, so what they share cancels."""
+    figure, ax = plt.subplots(figsize=(WIDTH, 0.75 * len(others) + 1.3))
+    ax.axvline(0, color=COLOURS["quiet"], linewidth=1.2)
+    for row, other in enumerate(others):
+        values = paired_differences(records[first], records[other])
+        _dots(ax, row, values, METHOD_COLOURS[other])
+        spread = Spread.of(values)
+        text = "not run" if spread is None else f"{spread.mean:+.2f}"
+        ax.text(1.02, row, text, transform=ax.get_yaxis_transform(), va="center", weight="bold")
+    _rows(ax, [f"{NAMES[first]} − {NAMES[other]}" for other in others])
+    ax.set_xlabel("difference in test accuracy (points)")
+    return figure
+
+
+def _dots(ax: Axes, row: int, values: list[float], colour: str) -> None:
+    """A dot a seed; above them their mean with its deviation, so that equal dots hide nothing."""
+    ax.scatter(values, [row + 0.12] * len(values), s=42, color=colour, alpha=0.55, linewidth=0)
+    spread = Spread.of(values)
+    if spread is not None:
+        deviation = spread.std if spread.n > 1 else 0
+        look = dict(color=COLOURS["ink"], markersize=9, capsize=4, linewidth=1.6)
+        ax.errorbar(spread.mean, row - 0.16, xerr=deviation, fmt="|", markeredgewidth=2.4, **look)
+
+
+def _rows(ax: Axes, names: list[str]) -> None:
+    ax.set_yticks(range(len(names)), names)
+    ax.set_ylim(len(names) - 0.5, -0.6)
+    ax.tick_params(axis="y", length=0)
+    ax.spines["left"].set_visible(False)
+    ax.xaxis.set_major_locator(MaxNLocator(nbins=6))

@@ -1,0 +1,106 @@
+"""The paper's figures, tables, equations, algorithms and appendices, and where this book has them."""
+
+from __future__ import annotations
+
+import html
+import os
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+from .places import repository
+
+
+class Item(NamedTuple):
+    """Something of the paper; ``page`` below book/ and ``file`` are None until someone has written them."""
+
+    name: str
+    shows: str
+    page: str | None = None
+    file: str | None = None
+
+    def done(self, root: Path) -> bool:
+        """Whether a page shows it and a file computes it."""
+        return self.page_path(root) is not None and self.file is not None and (root / self.file).exists()
+
+    def page_path(self, root: Path) -> Path | None:
+        path = root / f"book/{self.page}.py"
+        return path if self.page is not None and path.exists() else None
+
+
+LOSS = "dmtlib/method/dynamic_loss.py"
+LABELS = "dmtlib/method/pseudo_labels.py"
+
+PAPER = [
+    Item("Fig. 1", "errors of pseudo labels by confidence", "01_pseudo_labels", "dmtlib/evidence/confidence.py"),
+    Item("Fig. 2", "the framework", "02_disagreement", "dmtlib/evidence/disagreement_figures.py"),
+    Item("Fig. 3", "disagreement on a toy", "02_disagreement", "dmtlib/evidence/toy.py"),
+    Item("Fig. 4", "augmentation and consistency"),
+    Item("Fig. 5", "the three cases", "03_dynamic_loss", "dmtlib/evidence/loss_figures.py"),
+    Item("Fig. 6", "difference maximized sampling", None, "dmtlib/method/difference_sampling.py"),
+    Item("Fig. 7", "pseudo labels and weights, VOC"),
+    Item("Fig. 8", "methods over labeled ratios, VOC"),
+    Item("Fig. 9", "predictions, VOC"),
+    Item("Fig. 10", "DMT and CBST by iteration, VOC"),
+    Item("Fig. 11", "four uses of disagreement"),
+    Item("Fig. A.12", "predictions, Cityscapes"),
+    Item("Table 1", "hyper-parameters", None, "dmtlib/presets.py"),
+    Item("Table 2", "DMT and CL, CIFAR-10"),
+    Item("Table 3", "DMT and other methods, CIFAR-10"),
+    Item("Table 4", "DMT and other methods, VOC"),
+    Item("Table 5", "DMT and human labels, VOC"),
+    Item("Table 6", "DMT and other methods, Cityscapes"),
+    Item("Table 7", "ablations, VOC"),
+    Item("Eq. 1", "entropy", "01_pseudo_labels", LABELS),
+    Item("Eq. 2", "the pseudo label", "01_pseudo_labels", LABELS),
+    Item("Eq. 3", "the dynamic weight", "03_dynamic_loss", LOSS),
+    Item("Eq. 4", "the loss of pseudo labels", "03_dynamic_loss", LOSS),
+    Item("Eq. 5", "the loss of true labels", "03_dynamic_loss", LOSS),
+    Item("Eq. 6", "their sum", "03_dynamic_loss", LOSS),
+    Item("Alg. 1", "the curriculum, classification", "04_curriculum", "dmtlib/training/curriculum.py"),
+    Item("Alg. 2", "the curriculum, segmentation"),
+    Item("App. A", "more predictions"),
+    Item("App. B", "proper baseline training"),
+    Item("App. C", "realistic validation", None, "dmtlib/training/evaluation.py"),
+]
+
+
+class PaperMap:
+    """The map as a table: plain text in a terminal, links in a page."""
+
+    def __init__(self, items: list[Item] = PAPER, root: Path | None = None) -> None:
+        self.items, self.root = items, root or repository()
+
+    @property
+    def done(self) -> list[Item]:
+        return [item for item in self.items if item.done(self.root)]
+
+    def __repr__(self) -> str:
+        return "\n".join("  ".join(row) for row in self._rows(str))
+
+    def _repr_html_(self) -> str:
+        names = ("of the paper", "what it shows", "page", "", "file")
+        head = "".join(f'<th style="text-align:left">{name}</th>' for name in names)
+        rows = "\n".join(
+            "<tr>" + "".join(f'<td style="text-align:left">{cell}</td>' for cell in row) + "</tr>"
+            for row in self._rows(self._link)
+        )
+        return f'<table class="dataframe" border="0"><thead><tr>{head}</tr></thead><tbody>\n{rows}\n</tbody></table>'
+
+    def _rows(self, link) -> list[tuple[str, ...]]:
+        return [
+            (
+                item.name,
+                item.shows,
+                link(item.page) if item.page_path(self.root) else "",
+                "done" if item.done(self.root) else "to come",
+                item.file or "",
+            )
+            for item in self.items
+        ]
+
+    def _link(self, page: str) -> str:
+        """The page's title, linked: pages lead to pages and notebooks to notebooks."""
+        title = re.search(r"^# # (.*)$", (self.root / f"book/{page}.py").read_text(encoding="utf-8"), re.MULTILINE)
+        ending = "html" if os.environ.get("DMT_STATIC", "0") not in ("", "0") else "ipynb"
+        return f'<a href="{page}.{ending}">{html.escape(title.group(1) if title else page)}</a>'

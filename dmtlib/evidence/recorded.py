@@ -1,0 +1,52 @@
+"""The recorded result in words: every sentence is made from records, and says "not run" where there are none."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..training.config import METHODS
+from .places import results
+from .records import Spread, load_records, paired_differences
+
+NAMES = {
+    "baseline": "baseline",
+    "cl": "CL",
+    "dmt": "DMT",
+    "dmt-naive": "DMT-Naive",
+    "dmt-flip": "DMT-Flip",
+    "oracle": "oracle",
+}
+ByMethod = dict[str, list[dict[str, Any]]]
+
+
+def recorded(preset: str) -> ByMethod:
+    """All records of a preset, by method; empty lists where nothing was run."""
+    return {method: load_records(results(), preset, method) for method in METHODS}
+
+
+def difference(records: ByMethod, first: str, second: str) -> str:
+    """One method against another, seed by seed: mean ± standard deviation, and how often which is ahead."""
+    pair = f"{NAMES[first]} − {NAMES[second]}"
+    differences = paired_differences(records[first], records[second])
+    spread = Spread.of(differences)
+    if spread is None:
+        return f"**{pair}**: not run."
+    ahead, behind = sum(d > 0 for d in differences), sum(d < 0 for d in differences)
+    deviation = f" ± {spread.std:.2f}" if spread.n > 1 else ""
+    text = f"**{pair}**: {spread.mean:+.2f}{deviation} points, n = {spread.n}"
+    return f"{text}; {ahead} above zero, {behind} below, {spread.n - ahead - behind} level. {_reading(spread)}"
+
+
+def _reading(spread: Spread) -> str:
+    """Whether the mean is clear of zero, by its standard error."""
+    if spread.n < 3:
+        return "Too few seeds to say more."
+    error = spread.std / spread.n**0.5
+    clear = abs(spread.mean) > 2 * error
+    return f"The mean is {'clear of' if clear else 'not clear of'} zero (standard error {error:.2f})."
+
+
+def summary(records: ByMethod, methods: tuple[str, ...]) -> str:
+    """Test accuracy by method, in one line: mean ± standard deviation and the number of seeds."""
+    spreads = {NAMES[m]: Spread.of([r["test_accuracy"] for r in records[m]]) for m in methods}
+    return ", ".join(f"{name} {'not run' if s is None else s}" for name, s in spreads.items())
