@@ -33,7 +33,7 @@ ifneq ($(COMMIT_TIME),)
 export SOURCE_DATE_EPOCH := $(COMMIT_TIME)
 endif
 
-.PHONY: book test lab sync venv records repo-url clean help FORCE
+.PHONY: book test lab sync venv records picture repo-url clean help FORCE
 .PRECIOUS: book/%.ipynb
 .DEFAULT_GOAL := help
 
@@ -59,6 +59,9 @@ records: $(ENVIRONMENT) ## Record digits-40, every method of its table on seeds 
 	@for seed in 0 1 2 3 4 5 6 7 8 9; do for method in baseline cl dmt dmt-naive oracle; do \
 		echo "train digits-40 --method $$method --seed $$seed --results results"; done; done | \
 		OMP_NUM_THREADS=1 xargs -P 2 -L 1 $(BIN)/python -m dmtlib
+
+picture: $(ENVIRONMENT) ## Draw README's picture from the records
+	@$(BIN)/python tools/picture.py
 
 clean: ## Remove everything that was built (not the environment)
 	rm -rf $(BUILD)

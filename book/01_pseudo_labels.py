@@ -77,8 +77,9 @@ model = RunDirectory.of(config, runs).phase_model(0)
 labeling = confidence.label_images(model, data, split.unlabeled)
 wrong, errors = labeling.wrong, int(labeling.wrong.sum())
 say(
-    f"The model gets {record['test_accuracy']:.1f}% of the {len(data.test_labels)} test images right. Of the "
-    f"{len(wrong)} unlabeled images it labels **{errors} wrongly, {errors / len(wrong):.1%}**."
+    f"The model gets {record['test_accuracy']:.1f}% of the {len(data.test_labels)} test "
+    f"images right. Of the {len(wrong)} unlabeled images it labels **{errors} wrongly, "
+    f"{errors / len(wrong):.1%}**."
 )
 
 # %% [markdown]
@@ -122,11 +123,11 @@ share = confidence.largest_clean_share(labeling, error_below=1)
 kept = round(share / 100 * len(wrong))
 order = labeling.confidence.argsort(descending=True, stable=True)
 dropped_right = int((~wrong)[order[kept:]].sum())
+discarded, below = (paper_number("Fig. 1", "discarding 60%", column) for column in ("discarded", "error below"))
 say(
-    f"Here an error below 1% means discarding {100 - share:.0f}% of the labels: {len(wrong) - kept} labels, of which "
-    f"**{dropped_right} are right**. The paper's model needs to discard "
-    f"{paper_number('Fig. 1', 'discarding 60%', 'discarded')}% for an error below "
-    f"{paper_number('Fig. 1', 'discarding 60%', 'error below')}%."
+    f"Here an error below 1% means discarding {100 - share:.0f}% of the labels: "
+    f"{len(wrong) - kept} labels, of which **{dropped_right} are right**. "
+    f"On CIFAR-10 the paper's model has to discard {discarded}% for an error below {below}%."
 )
 
 # %% [markdown]
@@ -141,13 +142,11 @@ say(
 
 # %%
 worst = confidence.confident_errors(labeling, 10)
-captions = [
-    f"“{data.classes[labeling.labels[i]]}”, {labeling.confidence[i]:.0%}\nis {data.classes[labeling.truth[i]]}"
-    for i in worst
-]
+said, sure, truth = labeling.labels[worst], labeling.confidence[worst], labeling.truth[worst]
+captions = [f"“{y}”, {c:.0%}\nis {t}" for y, c, t in zip(said, sure, truth, strict=True)]
 show(
     draw.gallery(data.train_images[labeling.indices[worst]], captions),
-    alt="Ten digits with wrong labels: " + "; ".join(captions).replace("\n", ", "),
+    alt="Digits with wrong labels: " + "; ".join(captions).replace("\n", ", "),
 )
 
 # %% [markdown]
@@ -155,7 +154,7 @@ show(
 
 # %%
 beaten = (labeling.confidence[~wrong] < labeling.confidence[worst[0]]).float().mean()
-say(f"The model is surer of the first of these labels than of {beaten:.0%} of its right ones.")
+say(f"It is surer of the first of these labels than of {beaten:.0%} of its right ones.")
 
 # %% [markdown]
 # If the model learns these again, it learns them as truth. It has no reason ever to change its mind: they are *its*
@@ -182,9 +181,9 @@ show(
 by_confidence = confidence.errors_ranked_last(labeling.confidence, wrong)
 by_entropy = confidence.errors_ranked_last(-labeling.entropy, wrong)
 say(
-    f"Let each score flag {errors} labels, as many as there are errors. Those of lowest confidence contain "
-    f"{by_confidence} of the errors, those of highest entropy {by_entropy}. Either way, "
-    f"{errors - max(by_confidence, by_entropy)} or more are missed."
+    f"Let each score flag {errors} labels, as many as there are errors. Those of lowest "
+    f"confidence contain {by_confidence} of the errors, those of highest entropy {by_entropy}. "
+    f"Either way, {errors - max(by_confidence, by_entropy)} or more are missed."
 )
 
 # %% [markdown]
@@ -200,7 +199,7 @@ slider(
     values=[0, 0.3, 0.4, 0.5, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95],
     label="threshold T",
     format="{:.2f}",
-    alt="Kept share against error, with the chosen threshold marked, and below it a bar of what is kept and dropped",
+    alt="Kept share against error, the chosen threshold marked, and a bar of what it keeps",
 )
 
 # %% [markdown]
@@ -283,7 +282,7 @@ slider(
 assert len(labeling.labels) == len(data.train_labels) - config.num_labels
 assert not set(split.labeled.tolist()) & set(labeling.indices.tolist())
 assert tops["labels"].tolist() == [int(alpha * len(wrong)) for alpha in alphas]
-assert wrong[worst].all() and torch.equal(worst, worst[labeling.confidence[worst].argsort(descending=True)])
+assert wrong[worst].all() and torch.equal(sure, sure.sort(descending=True).values)
 for threshold in (0, 0.5, 0.9):  # every label is kept or dropped, and nothing is counted twice
     assert sum(confidence.at_threshold(labeling, threshold)) == len(wrong)
 if budget >= 0.2:  # a trained model: confidence helps, and doesn't find everything

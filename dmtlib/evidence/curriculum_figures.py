@@ -9,7 +9,7 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import MaxNLocator, NullLocator
 
 from .figures import COLOURS, WIDTH
 from .recorded import NAMES, ByMethod
@@ -33,7 +33,6 @@ def phases_table(record: dict[str, Any]) -> pd.DataFrame:
         cases = phase["case_shares"] or [None] * 3
         rows.append(
             {
-                "α (%)": 100 * phase["alpha"],
                 "labels": phase["pseudo_labels"],
                 "wrong (%)": phase["pseudo_label_error"],
                 "weight, right": phase["mean_weight_right"],
@@ -42,13 +41,14 @@ def phases_table(record: dict[str, Any]) -> pd.DataFrame:
             }
         )
     table = pd.DataFrame(rows, index=pd.RangeIndex(1, len(rows) + 1, name="phase"))
-    return table.astype({"α (%)": int}).astype({name: float for name in table if name not in ("α (%)", "labels")})
+    return table.astype({name: float for name in table.columns if name != "labels"})
 
 
 def phases(records: dict[str, dict[str, Any]]) -> Figure:
     """By phase: the share of wrong pseudo labels that is learned, and the test accuracy that comes of it."""
     figure, (error, accuracy) = plt.subplots(2, 1, figsize=(WIDTH, 6.6), sharex=True)
-    for method, record in records.items():
+    for method in sorted(records, key=list(METHOD_COLOURS).index):
+        record = records[method]
         look = dict(color=METHOD_COLOURS[method], marker="o", markersize=6, label=NAMES[method])
         results = [phase["test_accuracy"] for phase in record["phases"]]
         if len(results) == 1:
@@ -64,7 +64,7 @@ def phases(records: dict[str, dict[str, Any]]) -> Figure:
     error.set_title("wrong pseudo labels learned (%)")
     accuracy.set_title("test accuracy afterwards (%)")
     accuracy.set_xlabel("phase")
-    accuracy.legend(loc="lower right")
+    figure.legend(*accuracy.get_legend_handles_labels(), loc="outside upper right", ncol=3)
     return figure
 
 
@@ -90,7 +90,7 @@ def by_method(records: ByMethod, methods: Sequence[str]) -> Figure:
         spread = Spread.of(values)
         text = "not run" if spread is None else f"{spread.mean:.1f}"
         ax.text(1.02, row, text, transform=ax.get_yaxis_transform(), va="center", weight="bold")
-    _rows(ax, [NAMES[method] for method in methods])
+    _rows(ax, [NAMES[method] for method in methods], any(records[method] for method in methods))
     ax.set_xlabel("test accuracy (%)")
     return figure
 
@@ -105,7 +105,7 @@ def differences(records: ByMethod, first: str, others: Sequence[str]) -> Figure:
         spread = Spread.of(values)
         text = "not run" if spread is None else f"{spread.mean:+.2f}"
         ax.text(1.02, row, text, transform=ax.get_yaxis_transform(), va="center", weight="bold")
-    _rows(ax, [f"{NAMES[first]} − {NAMES[other]}" for other in others])
+    _rows(ax, [f"{NAMES[first]} − {NAMES[other]}" for other in others], bool(records[first]))
     ax.set_xlabel("difference in test accuracy (points)")
     return figure
 
@@ -120,9 +120,9 @@ def _dots(ax: Axes, row: int, values: list[float], colour: str) -> None:
         ax.errorbar(spread.mean, row - 0.16, xerr=deviation, fmt="|", markeredgewidth=2.4, **look)
 
 
-def _rows(ax: Axes, names: list[str]) -> None:
+def _rows(ax: Axes, names: list[str], measured: bool) -> None:
     ax.set_yticks(range(len(names)), names)
     ax.set_ylim(len(names) - 0.5, -0.6)
     ax.tick_params(axis="y", length=0)
     ax.spines["left"].set_visible(False)
-    ax.xaxis.set_major_locator(MaxNLocator(nbins=6))
+    ax.xaxis.set_major_locator(MaxNLocator(nbins=6) if measured else NullLocator())

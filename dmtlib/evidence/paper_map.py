@@ -76,31 +76,32 @@ class PaperMap:
         return [item for item in self.items if item.done(self.root)]
 
     def __repr__(self) -> str:
-        return "\n".join("  ".join(row) for row in self._rows(str))
+        rows = [(i.name, self._status(i), i.shows, i.page or "", i.file or "") for i in self.items]
+        return "\n".join("  ".join(row).rstrip() for row in rows)
 
     def _repr_html_(self) -> str:
-        names = ("of the paper", "what it shows", "page", "", "file")
-        head = "".join(f'<th style="text-align:left">{name}</th>' for name in names)
-        rows = "\n".join(
-            "<tr>" + "".join(f'<td style="text-align:left">{cell}</td>' for cell in row) + "</tr>"
-            for row in self._rows(self._link)
-        )
-        return f'<table class="dataframe" border="0"><thead><tr>{head}</tr></thead><tbody>\n{rows}\n</tbody></table>'
-
-    def _rows(self, link) -> list[tuple[str, ...]]:
-        return [
-            (
-                item.name,
-                item.shows,
-                link(item.page) if item.page_path(self.root) else "",
-                "done" if item.done(self.root) else "to come",
-                item.file or "",
-            )
-            for item in self.items
+        rows = [("item", "", "what it shows", "page, file")]
+        rows += [(i.name, self._status(i), i.shows, self._places(i)) for i in self.items]
+        looks = ("", "", "white-space:normal;min-width:9em", "")
+        cells = [f'<td style="text-align:left;{look}">{{}}</td>' for look in looks]
+        lines = [
+            "<tr>" + "".join(c.format(text) for c, text in zip(cells, row, strict=True)) + "</tr>" for row in rows
         ]
+        head = lines[0].replace("td", "th")
+        body = "\n".join(lines[1:])
+        return f'<table class="dataframe" border="0"><thead>{head}</thead><tbody>\n{body}\n</tbody></table>'
 
-    def _link(self, page: str) -> str:
-        """The page's title, linked: pages lead to pages and notebooks to notebooks."""
-        title = re.search(r"^# # (.*)$", (self.root / f"book/{page}.py").read_text(encoding="utf-8"), re.MULTILINE)
-        ending = "html" if os.environ.get("DMT_STATIC", "0") not in ("", "0") else "ipynb"
-        return f'<a href="{page}.{ending}">{html.escape(title.group(1) if title else page)}</a>'
+    def _status(self, item: Item) -> str:
+        return "done" if item.done(self.root) else "to come"
+
+    def _places(self, item: Item) -> str:
+        """The page's title, linked, and the file: pages lead to pages and notebooks to notebooks."""
+        places = []
+        path = item.page_path(self.root)
+        if path is not None:
+            title = re.search(r"^# # (.*)$", path.read_text(encoding="utf-8"), re.MULTILINE)
+            ending = "html" if os.environ.get("DMT_STATIC", "0") not in ("", "0") else "ipynb"
+            places.append(f'<a href="{item.page}.{ending}">{html.escape(title[1] if title else item.page)}</a>')
+        if item.file is not None:
+            places.append(f'<code style="font-size:80%">{item.file}</code>')
+        return "<br>".join(places)

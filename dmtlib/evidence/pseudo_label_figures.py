@@ -24,16 +24,18 @@ def error_bars(table: pd.DataFrame) -> Figure:
     """Fig. 1: the error among the most confident labels; beside it the two numbers that the paper prints."""
     figure, ax = plt.subplots(figsize=(WIDTH, 4.2))
     names = [f"top {kept:.0%}" for kept in table.index[:-1]] + ["all"]
-    bars = ax.bar(names, table["error"], color=COLOURS["wrong"], width=0.55, label="here: digits, 40 labels")
+    places = np.arange(len(names))
+    bars = ax.bar(places - 0.2, table["error"], color=COLOURS["wrong"], width=0.5, label="here: digits, 40 labels")
+    ax.set_xticks(places, names)
     ax.bar_label(bars, fmt="%.1f", padding=3)
     overall = paper_number("Fig. 1", "all images", "error")
     below = paper_number("Fig. 1", "discarding 60%", "error below")
     place = names.index(f"top {100 - paper_number('Fig. 1', 'discarding 60%', 'discarded')}%")
-    look = dict(color=COLOURS["quiet"], linewidth=2.5)
-    ax.hlines(overall, len(names) - 1.42, len(names) - 0.58, label="the paper: CIFAR-10, 4,000 labels", **look)
-    ax.hlines(below, place - 0.42, place + 0.42, **look)
-    ax.text(len(names) - 1, overall, f"{overall:.2f}", ha="center", va="bottom", color="#5F6570")
-    ax.text(place, below, f"< {below}", ha="center", va="bottom", color="#5F6570")
+    look = dict(color=COLOURS["quiet"], linewidth=3)
+    ax.hlines(overall, places[-1] + 0.08, places[-1] + 0.48, label="the paper: CIFAR-10, 4,000 labels", **look)
+    ax.hlines(below, place + 0.08, place + 0.48, **look)
+    for x, y, text in [(places[-1], overall, f"{overall:.2f}"), (place, below, f"< {below}")]:
+        ax.text(x + 0.28, y + 0.2, text, ha="center", va="bottom", color="#5F6570")
     ax.set(ylabel="wrong pseudo labels (%)", ylim=(0, 1.18 * max(overall, table["error"].max())))
     ax.legend(loc="upper left")
     return figure
@@ -64,7 +66,7 @@ def entropies(labeling: Labeling) -> Figure:
         look = dict(color=COLOURS[name], alpha=0.45, label=f"the label is {name} ({len(values)})")
         ax.hist(values, edges, weights=weights, histtype="stepfilled", edgecolor=COLOURS[name], linewidth=1.8, **look)
     ax.set(xlabel="entropy (nats)", ylabel="of the group (%)", xlim=(0, most))
-    ax.legend(loc="upper right")
+    figure.legend(loc="outside upper right", ncol=2)
     return figure
 
 

@@ -1,0 +1,157 @@
+# %% tags=["setup", "remove-cell"]
+# In a clone of the book this changes nothing. On Colab, or beside a lone notebook, it brings dmtlib and its needs.
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+REPOSITORY = ""  # the book's public address; `make repo-url URL=…` writes it here
+if find_spec("dmtlib") is None:
+    here = Path.cwd()
+    clone = next((p for p in here.parents if (p / "dmtlib/__init__.py").exists()), here / "the-dmt-book")
+    if not clone.exists():
+        if not REPOSITORY:
+            raise ModuleNotFoundError(
+                "The library dmtlib is missing, and this copy of the book doesn't know the address to fetch it from. "
+                "Write the book's git address into REPOSITORY above, or run `pip install .` in a clone of the book."
+            )
+        subprocess.run(["git", "clone", "--quiet", "--depth", "1", REPOSITORY, str(clone)], check=True)
+    sys.path.insert(0, str(clone))
+needs = "torch torchvision numpy pandas sklearn torchmetrics jaxtyping tqdm rich typer tensorboard filelock"
+missing = [name for name in f"{needs} matplotlib seaborn ipywidgets".split() if find_spec(name) is None]
+if missing:
+    packages = [name.replace("sklearn", "scikit-learn") for name in missing]
+    subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", *packages], check=True)
+
+# %% [markdown]
+# # Start here
+#
+# Labels are expensive and images are not. With forty labeled digits and a thousand unlabeled ones, a model can label
+# the rest itself and learn from its own labels. It will then learn its own errors, too, and believe in them.
+#
+# **Dynamic Mutual Training** {cite:p}`feng2022dmt` lets a second model object. Two models that differ disagree
+# where one of them errs, so a label that the second model doubts counts less, and one that it contradicts with the
+# greater confidence counts nothing. This book teaches the method and reproduces the paper, figure by figure. Every
+# number on its pages comes from a cell that ran while the page was made, or from a record in `results/` that names
+# its seed, settings and code. The few numbers quoted from papers say that they are.
+
+# %%
+from dmtlib.evidence import curriculum_figures as draw
+from dmtlib.evidence.figures import say, show, style
+from dmtlib.evidence.paper_map import PaperMap
+from dmtlib.evidence.recorded import difference, recorded, summary
+
+style()
+
+# %% tags=["parameters"]
+preset = "digits-40"  # the records that the figure shows
+
+# %% [markdown]
+# ## The result so far
+#
+# How many of 500 test images are right, if only 40 digits are labeled? *Baseline* learns the labels alone. *CL*
+# (Curriculum Labeling, {cite:t}`cascante2021curriculum`) and *DMT* learn their own pseudo labels too, over five
+# generations; CL trusts all of them alike. The *oracle* is told all labels.
+
+# %%
+records = recorded(preset)
+methods = ("baseline", "cl", "dmt", "oracle")
+words = summary(records, methods)
+show(draw.by_method(records, methods), alt=f"Test accuracy by method, one dot a seed. {words}")
+
+# %%
+differences = [difference(records, "dmt", other) for other in ("baseline", "cl")]
+say("\n".join(f"- {text}" for text in differences))
+
+# %% [markdown]
+# *From the records of full runs in `results/`. A dot is a seed, which also draws the 40 labels; the bar is the mean
+# with the sample standard deviation; differences are taken seed by seed.*
+#
+# This is small: images of 8×8 pixels and a network that trains in a minute or two on a laptop. It is real data
+# and the whole method, but no evidence about CIFAR-10 or PASCAL VOC, where the paper's claims are. Those come in
+# later chapters, or stand below as *to come*.
+#
+# ## Who it is for
+#
+# You have trained a classifier in PyTorch and know what a cross-entropy is. You may be a student who meets
+# semi-supervised learning for the first time, a researcher who needs a baseline to trust, or an engineer who wants the
+# loss in a loop of your own: that last part is the section *In your own training loop* of {doc}`03_dynamic_loss`.
+#
+# ## How to read it
+#
+# The chapters build on each other, and each takes a quarter of an hour or so:
+#
+# 1. {doc}`01_pseudo_labels`: a model labels images, and can't tell which of its labels are wrong.
+# 2. {doc}`02_disagreement`: a second model, no better than the first, can tell some of them.
+# 3. {doc}`03_dynamic_loss`: from disagreement to the weight of a label.
+# 4. {doc}`04_curriculum`: five generations of models on real digits, measured.
+#
+# Exercises have hidden solutions; {doc}`api` is the library's own page.
+#
+# ## How to run it
+#
+# Two commands in a clone of the book, with git, make and Python 3.10 or newer:
+#
+# ```
+# make book    # install, run every chapter, render these pages
+# make test    # all tests
+# ```
+#
+# `make lab` opens the chapters in JupyterLab, where the sliders are live. Each chapter also runs alone, on Colab
+# too: its first cell fetches what is missing. Parameters such as `seed` and `budget` stand in a cell of their own.
+#
+# ## The paper, item by item
+#
+# Where each figure, table, equation, algorithm and appendix of {cite:t}`feng2022dmt` is in this book. *Done* means
+# that a page shows it and a file computes it, on the data that the page names; our Fig. 1 is of digits, for example.
+# A file without a page is code that works and waits for its chapter.
+
+# %%
+paper = PaperMap()
+paper
+
+# %%
+say(f"{len(paper.done)} of {len(paper.items)} are done.")
+
+# %% [markdown]
+# ## Exercises
+#
+# ```{exercise} What would change your mind?
+# :label: ex-change-your-mind
+# Look at the figure and the differences above, before you read on. What would you want to know before you use DMT
+# instead of CL for a task of yours? Write down three things.
+# ```
+#
+# ```{solution} ex-change-your-mind
+# :class: dropdown
+# Ours, with the places where the book answers: Does it hold for other labels and seeds, and how large is the
+# difference against its spread ({doc}`04_curriculum`)? Why should it work, and when should it not
+# ({doc}`02_disagreement`)? And does it hold on harder data, where the baseline errs more (to come)? Someone who
+# pays for the training will add: what does it cost? DMT looks at every batch once more than CL, to learn the weights.
+# ```
+#
+# ```{exercise} Read a record
+# :label: ex-read-a-record
+# Each dot of the figure is a file in `results/`. For one seed, find the share of wrong pseudo labels that DMT learned
+# from in its last phase, and the commit of the code.
+# ```
+#
+# ````{solution} ex-read-a-record
+# :class: dropdown
+# ```python
+# for record in records["dmt"][:1]:
+#     print(record["phases"][-1]["pseudo_label_error"], record["commit"], record["versions"])
+# ```
+# The same numbers for all phases are what {doc}`04_curriculum` plots.
+# ````
+#
+# ## What comes next
+#
+# This page showed where the book is going, and how far it has come. {doc}`01_pseudo_labels` begins at the beginning:
+# with one model, and its errors.
+
+# %%
+named = {item.page for item in paper.items} - {None}
+assert all(item.page_path(paper.root) and item.file for item in paper.done)
+assert len(paper.items) == 12 + 7 + 6 + 2 + 3  # figures, tables, equations, …
+assert "01_pseudo_labels" in named
