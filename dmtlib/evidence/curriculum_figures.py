@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, NullLocator
 
 from .figures import COLOURS, WIDTH
-from .recorded import NAMES, ByMethod
+from .recorded import NAMES, ByMethod, signed
 from .records import Spread, paired_differences
 
 METHOD_COLOURS = {
@@ -103,7 +103,7 @@ def differences(records: ByMethod, first: str, others: Sequence[str]) -> Figure:
         values = paired_differences(records[first], records[other])
         _dots(ax, row, values, METHOD_COLOURS[other])
         spread = Spread.of(values)
-        text = "not run" if spread is None else f"{spread.mean:+.2f}"
+        text = "not run" if spread is None else signed(spread.mean)
         ax.text(1.02, row, text, transform=ax.get_yaxis_transform(), va="center", weight="bold")
     _rows(ax, [f"{NAMES[first]} − {NAMES[other]}" for other in others], bool(records[first]))
     ax.set_xlabel("difference in test accuracy (points)")
@@ -111,8 +111,9 @@ def differences(records: ByMethod, first: str, others: Sequence[str]) -> Figure:
 
 
 def _dots(ax: Axes, row: int, values: list[float], colour: str) -> None:
-    """A dot a seed; above them their mean with its deviation, so that equal dots hide nothing."""
-    ax.scatter(values, [row + 0.12] * len(values), s=42, color=colour, alpha=0.55, linewidth=0)
+    """A dot a seed, equal ones below each other; above them their mean with its deviation."""
+    depth = [sum(abs(other - value) < 1e-6 for other in values[:i]) for i, value in enumerate(values)]
+    ax.scatter(values, [row + 0.1 + 0.11 * d for d in depth], s=34, color=colour, alpha=0.6, linewidth=0)
     spread = Spread.of(values)
     if spread is not None:
         deviation = spread.std if spread.n > 1 else 0

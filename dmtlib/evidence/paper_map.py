@@ -83,10 +83,8 @@ class PaperMap:
         rows = [("item", "", "what it shows", "page, file")]
         rows += [(i.name, self._status(i), i.shows, self._places(i)) for i in self.items]
         looks = ("", "", "white-space:normal;min-width:9em", "")
-        cells = [f'<td style="text-align:left;{look}">{{}}</td>' for look in looks]
-        lines = [
-            "<tr>" + "".join(c.format(text) for c, text in zip(cells, row, strict=True)) + "</tr>" for row in rows
-        ]
+        form = "<tr>" + "".join(f'<td style="text-align:left;{look}">{{}}</td>' for look in looks) + "</tr>"
+        lines = [form.format(*row) for row in rows]
         head = lines[0].replace("td", "th")
         body = "\n".join(lines[1:])
         return f'<table class="dataframe" border="0"><thead>{head}</thead><tbody>\n{body}\n</tbody></table>'

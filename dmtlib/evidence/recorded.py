@@ -7,6 +7,7 @@ from typing import Any
 from ..training.config import METHODS
 from .places import results
 from .records import Spread, load_records, paired_differences
+from .tables import NOT_RUN
 
 NAMES = {
     "baseline": "baseline",
@@ -30,11 +31,31 @@ def difference(records: ByMethod, first: str, second: str) -> str:
     differences = paired_differences(records[first], records[second])
     spread = Spread.of(differences)
     if spread is None:
-        return f"**{pair}**: not run."
+        return f"**{pair}**: {NOT_RUN}."
     ahead, behind = sum(d > 0 for d in differences), sum(d < 0 for d in differences)
     deviation = f" ± {spread.std:.2f}" if spread.n > 1 else ""
-    text = f"**{pair}**: {spread.mean:+.2f}{deviation} points, n = {spread.n}"
+    text = f"**{pair}**: {signed(spread.mean)}{deviation} points, n = {spread.n}"
     return f"{text}; {ahead} above zero, {behind} below, {spread.n - ahead - behind} level. {_reading(spread)}"
+
+
+def last_phase(records: list[dict[str, Any]]) -> str:
+    """What the last phase learned, over seeds: how many labels were wrong, and what right and wrong ones weighed."""
+    phases = [record["phases"][-1] for record in records]
+    wrong = Spread.of([phase["pseudo_label_error"] for phase in phases])
+    weights = [
+        Spread.of([phase[f"mean_weight_{kind}"] for phase in phases if phase[f"mean_weight_{kind}"] is not None])
+        for kind in ("right", "wrong")
+    ]
+    if wrong is None or None in weights:
+        return NOT_RUN
+    return (
+        f"wrong labels, in percent: {wrong}; mean weight of a right label: {weights[0]}, of a wrong one: {weights[1]}"
+    )
+
+
+def signed(points: float) -> str:
+    """With two decimals and a sign, minus being a minus and no hyphen."""
+    return f"{points:+.2f}".replace("-", "−")
 
 
 def _reading(spread: Spread) -> str:
@@ -49,4 +70,4 @@ def _reading(spread: Spread) -> str:
 def summary(records: ByMethod, methods: tuple[str, ...]) -> str:
     """Test accuracy by method, in one line: mean ± standard deviation and the number of seeds."""
     spreads = {NAMES[m]: Spread.of([r["test_accuracy"] for r in records[m]]) for m in methods}
-    return ", ".join(f"{name} {'not run' if s is None else s}" for name, s in spreads.items())
+    return ", ".join(f"{name} {NOT_RUN if s is None else s}" for name, s in spreads.items())

@@ -1,0 +1,14 @@
+"""Runs side by side end as runs alone do."""
+
+from dmtlib.presets import preset
+from dmtlib.training.curriculum import train
+from dmtlib.training.together import train_together
+
+
+def test_runs_side_by_side_are_the_runs_alone(tmp_path):
+    configs = [preset("digits-40", method, seed=1, budget=0.005) for method in ("cl", "baseline")]
+    together = train_together(configs, runs=tmp_path, device="cpu")
+    assert [record["method"] for record in together] == ["cl", "baseline"]
+    assert together[0]["phases"][0]["test_accuracy"] == together[1]["test_accuracy"]
+    for config, record in zip(configs, together, strict=True):
+        assert train(config, runs=tmp_path, device="cpu", progress=False) == record  # finished: read, not repeated
