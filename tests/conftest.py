@@ -45,6 +45,14 @@ def make(*arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess:
     return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True)
 
 
+@pytest.fixture(autouse=True)
+def no_figure_left_open():
+    """A test that only draws leaves no figure to the next one, which may count them."""
+    yield
+    if "matplotlib.pyplot" in sys.modules:
+        sys.modules["matplotlib.pyplot"].close("all")
+
+
 @pytest.fixture(scope="session")
 def build(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a whole build at a tiny budget: `executed/` holds the notebooks, `html/` the site."""
