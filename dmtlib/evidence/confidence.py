@@ -41,6 +41,7 @@ def label_images(model: nn.Module, data: ClassificationData, indices: Int64[Tens
 def labeling_of(
     probabilities: Float[Tensor, "u C"], truth: Int64[Tensor, " u"], indices: Int64[Tensor, " u"] | None = None
 ) -> Labeling:
+    """The same from probabilities that are there already; ``indices`` count from 0 unless given."""
     labels, confidence = pseudo_label(probabilities)
     indices = torch.arange(len(truth)) if indices is None else indices
     return Labeling(indices, probabilities, labels, confidence, entropy(probabilities), truth)

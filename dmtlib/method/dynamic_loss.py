@@ -174,6 +174,7 @@ def _check_labeled(labeled: Tensor, batch: int) -> None:
 
 
 def check_gamma(name: str, gamma: float | Tensor) -> None:
+    """ValueError, naming the argument, unless γ is a number ≥ 0 or a 0-dimensional tensor."""
     if isinstance(gamma, Tensor):  # its value is not read: that would wait for the device
         if gamma.dim() != 0:
             raise ValueError(f"{name} must be a number or a 0-dimensional tensor, got {_describe(gamma)}")

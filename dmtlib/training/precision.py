@@ -9,7 +9,6 @@ import platform
 import torch
 
 DEVICES = ("auto", "cuda", "mps", "cpu")
-PRECISIONS = ("auto", "fp32")
 
 
 def choose_device(name: str) -> torch.device:
