@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from .presets import METHODS, PRESETS, preset
+from .presets import METHODS, PRESETS, VARIANTS, preset
 
 app = typer.Typer(
     add_completion=False, help="Dynamic Mutual Training: train, compare, reproduce.", rich_markup_mode=None
@@ -23,6 +23,9 @@ app = typer.Typer(
 def train(
     name: Annotated[str, typer.Argument(metavar="PRESET", help=f"One of: {', '.join(PRESETS)}.")],
     method: Annotated[str, typer.Option(help=f"One of: {', '.join(METHODS)}.")] = "dmt",
+    variant: Annotated[
+        str, typer.Option(help=f"{' or '.join(VARIANTS)}: as the paper says, or as the authors' code does.")
+    ] = "paper",
     seed: Annotated[int, typer.Option(help="Seed of the labeled subset and of everything random.")] = 0,
     budget: Annotated[float, typer.Option(help="Share of the full training length, in (0, 10].")] = 1.0,
     data: Annotated[
@@ -31,13 +34,22 @@ def train(
     runs: Annotated[Path, typer.Option(help="Folder of run directories.")] = Path("runs"),
     device: Annotated[str, typer.Option(help="auto, cuda, mps or cpu.")] = "auto",
     results: Annotated[Path | None, typer.Option(help="Also copy the record to this folder of records.")] = None,
+    skip_recorded: Annotated[
+        bool, typer.Option("--skip-recorded", help="Do nothing where --results holds this run's record.")
+    ] = False,
 ) -> None:
     """Train, or go on where the same command was stopped."""
-    from .evidence.records import record_path, write_record
+    from .evidence.records import find_record, record_path, write_record
     from .training.curriculum import train as run
     from .training.runs import RunDirectory
 
-    config = preset(name, method, seed, budget, data)
+    config = preset(name, method, seed, budget, data, variant)
+    if skip_recorded and results is None:
+        raise ValueError("--skip-recorded needs --results, the folder of records to look in")
+    recorded = None if results is None else find_record(results, config)
+    if skip_recorded and recorded is not None:
+        print(f"{config.preset} {method} seed {seed}: recorded before in {record_path(results, recorded)}")
+        return
     directory = RunDirectory.of(config, runs)
     finished_before = directory.record is not None
     record = run(config, runs=runs, device=device)
@@ -46,7 +58,7 @@ def train(
         file = record_path(results, record)
         write_record(file, record)
     print(
-        f"{name} {method} seed {seed}{' was finished before' if finished_before else ''}: test accuracy "
+        f"{config.preset} {method} seed {seed}{' was finished before' if finished_before else ''}: test accuracy "
         f"{record['test_accuracy']:.2f}% (fine-grained {record['fine_grained_accuracy']:.2f}%), record {file}"
     )
 
@@ -59,14 +71,14 @@ def presets() -> None:
 
     table = Table(box=None, header_style="bold")
     for column in ("preset", "data", "labels", "network", "batch (labeled)", "length of a phase"):
-        table.add_column(column)
+        table.add_column(column, no_wrap=column == "preset")
     for name in PRESETS:
         c = preset(name, "dmt")
         length = f"{c.phase_steps} steps" if c.phase_steps else f"{c.phase_epochs:g} epochs"
         network, batch = f"WRN-{c.depth}-{c.widen_factor}", f"{c.batch_size} ({c.labeled_per_batch})"
         table.add_row(name, c.data, str(c.num_labels), network, batch, length)
     Console().print(table)
-    print(f"methods: {', '.join(METHODS)}")
+    print(f"methods: {', '.join(METHODS)}\nvariants: {', '.join(VARIANTS)} (the row PRESET-authors)")
 
 
 @app.command()

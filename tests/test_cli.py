@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from dmtlib.cli import main
+from dmtlib.evidence.records import record_path, write_record
 
 ROOT = Path(__file__).resolve().parents[1]
 TRAIN = ["train", "digits-40", "--budget", "0.005", "--device", "cpu"]
@@ -21,7 +22,7 @@ def somewhere_else(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("command", "words"),
     [
-        ("train mnist", "preset must be one of digits-40, cifar10-4000"),
+        ("train mnist", "preset must be one of digits-40, cifar10-small, cifar10-4000"),
         ("train digits-40 --method sgd", "method must be one of baseline, cl, dmt"),
         ("train digits-40 --seed -1", "seed must lie in"),
         ("train digits-40 --seed one", "Invalid value for '--seed'"),
@@ -31,6 +32,11 @@ def somewhere_else(tmp_path, monkeypatch):
         ("train digits-40 --device tpu", "device must be one of auto, cuda, mps, cpu"),
         ("train digits-40 --runs /dev/null", "cannot use /dev/null/digits-40/dmt/seed-0 as a run directory"),
         ("train digits-40 --speed 3", "No such option: --speed"),
+        ("train digits-40 --variant authors", "variant of digits-40 must be one of paper, got 'authors'"),
+        ("train cifar10-4000 --variant mine", "variant of cifar10-4000 must be one of paper, authors, got 'mine'"),
+        ("train cifar10-4000 --variant", "Option '--variant' requires an argument"),
+        ("train cifar10-4000-author", "preset must be one of digits-40, cifar10-small, cifar10-4000"),
+        ("train digits-40 --skip-recorded", "--skip-recorded needs --results"),
         ("train", "Missing argument 'PRESET'"),
         ("table cityscapes", "table must be one of digits"),
         ("table digits --results nowhere", "nowhere is no folder of records"),
@@ -70,17 +76,38 @@ def test_a_folder_that_cannot_be_written_is_told(capsys):
     assert "cannot use runs/digits-40/dmt/seed-0" in capsys.readouterr().err
 
 
-def test_presets_and_table(capsys):
+def test_a_record_is_not_made_twice_and_not_overwritten_by_other_data(capsys):
+    command = [*TRAIN, "--method", "baseline", "--results", "records"]
+    assert main(command) == 0
+    file = Path("records/digits-40-budget-0.005/baseline/seed-0.json")
+    record = file.read_text()
+    assert capsys.readouterr().out.endswith(f"record {file}\n")
+    shutil.rmtree("runs")
+    assert main([*command, "--skip-recorded"]) == 0
+    assert capsys.readouterr().out == f"digits-40 baseline seed 0: recorded before in {file}\n"
+    assert main([*command, "--data", "folder:mine"]) == 2
+    assert f"{file} is a record on digits, not on folder:mine; choose another --results" in capsys.readouterr().err
+    assert file.read_text() == record and not Path("runs").exists()
+
+
+def test_presets_and_table(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
     assert main(["presets"]) == 0
     output = capsys.readouterr().out
-    assert "digits-40" in output and "dmt-flip" in output
+    assert {"digits-40", "cifar10-4000", "cifar10-1000-authors"} <= {line.split()[0] for line in output.splitlines()}
+    assert "dmt-flip" in output and "variants: paper, authors" in output
     assert main([*TRAIN, "--method", "baseline", "--results", "records"]) == 0
+    record = json.loads(Path("records/digits-40-budget-0.005/baseline/seed-0.json").read_text())
     capsys.readouterr()
-    assert main(["table", "digits", "--results", "records"]) == 0
-    rows = {line.split()[0]: line for line in capsys.readouterr().out.splitlines()[1:]}
-    accuracy = json.loads(Path("records/digits-40/baseline/seed-0.json").read_text())["test_accuracy"]
-    assert f"{accuracy:.2f}" in rows["baseline"]
-    assert "not run" in rows["dmt"]
+
+    def rows() -> dict[str, str]:
+        assert main(["table", "digits", "--results", "records"]) == 0
+        return {line.split()[0]: line for line in capsys.readouterr().out.splitlines()[1:]}
+
+    assert "not run" in rows()["baseline"]  # a short run is none
+    record["config"]["budget"] = 1.0
+    write_record(record_path(Path("records"), record), record)
+    assert f"{record['test_accuracy']:.2f}" in rows()["baseline"] and "not run" in rows()["dmt"]
 
 
 def test_a_damaged_checkpoint_warns_in_one_line(capsys):

@@ -60,6 +60,7 @@ def augment_digits(
 AUGMENTATIONS: dict[str, Callable[[Sequence[float], Sequence[float]], Augmentation]] = {
     "digits": lambda mean, std: partial(augment_digits, mean=mean, std=std),
     "paper": partial(RandAugment, "paper"),
+    "paper-half": partial(RandAugment, "paper-half"),
     "authors": partial(RandAugment, "authors"),
 }
 """By the name in a preset: from the data's mean and std to an augmentation."""

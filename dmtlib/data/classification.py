@@ -7,14 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Int64, UInt8
 from torch import Tensor
 
 from .folders import read_image_folder
 from .packed import PackedImages, read_packed
 from .randaugment import CIFAR10_MEAN, CIFAR10_STD
+from .splits import balanced_subset
 
 DIGITS_TEST_IMAGES = 500
+MINI_CLASSES, MINI_IMAGES = 4, 8000
 DIGITS_TEST_SEED = 2022  # the test images never change with a run's seed
 
 
@@ -82,6 +85,40 @@ def load_packed(path: str | Path, name: str) -> ClassificationData:
     return _from_images(read_packed(path), name)
 
 
+def packed_file(name: str) -> Path:
+    """``data/<name>.pt`` of the working directory; if it isn't there, of the clone that this package lies in."""
+    here = Path("data") / f"{name}.pt"
+    clone = Path(__file__).resolve().parents[2] / here
+    return clone if clone.exists() and not here.exists() else here
+
+
+def load_cifar10_mini() -> ClassificationData:
+    """A part of CIFAR-10 (its JPEG copy) for runs on a CPU: airplanes, automobiles, birds and cats, 2,000 training
+    images of each and all 4,000 test images, at half the side: each pixel is the mean of four. Always the same ones.
+
+    Raises:
+        ValueError: `cifar10-jpeg` is not packed, or damaged.
+    """
+    whole = load_packed(packed_file("cifar10-jpeg"), "cifar10-jpeg")
+    train = (whole.train_labels < MINI_CLASSES).nonzero().squeeze(1)
+    train = train[balanced_subset(whole.train_labels[train], MINI_IMAGES)]
+    test = whole.test_labels < MINI_CLASSES
+    train_images, test_images = (
+        F.avg_pool2d(images.float(), 2).round().to(torch.uint8)
+        for images in (whole.train_images[train], whole.test_images[test])
+    )
+    return ClassificationData(
+        name="cifar10-mini",
+        classes=whole.classes[:MINI_CLASSES],
+        train_images=train_images,
+        train_labels=whole.train_labels[train],
+        test_images=test_images,
+        test_labels=whole.test_labels[test],
+        mean=whole.mean,
+        std=whole.std,
+    )
+
+
 def load_folder(path: str | Path, side: int = 32) -> ClassificationData:
     """Someone's own images, resized to ``side``; see :func:`.folders.read_image_folder` for the layout.
 
@@ -92,8 +129,8 @@ def load_folder(path: str | Path, side: int = 32) -> ClassificationData:
 
 
 def load_dataset(name: str) -> ClassificationData:
-    """A data set by its name in a preset: `digits`, `cifar10`, `cifar10-jpeg` (packed files in the folder ``data``),
-    `packed:PATH` or `folder:PATH`.
+    """A data set by its name in a preset: `digits`, `cifar10`, `cifar10-jpeg` (where :func:`packed_file` finds them),
+    `cifar10-mini` (a part of the JPEG copy), `packed:PATH` or `folder:PATH`.
 
     Raises:
         ValueError: no such data set, or its files cannot be used; the message says what is wrong.
@@ -101,13 +138,16 @@ def load_dataset(name: str) -> ClassificationData:
     kind, _, path = name.partition(":")
     if name == "digits":
         return load_digits()
+    if name == "cifar10-mini":
+        return load_cifar10_mini()
     if name in ("cifar10", "cifar10-jpeg"):
-        return load_packed(Path("data") / f"{name}.pt", name)
+        return load_packed(packed_file(name), name)
     if kind == "packed" and path:
         return load_packed(path, Path(path).stem)
     if kind == "folder" and path:
         return load_folder(path)
-    raise ValueError(f"data must be digits, cifar10, cifar10-jpeg, packed:PATH or folder:PATH, got {name!r}")
+    allowed = "digits, cifar10, cifar10-jpeg, cifar10-mini, packed:PATH or folder:PATH"
+    raise ValueError(f"data must be {allowed}, got {name!r}")
 
 
 def _from_images(images: PackedImages, name: str) -> ClassificationData:

@@ -19,7 +19,7 @@ from .levels import change_levels
 from .operations import COLUMN, NEUTRAL, SWITCHES, Strengths, constant
 from .variants import VARIANTS, Variant
 
-CUTOUT_FILL = (125, 123, 114)  # CIFAR-10's mean colour (METHOD: Augmentation)
+CUTOUT_FILL = (125, 123, 114)  # CIFAR-10's mean colour, as in the authors' code
 CIFAR10_MEAN = (0.49137, 0.48235, 0.44667)
 CIFAR10_STD = (0.24706, 0.24353, 0.26157)
 

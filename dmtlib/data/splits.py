@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import hashlib
+import json
+from dataclasses import dataclass, fields
+from typing import Any
 
 import torch
 from jaxtyping import Int64
@@ -10,6 +13,7 @@ from torch import Tensor
 
 from .packed import UNKNOWN
 
+SUBSET_SEED = 10_000  # of the subsets of the training images that small-scale presets use
 VALIDATION_SEED = 200  # one validation set for all seeds, as the authors' val_tiny is one file (Appendix C)
 
 
@@ -20,6 +24,24 @@ class Split:
     labeled: Int64[Tensor, " l"]
     unlabeled: Int64[Tensor, " u"]
     validation: Int64[Tensor, " v"]
+
+    def to_json(self, data_fingerprint: str) -> dict[str, Any]:
+        """The split as plain JSON types, for a file that tells whether it is still the one that was drawn.
+
+        Args:
+            data_fingerprint: of the data set that the indices point into.
+
+        Returns:
+            ``sha256`` over the fingerprint and both lists, ``sizes``, and what was hashed. Whoever knows these two
+            lists knows the third: the rest is unlabeled.
+        """
+        content = {
+            "data_fingerprint": data_fingerprint,
+            "labeled": self.labeled.tolist(),
+            "validation": self.validation.tolist(),
+        }
+        sizes = {field.name: len(getattr(self, field.name)) for field in fields(self)}
+        return {"sha256": hashlib.sha256(json.dumps(content).encode()).hexdigest(), "sizes": sizes, **content}
 
 
 def split_labeled(labels: Int64[Tensor, " N"], num_labels: int, seed: int, validation: int = 0) -> Split:
@@ -37,26 +59,38 @@ def split_labeled(labels: Int64[Tensor, " N"], num_labels: int, seed: int, valid
     Raises:
         ValueError: fewer images of known class than are asked for.
     """
-    known = int((labels != UNKNOWN).sum())
+    left = labels != UNKNOWN
+    known = int(left.sum())
     if num_labels < 1 or validation < 0 or num_labels + validation > known:
         raise ValueError(
             f"labels + validation must lie in 1…{known}, the number of images of known class,"
             f" got {num_labels} + {validation}"
         )
-    apart = _deal(labels, VALIDATION_SEED)[:validation]
-    left = torch.ones(len(labels), dtype=torch.bool)
+    apart = _deal(labels, left, VALIDATION_SEED)[:validation]
     left[apart] = False
-    order = _deal(labels, seed)
-    labeled = order[left[order]][:num_labels]
-    left[labeled] = False
-    return Split(labeled.sort().values, left.nonzero().squeeze(1), apart.sort().values)
+    labeled = _deal(labels, left, seed)[:num_labels]
+    rest = torch.ones(len(labels), dtype=torch.bool)
+    rest[apart] = rest[labeled] = False
+    return Split(labeled.sort().values, rest.nonzero().squeeze(1), apart.sort().values)
 
 
-def _deal(labels: Tensor, seed: int) -> Tensor:
-    """All images of known class, shuffled within their class, then one of each class in turn."""
+def balanced_subset(labels: Int64[Tensor, " N"], count: int) -> Int64[Tensor, " count"]:
+    """Indices of ``count`` images of known class, sorted, as many of each class as possible; always the same ones.
+
+    Raises:
+        ValueError: more images than there are.
+    """
+    known = labels != UNKNOWN
+    if not 1 <= count <= int(known.sum()):
+        raise ValueError(f"training images must lie in 1…{int(known.sum())}, those of known class, got {count}")
+    return _deal(labels, known, SUBSET_SEED)[:count].sort().values
+
+
+def _deal(labels: Tensor, left: Tensor, seed: int) -> Tensor:
+    """The images where ``left`` is true, shuffled within their class, then one of each class in turn."""
     generator = torch.Generator().manual_seed(seed)
     shuffled = torch.randperm(len(labels), generator=generator)
-    shuffled = shuffled[labels[shuffled] != UNKNOWN]
+    shuffled = shuffled[left[shuffled]]
     classes = labels[shuffled]
     rank = torch.zeros_like(classes)
     for c in classes.unique():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 
@@ -83,4 +83,7 @@ VARIANTS = {
         cutout=0,
     ),
 }
-"""``paper``: RandAugment's list, any strength, Cutout 16. ``authors``: what the authors' code draws."""
+# For images of half the side: lengths in pixels halve with it, everything else stays.
+VARIANTS["paper-half"] = replace(VARIANTS["paper"], cutout=8, padding=2)
+"""``paper``: RandAugment's list, any strength, Cutout 16. ``authors``: what the authors' code draws.
+``paper-half``: the first, for images of 16×16 pixels."""

@@ -6,7 +6,7 @@ import inspect
 from types import ModuleType
 
 from ..method import schedules
-from ..training import curriculum, phase
+from ..training import curriculum, phase, record
 
 ALGORITHM_1: list[tuple[str, ModuleType, list[str]]] = [
     ("1  Randomly initialise F⁰", phase, ["model = WideResNet("]),
@@ -16,7 +16,7 @@ ALGORITHM_1: list[tuple[str, ModuleType, list[str]]] = [
     (
         "5    Predict and save the top αᵢ images on S_u with Fⁱ⁻¹ → S_p",
         curriculum,
-        ["probabilities = predict(self.teacher", "labels, confidence = pseudo_label(", "kept = select_top_images("],
+        ["return predict(self.teacher", "labels, confidence = pseudo_label(", "kept = select_top_images("],
     ),
     (
         "6    Randomly initialise Fⁱ with a previously unused seed",
@@ -24,7 +24,7 @@ ALGORITHM_1: list[tuple[str, ModuleType, list[str]]] = [
         ['torch.manual_seed(derive_seed(config.seed, "'],
     ),
     ("7    Train Fⁱ on S_l and S_p with the dynamic loss", phase, ["= self.rule(", "loss = mixup_loss("]),
-    ("8  F = F⁵", curriculum, ["last = self.records[-1]"]),
+    ("8  F = F⁵", record, ["last = phases[-1]"]),
 ]
 """A line of the algorithm, the module that does it, and how its source lines can be recognised."""
 

@@ -51,6 +51,7 @@ class RunConfig:
     recalibrate_batch_norm: bool
     alphas: tuple[float, ...] = CURRICULUM_ALPHAS
     log_every: int = 20
+    weight_pass_moves_statistics: bool = False  # batch norm's running ones; True: twice a step, as the authors' code
 
     def __post_init__(self) -> None:
         if self.method not in METHODS:

@@ -12,17 +12,18 @@ from torch.optim.swa_utils import update_bn
 
 from ..data.augment import AUGMENTATIONS, normalise
 from ..data.classification import ClassificationData, load_dataset
-from ..data.splits import split_labeled
+from ..data.packed import UNKNOWN
+from ..data.splits import Split, split_labeled
 from ..method.pseudo_labels import count_selected, pseudo_label, select_top_images
 from ..models.wideresnet import WideResNet
 from .config import RunConfig
-from .evaluation import accuracy, fine_grained_accuracy, predict
+from .evaluation import error_by_confidence, predict
 from .loop import run_steps
 from .phase import PhaseTask, PhaseTrainer, start_phase
-from .precision import choose_device, describe_device
+from .precision import choose_device
 from .progress import Progress
-from .provenance import commit, versions
-from .runs import MetricsLog, RunDirectory, pseudo_label_error
+from .record import measure, phase_record, run_record
+from .runs import MetricsLog, RunDirectory
 from .statistics import summarise
 
 
@@ -41,17 +42,20 @@ def train(
         The contents of ``result.json``. A finished run is not repeated.
 
     Raises:
-        RunError: the run directory is in use, holds other settings, or cannot be written.
-        ValueError: an unknown or absent device, or a data set that cannot be read.
+        RunError: the run directory is in use, holds other settings or another split, or cannot be written.
+        ValueError: an unknown or absent device, a data set that cannot be read or is too small.
     """
     where = choose_device(device)
     directory = RunDirectory.of(config, runs)
     with directory.lock():
         data = load_dataset(config.data)
-        directory.claim({**config.to_json(), "device": where.type, "data_fingerprint": data.fingerprint})
+        fingerprint = data.fingerprint
+        split = split_labeled(data.train_labels, config.num_labels, config.seed, config.validation)
+        directory.claim({**config.to_json(), "device": where.type, "data_fingerprint": fingerprint})
+        directory.claim_split(split.to_json(fingerprint))
         if directory.record is not None:
             return directory.record
-        return _Curriculum(config, data, directory, where, progress).run()
+        return _Curriculum(config, data, split, directory, where, progress).run()
 
 
 class _Curriculum:
@@ -61,13 +65,13 @@ class _Curriculum:
         self,
         config: RunConfig,
         data: ClassificationData,
+        split: Split,
         directory: RunDirectory,
         device: torch.device,
         progress: bool,
     ) -> None:
-        self.config, self.data, self.directory, self.device = config, data, directory, device
+        self.config, self.data, self.split, self.directory, self.device = config, data, split, directory, device
         self.images = data.train_images.to(device)
-        self.split = split_labeled(data.train_labels, config.num_labels, config.seed, config.validation)
         self.augment = AUGMENTATIONS[config.augmentation](data.mean, data.std)
         self.lengths = [config.steps(p, self._main_set_size(p)) for p in range(config.phases)]
         self.records: list[dict[str, Any]] = []
@@ -102,7 +106,8 @@ class _Curriculum:
         finally:
             self.progress.close()
             self.log.close()
-        record = self._record()
+        seconds = time.monotonic() - self.clock
+        record = run_record(self.config, self.records, self.directory.split, seconds, self.device)
         self.directory.finish(record)
         return record
 
@@ -119,7 +124,12 @@ class _Curriculum:
             clean = normalise(self.images, self.data.mean, self.data.std).split(self.config.batch_size)
             update_bn(clean, state.averaged)
         self.teacher = state.averaged.eval()
-        self.records.append(self._phase_record(task, pseudo, summarise(state.totals)))
+        alpha = self.config.alphas[phase - 1] if pseudo else None
+        accuracies = measure(self.teacher, self.data, self.split.validation)
+        if self.config.method == "baseline":
+            truth = self.data.train_labels[self.split.unlabeled]  # known to the one who measures, not to the model
+            accuracies["error_by_confidence"] = error_by_confidence(self._predict_unlabeled(), truth)
+        self.records.append(phase_record(alpha, pseudo, accuracies, task.total_steps, summarise(state.totals)))
         self.directory.save_phase(
             phase,
             {
@@ -149,7 +159,8 @@ class _Curriculum:
 
     def _supervised_indices(self) -> Tensor:
         if self.config.method == "oracle":
-            return torch.cat([self.split.labeled, self.split.unlabeled])
+            everything = torch.cat([self.split.labeled, self.split.unlabeled])
+            return everything[self.data.train_labels[everything] != UNKNOWN]
         return self.split.labeled
 
     def _task(self, phase: int, pseudo: dict[str, Tensor] | None) -> PhaseTask:
@@ -176,8 +187,7 @@ class _Curriculum:
         if stored is not None:
             return stored
         unlabeled = self.split.unlabeled
-        probabilities = predict(self.teacher, self.images[unlabeled.to(self.device)], self.data.mean, self.data.std)
-        labels, confidence = pseudo_label(probabilities.cpu())
+        labels, confidence = pseudo_label(self._predict_unlabeled())
         kept = select_top_images(confidence, self.config.alphas[phase - 1])
         pseudo = {
             "indices": unlabeled[kept],
@@ -188,52 +198,12 @@ class _Curriculum:
         self.directory.save_pseudo_labels(phase, pseudo)
         return pseudo
 
+    def _predict_unlabeled(self) -> Tensor:
+        """The last model's probabilities on the clean unlabeled images, on the CPU."""
+        images = self.images[self.split.unlabeled.to(self.device)]
+        return predict(self.teacher, images, self.data.mean, self.data.std).cpu()
+
     def _averaged_model(self, state: dict[str, Any]) -> nn.Module:
         model = WideResNet(**state["architecture"]).to(self.device, memory_format=torch.channels_last)
         model.load_state_dict(state["model"])
         return model.eval()
-
-    def _test(self, model: nn.Module) -> dict[str, float]:
-        data, apart = self.data, self.split.validation
-        accuracies = {}
-        for prefix, images, labels in (
-            ("", data.test_images, data.test_labels),
-            ("validation_", data.train_images[apart], data.train_labels[apart]),
-        ):
-            if len(images):
-                probabilities = predict(model, images, data.mean, data.std).cpu()
-                name = prefix or "test_"
-                accuracies[f"{name}accuracy"] = accuracy(probabilities, labels)
-                accuracies[f"{prefix}fine_grained_accuracy"] = fine_grained_accuracy(probabilities, labels)
-        return accuracies
-
-    def _phase_record(
-        self, task: PhaseTask, pseudo: dict[str, Tensor] | None, statistics: dict[str, Any]
-    ) -> dict[str, Any]:
-        return {
-            "alpha": self.config.alphas[task.phase - 1] if pseudo else None,
-            "pseudo_labels": len(pseudo["labels"]) if pseudo else 0,
-            "pseudo_label_error": pseudo_label_error(pseudo) if pseudo else None,
-            **self._test(self.teacher),
-            "steps": task.total_steps,
-            **statistics,
-        }
-
-    def _record(self) -> dict[str, Any]:
-        config, seconds = self.config, time.monotonic() - self.clock
-        last = self.records[-1]
-        return {
-            "preset": config.preset,
-            "method": config.method,
-            "seed": config.seed,
-            "test_accuracy": last["test_accuracy"],
-            "fine_grained_accuracy": last["fine_grained_accuracy"],
-            "phases": self.records,
-            "config": config.to_json(),
-            "data_fingerprint": self.data.fingerprint,
-            "seconds": round(seconds, 3),
-            "images_per_second": round(config.batch_size * sum(self.lengths) / seconds, 1),
-            "device": describe_device(self.device),
-            "commit": commit(),
-            "versions": versions(),
-        }

@@ -98,6 +98,10 @@ def start_phase(task: PhaseTask) -> PhaseState:
         weight_decay=config.weight_decay,
         fused=task.device.type in ("cuda", "cpu"),
     )
+    for weight in model.parameters():
+        # The fused kernel would allocate this in its first step, and leave it unwritten if that step's fp16 gradients
+        # overflow: the second step would then add to whatever lay in memory.
+        optimizer.state[weight]["momentum_buffer"] = torch.zeros_like(weight)
     fp16 = autocast_dtype(task.device, config.precision) == torch.float16
     return PhaseState(
         model=model.train(),
@@ -118,6 +122,12 @@ class PhaseTrainer:
         self.rule = RULES[config.method] if task.phase > 0 else None
         self.needs_predictions = task.phase > 0 and config.method not in PREDICTION_FREE
         self.autocast_dtype = autocast_dtype(device, config.precision)
+        self.weights = list(state.averaged.parameters()), list(state.model.parameters())
+        # Apart from the counters of batch norm: tensors of several dtypes are copied by one kernel each.
+        self.buffers = [
+            tuple([b for b in m.buffers() if b.is_floating_point() == floating] for m in (state.averaged, state.model))
+            for floating in (True, False)
+        ]
         self.generator = torch.Generator(device)
         self.labeled_in_batch = config.labeled_per_batch if task.phase > 0 else config.batch_size
         seed = derive_seed(config.seed, "order", task.phase)
@@ -149,8 +159,8 @@ class PhaseTrainer:
         state.scaler.update()
         state.scheduler.step()
         self._average()
-        state.window[0] += 1
-        state.window[1] += loss.detach()
+        state.window[0].add_(1)
+        state.window[1].add_(loss.detach())
         state.step += 1
 
     def _batch(self, step: int) -> tuple[Tensor, Tensor, Tensor | None, Tensor | None]:
@@ -178,8 +188,10 @@ class PhaseTrainer:
         pseudo_labels = targets[self.labeled_in_batch :]
         probabilities = cases = None
         if self.needs_predictions:
-            with batch_statistics_only(self.state.model), autocast(images.device, self.autocast_dtype):
-                logits = self.state.model(images)[self.labeled_in_batch :]
+            model, moves = self.state.model, self.task.config.weight_pass_moves_statistics
+            statistics = contextlib.nullcontext() if moves else batch_statistics_only(model)
+            with statistics, autocast(images.device, self.autocast_dtype):
+                logits = model(images)[self.labeled_in_batch :]
             probabilities = logits.float().softmax(dim=1)
             cases = disagreement_cases(probabilities, pseudo_labels, confidence)
         step, total = self.state.step, self.task.total_steps
@@ -192,10 +204,11 @@ class PhaseTrainer:
     def _average(self) -> None:
         """The exponential moving average of the weights; its memory grows over the first steps, so that a short
         phase does not end with a share of its random initialisation. Buffers follow the model."""
-        state = self.state
-        decay = min(self.task.config.ema_decay, (1 + state.step) / (10 + state.step))
-        get_ema_multi_avg_fn(decay)(list(state.averaged.parameters()), list(state.model.parameters()), None)
-        torch._foreach_copy_(list(state.averaged.buffers()), list(state.model.buffers()))
+        step = self.state.step
+        decay = min(self.task.config.ema_decay, (1 + step) / (10 + step))
+        get_ema_multi_avg_fn(decay)(*self.weights, None)
+        for averaged, current in self.buffers:
+            torch._foreach_copy_(averaged, current)
 
     def close_window(self) -> dict[str, Any]:
         """Means over the steps since the last call: a line of the metrics log. Here the host waits for the device."""

@@ -43,7 +43,10 @@ def describe_device(device: torch.device) -> str:
 
 
 def autocast_dtype(device: torch.device, precision: str) -> torch.dtype | None:
-    """bf16 where the hardware has it, else fp16 (a T4; needs a gradient scaler), else None: float32 throughout."""
+    """bf16 where the hardware has it, else fp16 (a T4; needs a gradient scaler), else None: float32 throughout.
+
+    A CPU has bf16 if it multiplies it in AVX-512, as every one with AMX does; others emulate it, slower than float32.
+    """
     if precision == "fp32":
         return None
     if device.type == "cuda":

@@ -31,12 +31,17 @@ class Progress:
         self._bar.update(images)
 
     def show(self, step: int, window: dict[str, Any]) -> None:
-        parts = [f"step {step}/{self._total_steps}", f"loss {window['loss']:.3f}"]
-        if window.get("mean_weight") is not None:
-            parts.append(f"weight {window['mean_weight']:.2f}")
-        if window.get("case_shares"):
-            parts.append("cases " + "/".join(f"{100 * share:.0f}" for share in window["case_shares"]) + "%")
-        self._bar.set_postfix_str(", ".join(parts), refresh=False)
+        self._bar.set_postfix_str(describe_window(f"{step}/{self._total_steps}", window), refresh=False)
 
     def close(self) -> None:
         self._bar.close()
+
+
+def describe_window(step: int | str, window: dict[str, Any]) -> str:
+    """A line of the metrics log, for people."""
+    parts = [f"step {step}", f"loss {window['loss']:.3f}"]
+    if window.get("mean_weight") is not None:
+        parts.append(f"weight {window['mean_weight']:.2f}")
+    if window.get("case_shares"):
+        parts.append("cases " + "/".join(f"{100 * share:.0f}" for share in window["case_shares"]) + "%")
+    return ", ".join(parts)

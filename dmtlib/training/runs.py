@@ -2,6 +2,7 @@
 
 DIR/<preset>/<method>/seed-<n>/
     config.json            the settings, the data's fingerprint, the device's kind
+    split.json             which images are labeled, which are for validation, and a hash over both
     metrics.jsonl          one line a window of steps; only what is equal from run to run
     tensorboard/           the same as curves
     checkpoint.pt          the phase in training
@@ -81,11 +82,42 @@ class RunDirectory:
                 f"{self.path} holds a run with other settings: {'; '.join(differing)}; choose another --runs"
             )
 
+    def claim_split(self, split: dict[str, Any]) -> None:
+        """Write the split of a new run, or make sure that an old one has the same; see :meth:`.splits.Split.to_json`.
+
+        Raises:
+            RunError: the file was changed, or the split that is drawn now is another.
+        """
+        file = self.path / "split.json"
+        if not file.exists():
+            write_json(file, split)
+            return
+        there = self.split
+        differing = [key for key in {**there, **split} if there.get(key) != split.get(key)]
+        if differing:
+            raise RunError(
+                f"{file} is not the split that these settings draw ({', '.join(differing)} differ);"
+                " restore it, or choose another --runs"
+            )
+
+    @property
+    def split(self) -> dict[str, Any]:
+        """The contents of split.json."""
+        return _read_json(self.path / "split.json")
+
     @property
     def record(self) -> dict[str, Any] | None:
         """The finished run's record, None while it is unfinished."""
         file = self.path / "result.json"
         return _read_json(file) if file.exists() else None
+
+    def last_metrics(self) -> dict[str, Any] | None:
+        """The newest line of the metrics log, None before the first. Safe while another process writes."""
+        try:
+            lines = (self.path / "metrics.jsonl").read_bytes().split(b"\n")[:-1]
+        except FileNotFoundError:
+            return None
+        return json.loads(lines[-1]) if lines else None
 
     def finish(self, record: dict[str, Any]) -> None:
         """Write the record; the last checkpoint has done its work."""
@@ -157,6 +189,7 @@ class MetricsLog:
 
     def append(self, global_step: int, line: dict[str, Any]) -> None:
         self._file.write((json.dumps(line) + "\n").encode())
+        self._file.flush()  # for whoever watches; fsync waits for the next checkpoint
         for name, value in line.items():
             if isinstance(value, int | float) and name not in ("phase", "step"):
                 self._curves.add_scalar(name, value, global_step)

@@ -5,25 +5,62 @@ from __future__ import annotations
 import multiprocessing
 import os
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
+from tqdm.auto import tqdm
 
 from .config import RunConfig
 from .curriculum import train
+from .progress import describe_window
+from .runs import RunDirectory
+
+LOOK_SECONDS = 1.0  # between two looks at what the runs have written
 
 
 def train_together(
-    configs: Sequence[RunConfig], *, runs: str | Path = "runs", device: str = "auto"
+    configs: Sequence[RunConfig], *, runs: str | Path = "runs", device: str = "auto", progress: bool = True
 ) -> list[dict[str, Any]]:
     """:func:`~dmtlib.training.curriculum.train` for every config, one core each; their records in the order given.
 
-    What takes longest should stand first. Without progress bars, which would write over each other.
+    What takes longest should stand first. ``progress`` shows one bar a run, filled from the run's metrics log: bars of
+    several processes would write over each other.
     """
     workers = max(1, min(len(configs), os.cpu_count() or 1))
     spawn = multiprocessing.get_context("spawn")  # a fork would inherit torch's threads, dead, and a broken CUDA
     with ProcessPoolExecutor(workers, mp_context=spawn, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-        return list(pool.map(partial(train, runs=runs, device=device, progress=False), configs))
+        jobs = [pool.submit(partial(train, config, runs=runs, device=device, progress=False)) for config in configs]
+        watched = [_Watched(config, runs, progress) for config in configs]
+        unfinished = set(jobs)
+        while unfinished:
+            _, unfinished = wait(unfinished, LOOK_SECONDS, return_when=FIRST_COMPLETED)
+            for run in watched:
+                run.look()
+        for run in watched:
+            run.close()
+        return [job.result() for job in jobs]
+
+
+class _Watched:
+    """A bar over the phases of one run, and the newest line of its metrics log beside it."""
+
+    def __init__(self, config: RunConfig, runs: str | Path, enabled: bool) -> None:
+        self._directory, self._phases = RunDirectory.of(config, runs), config.phases
+        title = f"{config.preset} {config.method} seed {config.seed}"
+        self._bar = tqdm(total=config.phases, desc=title, unit="phase", disable=not enabled, mininterval=0)
+
+    def look(self) -> None:
+        line = self._directory.last_metrics()
+        if line is None:
+            return
+        finished = self._phases if self._directory.record is not None else line["phase"]
+        self._bar.set_postfix_str(describe_window(line["step"], line), refresh=False)
+        self._bar.update(finished - self._bar.n)
+        self._bar.refresh()
+
+    def close(self) -> None:
+        self.look()
+        self._bar.close()

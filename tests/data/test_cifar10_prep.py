@@ -203,7 +203,7 @@ def test_the_jpeg_copy_is_cifar10(packed_jpeg_copy):
     images = packed_jpeg_copy
     assert images.train_images.shape == (50_000, 3, 32, 32) and images.test_images.shape == (10_000, 3, 32, 32)
     assert set(images.counts("train").values()) == {5_000} and set(images.counts("test").values()) == {1_000}
-    pixels = images.train_images[::10].double() / 255  # METHOD: mean and std of the original training set
+    pixels = images.train_images[::10].double() / 255  # against the original's mean and std
     assert torch.allclose(pixels.mean(dim=(0, 2, 3)), torch.tensor([0.49137, 0.48235, 0.44667]).double(), atol=5e-3)
     assert torch.allclose(pixels.std(dim=(0, 2, 3)), torch.tensor([0.24706, 0.24353, 0.26157]).double(), atol=5e-3)
 

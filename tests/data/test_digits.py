@@ -5,8 +5,6 @@ import torch
 
 from dmtlib.data.augment import augment_digits, normalise
 from dmtlib.data.classification import load_dataset, load_digits
-from dmtlib.data.packed import UNKNOWN
-from dmtlib.data.splits import split_labeled
 
 DIGITS = load_digits()
 
@@ -35,44 +33,6 @@ def test_normalised_training_images_have_mean_0_and_deviation_1():
     images = normalise(DIGITS.train_images, DIGITS.mean, DIGITS.std)
     assert images.dtype == torch.float32 and images.is_contiguous(memory_format=torch.channels_last)
     assert abs(images.mean().item()) < 1e-4 and abs(images.std().item() - 1) < 1e-3
-
-
-@pytest.mark.parametrize("seed", [0, 1, 7])
-def test_labeled_subsets_are_balanced_and_nested(seed):
-    labels = DIGITS.train_labels
-    subsets = [split_labeled(labels, n, seed) for n in (10, 40, 250, 1000)]
-    for small, large in zip(subsets, subsets[1:], strict=False):
-        assert set(small.labeled.tolist()) < set(large.labeled.tolist())
-    for split, each in zip(subsets[:2], (1, 4), strict=True):
-        assert torch.bincount(labels[split.labeled]).tolist() == [each] * 10
-    for split in subsets:
-        everything = torch.cat([split.labeled, split.unlabeled, split.validation])
-        assert everything.sort().values.tolist() == list(range(len(labels)))
-
-
-def test_validation_is_apart_and_the_same_for_every_seed():
-    labels = torch.arange(1000) % 10
-    splits = [split_labeled(labels, 100, seed, validation=200) for seed in (1, 2)]
-    assert torch.equal(splits[0].validation, splits[1].validation)
-    assert not torch.equal(splits[0].labeled, splits[1].labeled)
-    assert torch.bincount(labels[splits[0].validation]).tolist() == [20] * 10
-    assert not set(splits[0].labeled.tolist()) & set(splits[0].validation.tolist())
-    nested = split_labeled(labels, 40, 1, validation=200)
-    assert set(nested.labeled.tolist()) < set(splits[0].labeled.tolist())
-
-
-def test_images_of_unknown_class_are_never_labeled():
-    labels = torch.tensor([0, 1, UNKNOWN, 0, 1, UNKNOWN])
-    split = split_labeled(labels, 4, seed=0)
-    assert split.unlabeled.tolist() == [2, 5]
-    with pytest.raises(ValueError, match="must lie in 1…4"):
-        split_labeled(labels, 5, seed=0)
-
-
-@pytest.mark.parametrize("n", [0, -1, 1298])
-def test_impossible_subsets_are_told(n):
-    with pytest.raises(ValueError, match="labels \\+ validation"):
-        split_labeled(DIGITS.train_labels, n, seed=0)
 
 
 def draw(seed, images=DIGITS.train_images[:64]):

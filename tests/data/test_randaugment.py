@@ -291,7 +291,7 @@ class TestVariants:
 
 
 def test_the_authors_translations_leave_8_75_percent_black():
-    """Two operations of 16 at m ≥ 4 of 10 move a 32-pixel image out of sight: 2/16 · 7/10 (METHOD: Augmentation)."""
+    """Two operations of 16 at m ≥ 4 of 10 move a 32-pixel image out of sight: 2/16 · 7/10 (the authors' code)."""
     n, augment = 10_000, RandAugment("authors")
     images = torch.full((n, 3, SIDE, SIDE), 200, dtype=torch.uint8)
     black = (augment.apply(images, augment.draw(images, torch.Generator().manual_seed(0))) == 0).flatten(1).all(dim=1)

@@ -5,7 +5,9 @@ import math
 import pytest
 import torch
 
+from dmtlib.data.packed import UNKNOWN
 from dmtlib.evidence import confidence
+from dmtlib.training.evaluation import error_by_confidence
 
 # Ten labels, all of class 0. By falling confidence: right, wrong, right × 4, wrong × 2, right, wrong.
 SURE = [0.99, 0.97, 0.95, 0.90, 0.85, 0.80, 0.75, 0.70, 0.65, 0.60]
@@ -58,3 +60,16 @@ def test_confident_errors_come_first(labeling):
 def test_errors_among_as_many_doubtful_labels(labeling):
     assert confidence.errors_ranked_last(labeling.confidence, labeling.wrong) == 3
     assert confidence.errors_ranked_last(-labeling.entropy, labeling.wrong) == 3  # two classes: the same order
+
+
+def test_a_record_holds_the_error_by_confidence(labeling):
+    assert error_by_confidence(labeling.probabilities, labeling.truth, (5, 20, 60, 100)) == pytest.approx(
+        {"20": 50, "60": 16.6667, "100": 40}  # 5% of ten images is none
+    )
+
+
+def test_images_of_unknown_class_have_no_error(labeling):
+    known = labeling.confidence > 0.82  # the five most confident: one of them wrong
+    truth = torch.where(known, labeling.truth, UNKNOWN)
+    assert error_by_confidence(labeling.probabilities, truth, (40, 100)) == {"40": 50, "100": 20}
+    assert error_by_confidence(labeling.probabilities, torch.full_like(truth, UNKNOWN)) is None

@@ -6,7 +6,10 @@ import sys
 import pytest
 import torch
 
+from dmtlib.data.classification import load_digits
+from dmtlib.data.splits import split_labeled
 from dmtlib.presets import preset
+from dmtlib.training import curriculum
 from dmtlib.training.config import METHODS
 from dmtlib.training.curriculum import train
 from dmtlib.training.runs import RunDirectory, RunError, pseudo_label_error
@@ -84,6 +87,47 @@ def test_other_data_are_refused(tiny):
     (run.path / "config.json").write_text(json.dumps({**settings, "data_fingerprint": "other"}))
     with pytest.raises(RunError, match="data_fingerprint is 'other' there"):
         tiny("baseline")
+
+
+def test_the_split_is_on_the_disk_and_in_the_record(tiny):
+    run, record = tiny("baseline", num_labels=30, validation=20)
+    data = load_digits()
+    assert run.split == split_labeled(data.train_labels, 30, record["seed"], 20).to_json(data.fingerprint)
+    assert record["split_sha256"] == run.split["sha256"]
+
+
+@pytest.mark.parametrize("finished", [True, False])
+@pytest.mark.parametrize("key", ["labeled", "sha256", "sizes", "data_fingerprint"])
+def test_a_changed_split_is_refused(key, finished, tiny):
+    run, _ = tiny("baseline")
+    if not finished:
+        (run.path / "result.json").unlink()
+    other = split_labeled(load_digits().train_labels, 39, seed=1).to_json("other data")
+    (run.path / "split.json").write_text(json.dumps({**run.split, key: other[key]}))
+    with pytest.raises(RunError, match=rf"split\.json is not the split that these settings draw \({key} differ"):
+        tiny("baseline")
+
+
+def test_a_new_rule_does_not_touch_an_old_run(tiny, monkeypatch):
+    run, record = tiny("baseline")
+    before = (run.path / "split.json").read_bytes()
+    (run.path / "result.json").unlink()
+    monkeypatch.setattr(curriculum, "split_labeled", lambda labels, n, seed, v: split_labeled(labels, n, seed + 1, v))
+    with pytest.raises(RunError, match=r"\(sha256, labeled differ\)"):
+        tiny("baseline")
+    assert (run.path / "split.json").read_bytes() == before
+    monkeypatch.undo()
+    assert tiny("baseline")[1]["split_sha256"] == record["split_sha256"]
+
+
+def test_validation_images_are_tested_apart(tiny):
+    phase, both = (tiny("baseline", seed, validation=20 * seed)[1]["phases"][0] for seed in (0, 1))
+    names = {"test_accuracy", "fine_grained_accuracy"}
+    assert {key for key in phase if "accuracy" in key} == names
+    names |= {"validation_accuracy", "validation_fine_grained_accuracy"}
+    assert {key for key in both if "accuracy" in key} == names
+    assert both["validation_accuracy"] % 5 == 0  # of 20 images
+    assert 0 < both["validation_fine_grained_accuracy"] < both["validation_accuracy"] <= 100
 
 
 def test_unreadable_settings_are_told(tiny):

@@ -5,10 +5,13 @@ from dmtlib.training.curriculum import train
 from dmtlib.training.together import train_together
 
 
-def test_runs_side_by_side_are_the_runs_alone(tmp_path):
+def test_runs_side_by_side_are_the_runs_alone(tmp_path, capsys):
     configs = [preset("digits-40", method, seed=1, budget=0.005) for method in ("cl", "baseline")]
     together = train_together(configs, runs=tmp_path, device="cpu")
     assert [record["method"] for record in together] == ["cl", "baseline"]
+    bars = capsys.readouterr().err
+    assert "digits-40 cl seed 1: 100%" in bars and "6/6" in bars
+    assert "digits-40 baseline seed 1: 100%" in bars and "1/1" in bars and "loss" in bars
     assert together[0]["phases"][0]["test_accuracy"] == together[1]["test_accuracy"]
     for config, record in zip(configs, together, strict=True):
         assert train(config, runs=tmp_path, device="cpu", progress=False) == record  # finished: read, not repeated

@@ -1,0 +1,99 @@
+"""DeepLab-v2 (Chen et al. 2018), the segmentation network of Sec. 5.2.1."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, UInt8
+from torch import Tensor, nn
+
+from .resnet import ARCHITECTURES, DilatedResNet
+
+RATES = (6, 12, 18, 24)
+"""The dilations of DeepLab-v2's four branches, in positions of the feature map."""
+
+AUTHORS_RATES = (6, 12)
+"""Those that contribute in the authors' code: its loop over the branches returns inside its first pass."""
+
+
+@dataclass(frozen=True)
+class Normalisation:
+    """What a network was trained to see: (pixel − ``mean``) / ``std`` of 0–255 pixels, channels in ``order``."""
+
+    order: Literal["RGB", "BGR"]
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+
+
+IMAGENET = Normalisation("RGB", mean=(123.675, 116.28, 103.53), std=(58.395, 57.12, 57.375))
+"""torchvision's: 0.485, 0.456, 0.406 and 0.229, 0.224, 0.225, times 255."""
+
+CAFFE = Normalisation("BGR", mean=(104.008, 116.669, 122.675), std=(1.0, 1.0, 1.0))
+"""That of the COCO-initialised model of the paper, which was first trained with Caffe."""
+
+
+class Normalise(nn.Module):
+    """A :class:`Normalisation` as buffers: the state dict of a model says how it sees."""
+
+    def __init__(self, normalisation: Normalisation) -> None:
+        super().__init__()
+        if normalisation.order not in ("RGB", "BGR"):
+            raise ValueError(f"order must be RGB or BGR, got {normalisation.order!r}")
+        self.register_buffer("order", torch.tensor(["RGB".index(channel) for channel in normalisation.order]))
+        self.register_buffer("mean", torch.tensor(normalisation.mean).view(3, 1, 1))
+        self.register_buffer("std", torch.tensor(normalisation.std).view(3, 1, 1))
+
+    def forward(self, images: UInt8[Tensor, "B 3 H W"] | Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B 3 H W"]:
+        return (images[:, self.order] - self.mean) / self.std
+
+
+class DeepLabV2(nn.Module):
+    """DeepLab-v2 (Sec. 5.2.1): a dilated ResNet, and a sum of dilated 3×3 classifiers, ASPP.
+
+    No multi-scale fusion, no CRF. Two models of Alg. 2 that start from different weights see differently normalised
+    images, so the normalisation is part of the model: both take the same batch.
+
+    Args:
+        backbone: one of :data:`~dmtlib.models.resnet.ARCHITECTURES`, with fresh weights; for trained ones see
+            :func:`~dmtlib.models.pretrained.pretrained`.
+        num_classes: the number C of classes, background included.
+        rates: the dilation of each classifier; :data:`AUTHORS_RATES` are the two of the authors' code.
+        normalisation: what the backbone's weights were trained with.
+
+    Raises:
+        ValueError: an unknown backbone or order of channels, fewer than 2 classes, no rates, or one below 1.
+    """
+
+    def __init__(
+        self,
+        backbone: str,
+        num_classes: int,
+        rates: tuple[int, ...] = RATES,
+        normalisation: Normalisation = IMAGENET,
+    ) -> None:
+        super().__init__()
+        if backbone not in ARCHITECTURES:
+            raise ValueError(f"backbone must be one of {', '.join(ARCHITECTURES)}, got {backbone!r}")
+        if num_classes < 2:
+            raise ValueError(f"num_classes must be at least 2, got {num_classes}")
+        if not rates or min(rates) < 1:
+            raise ValueError(f"rates must be one or more whole numbers, each at least 1, got {rates}")
+        self.normalise = Normalise(normalisation)
+        self.backbone = DilatedResNet(ARCHITECTURES[backbone])
+        channels = self.backbone.out_channels
+        self.aspp = nn.ModuleList(nn.Conv2d(channels, num_classes, 3, padding=r, dilation=r) for r in rates)
+        for branch in self.aspp:  # as in DeepLab's own definition
+            nn.init.normal_(branch.weight, std=0.01)
+            nn.init.zeros_(branch.bias)
+
+    def forward(self, images: UInt8[Tensor, "B 3 H W"] | Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B C H W"]:
+        """Logits of RGB images in 0–255, of any size.
+
+        Corners are aligned: at output stride 8, the 41×41 logits of a 321-pixel crop lie on every eighth pixel.
+        """
+        features = self.backbone(self.normalise(images))
+        logits = sum(branch(features) for branch in self.aspp)  # (B, C, h, w)
+        return F.interpolate(logits, size=images.shape[-2:], mode="bilinear", align_corners=True)

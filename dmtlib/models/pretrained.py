@@ -1,0 +1,163 @@
+"""Weights that others trained: which there are, how they were normalised, and what of a file fits the model."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torchvision.models import (
+    ResNet18_Weights,
+    ResNet34_Weights,
+    ResNet50_Weights,
+    ResNet101_Weights,
+    WeightsEnum,
+)
+from torchvision.models.segmentation import DeepLabV3_ResNet101_Weights
+
+from .deeplab import CAFFE, IMAGENET, RATES, DeepLabV2, Normalisation
+
+
+@dataclass(frozen=True)
+class Initialisation:
+    """Where weights come from: how their images were normalised, and torchvision's download for each backbone."""
+
+    normalisation: Normalisation
+    downloads: dict[str, WeightsEnum]
+
+
+INITIALISATIONS = {
+    "imagenet": Initialisation(
+        IMAGENET,
+        {
+            "resnet18": ResNet18_Weights.IMAGENET1K_V1,
+            "resnet34": ResNet34_Weights.IMAGENET1K_V1,
+            "resnet50": ResNet50_Weights.IMAGENET1K_V1,
+            "resnet101": ResNet101_Weights.IMAGENET1K_V1,
+        },
+    ),
+    # A DeepLab-v3 of torchvision's, trained on the images of COCO that show VOC's classes; we take its backbone.
+    "coco-voc": Initialisation(IMAGENET, {"resnet101": DeepLabV3_ResNet101_Weights.COCO_WITH_VOC_LABELS_V1}),
+    # The paper's: resnet101COCO-41f33a49.pth of Hung et al. (2018), converted from DeepLab's own Caffe model, or
+    # MS_DeepLab_resnet_pretrained_COCO_init.pth. The published link is dead: only from a local file. Caffe's network
+    # strides in the 1×1 convolution before the 3×3 one that strides here; the authors load it into v1.5 all the same.
+    "coco-caffe": Initialisation(CAFFE, {}),
+}
+
+
+@dataclass(frozen=True)
+class KeyReport:
+    """What became of the keys of a state dict, under our names. Counters of batch norm's batches are left out."""
+
+    matched: tuple[str, ...]
+    missing: tuple[str, ...]
+    unexpected: tuple[str, ...]
+    wrongly_shaped: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return (
+            f"{len(self.matched)} matched, {len(self.missing)} missing, "
+            f"{len(self.unexpected)} unexpected, {len(self.wrongly_shaped)} wrongly shaped"
+        )
+
+
+def pretrained(
+    backbone: str,
+    num_classes: int,
+    initialisation: str,
+    path: str | Path | None = None,
+    rates: tuple[int, ...] = RATES,
+) -> tuple[DeepLabV2, KeyReport]:
+    """A DeepLab-v2 that starts from trained weights (Sec. 5.2.1), and sees images as these were trained to.
+
+    Args:
+        initialisation: a name in :data:`INITIALISATIONS`.
+        path: a local file with these weights; None asks torchvision, which downloads them once.
+        backbone, num_classes, rates: as for :class:`~dmtlib.models.deeplab.DeepLabV2`.
+
+    Raises:
+        ValueError: an unknown initialisation, nothing to download for this backbone, a download that failed, an
+            unreadable file, or one whose backbone is another. One line.
+    """
+    if initialisation not in INITIALISATIONS:
+        raise ValueError(f"initialisation must be one of {', '.join(INITIALISATIONS)}, got {initialisation!r}")
+    source = INITIALISATIONS[initialisation]
+    model = DeepLabV2(backbone, num_classes, rates, source.normalisation)
+    if path is not None:
+        state, origin = read_state_dict(path), str(path)
+    elif backbone in source.downloads:
+        state, origin = _download(source.downloads[backbone]), source.downloads[backbone].url
+    else:
+        known = ", ".join(source.downloads) or "no backbone"
+        raise ValueError(f"{initialisation}: downloads exist for {known}, not for {backbone}; give the path of a file")
+    return model, load_pretrained(model, state, origin)
+
+
+def _download(weights: WeightsEnum) -> dict[str, Tensor]:
+    """From torch's own cache, or once from its server."""
+    try:
+        return weights.get_state_dict(check_hash=True, weights_only=True, map_location="cpu")
+    except (OSError, RuntimeError) as error:  # no way to the server, or a wrong checksum
+        raise ValueError(f"{weights.url}: {error}; give the path of a local copy") from error
+
+
+def read_state_dict(path: str | Path) -> dict[str, Tensor]:
+    """Read a file that maps names to tensors, with ``weights_only=True``: nothing in it is run.
+
+    Raises:
+        ValueError: no such file, not one of torch's, or one that holds something else. One line, naming the file.
+    """
+    try:
+        state: Any = torch.load(path, map_location="cpu", weights_only=True)
+    except OSError as error:
+        raise ValueError(f"{path}: {error.strerror or error}") from error
+    except Exception as error:  # bytes that are no pickle can raise anything
+        raise ValueError(f"{path}: not a file that torch.load reads with weights_only=True") from error
+    named = isinstance(state, dict) and all(isinstance(key, str) for key in state)
+    if not named or not all(isinstance(value, Tensor) for value in state.values()):
+        raise ValueError(f"{path}: must hold a state dict, names with their tensors")
+    return state
+
+
+def load_pretrained(model: DeepLabV2, state: dict[str, Tensor], origin: str) -> KeyReport:
+    """Copy what fits into ``model``: the whole backbone or nothing, and those of the classifiers that fit.
+
+    Four forms are known, by their keys: ``conv1.weight`` (torchvision's ResNets, and Hung et al.'s COCO file),
+    ``backbone.conv1.weight`` (torchvision's segmentation networks), ``Scale.conv1.weight`` (the older conversion
+    from Caffe), and ``layer5.conv2d_list.0.weight`` in either COCO file: the classifiers, for VOC's 21 classes.
+
+    Args:
+        origin: what error messages call the weights.
+
+    Raises:
+        ValueError: the backbone of ``state`` lacks a key, has one too many, or one of another shape. One line.
+    """
+    wanted, found = _by_our_name(model.state_dict()), _by_our_name(state)
+    wanted = {key: value for key, value in wanted.items() if not key.startswith("normalise.")}
+    both = [key for key in wanted if key in found]
+    report = KeyReport(
+        matched=tuple(key for key in both if wanted[key].shape == found[key].shape),
+        missing=tuple(key for key in wanted if key not in found),
+        unexpected=tuple(key for key in found if key not in wanted),
+        wrongly_shaped=tuple(key for key in both if wanted[key].shape != found[key].shape),
+    )
+    misfits = (*report.missing, *report.unexpected, *report.wrongly_shaped)
+    wrong = [key for key in misfits if key.startswith("backbone.")]
+    if wrong:
+        raise ValueError(f"{origin}: not the weights of this backbone: {report}; the first that is wrong: {wrong[0]}")
+    model.load_state_dict({key: found[key] for key in report.matched}, strict=False)
+    return report
+
+
+def _by_our_name(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Rename the four forms to ours. Batch norm's counters go: older files lack them, and nothing here reads them."""
+    renamed = {}
+    for key, value in state.items():
+        if not key.endswith(".num_batches_tracked"):
+            key = key.removeprefix("Scale.")
+            key = re.sub(r"^layer5\.conv2d_list\.", "aspp.", key)
+            renamed[re.sub(r"^(?=conv1\.|bn1\.|layer[1-4]\.)", "backbone.", key)] = value
+    return renamed

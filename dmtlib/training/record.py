@@ -1,0 +1,83 @@
+"""What is written down of a run: each phase when it ends, and all of them at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ..data.classification import ClassificationData
+from .config import RunConfig
+from .evaluation import accuracy, fine_grained_accuracy, predict
+from .precision import describe_device
+from .provenance import commit, versions
+from .runs import pseudo_label_error
+
+
+def measure(model: nn.Module, data: ClassificationData, validation: Tensor) -> dict[str, float]:
+    """Plain and fine-grained accuracy on the test images, and on the validation images where there are any.
+
+    Args:
+        validation: indices into the training images (Appendix C).
+    """
+    probabilities = predict(model, data.test_images, data.mean, data.std).cpu()
+    found = {
+        "test_accuracy": accuracy(probabilities, data.test_labels),
+        "fine_grained_accuracy": fine_grained_accuracy(probabilities, data.test_labels),
+    }
+    if len(validation):
+        labels = data.train_labels[validation]
+        probabilities = predict(model, data.train_images[validation], data.mean, data.std).cpu()
+        found["validation_accuracy"] = accuracy(probabilities, labels)
+        found["validation_fine_grained_accuracy"] = fine_grained_accuracy(probabilities, labels)
+    return found
+
+
+def phase_record(
+    alpha: float | None,
+    pseudo: dict[str, Tensor] | None,
+    accuracies: dict[str, float],
+    steps: int,
+    statistics: dict[str, Any],
+) -> dict[str, Any]:
+    """A finished phase: what it learned from, how good the result is, and the means over its steps."""
+    return {
+        "alpha": alpha,
+        "pseudo_labels": len(pseudo["labels"]) if pseudo else 0,
+        "pseudo_label_error": pseudo_label_error(pseudo) if pseudo else None,
+        **accuracies,
+        "steps": steps,
+        **statistics,
+    }
+
+
+def run_record(
+    config: RunConfig, phases: Sequence[dict[str, Any]], split: dict[str, Any], seconds: float, device: torch.device
+) -> dict[str, Any]:
+    """A finished run: the last model's accuracy (line 8 of Alg. 1), and all that the number depends on.
+
+    Args:
+        phases: their records.
+        split: the contents of ``split.json``.
+        seconds: spent on this run, by all processes that had a part in it.
+    """
+    last = phases[-1]
+    images = config.batch_size * sum(phase["steps"] for phase in phases)
+    return {
+        "preset": config.preset,
+        "method": config.method,
+        "seed": config.seed,
+        "test_accuracy": last["test_accuracy"],
+        "fine_grained_accuracy": last["fine_grained_accuracy"],
+        "phases": phases,
+        "config": config.to_json(),
+        "data_fingerprint": split["data_fingerprint"],
+        "split_sha256": split["sha256"],
+        "seconds": round(seconds, 3),
+        "images_per_second": round(images / seconds, 1),
+        "device": describe_device(device),
+        "commit": commit(),
+        "versions": versions(),
+    }
