@@ -101,7 +101,7 @@ PRESETS: dict[str, dict] = {
 }
 
 # What the authors' code does otherwise than the paper says. One thing is not copied: it keeps confidences strictly
-# above the k-th, so that where many are exactly 1 it may keep none at all and crash. Here ⌊α·n⌋ images stay, always.
+# above the k-th, so that where many are exactly 1 it may keep none at all. Here ⌊α·n⌋ images stay, always.
 _AUTHORS = dict(
     augmentation="authors",
     ema_decay=0.001,  # it keeps 0.1% of the old average, where the paper keeps 99.9%: in effect the last iterate

@@ -197,7 +197,8 @@ def test_the_benchmark_ends_with_one_line_of_json():
     )
     assert done.returncode == 0, done.stderr[-2000:]
     result = json.loads(done.stdout.splitlines()[-1])
-    assert result["ratio"] == pytest.approx(result["images_per_second"] / result["plain_images_per_second"], rel=0.05)
+    assert result["ratio"] == sorted(result["ratio_by_turn"])[2] > 0
+    assert result["images_per_second"] > 0 and result["plain_images_per_second"] > 0
     assert result["peak_share"] > 0 and result["bandwidth_share"] > 0 and result["activations_mib"] > 0
 
     # WRN-28-2 by hand: products of its convolutions, (output side, kernel side, channels in, channels out, how many).
