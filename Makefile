@@ -84,9 +84,10 @@ $(BUILD)/inputs.txt: FORCE
 	+@printf '%s\n' 'budget $(BUDGET)' $(sort $(LIBRARY) $(RECORDS)) | cmp -s - $@ || \
 		printf '%s\n' 'budget $(BUDGET)' $(sort $(LIBRARY) $(RECORDS)) > $@
 
+# One thread: on a busy machine two that wait for each other are many times slower, on an idle one hardly faster.
 # A chapter runs again when its text, its notebook, the library or a record changed.
 $(EXECUTED)/%.ipynb: book/%.py book/%.ipynb $(LIBRARY) $(RECORDS) $(BUILD)/inputs.txt tools/run_chapter.py | $(ENVIRONMENT)
-	@DMT_STATIC=1 $(BIN)/python tools/run_chapter.py $< $@ $(if $(BUDGET),budget=$(BUDGET))
+	@OMP_NUM_THREADS=1 DMT_STATIC=1 $(BIN)/python tools/run_chapter.py $< $@ $(if $(BUDGET),budget=$(BUDGET))
 
 # A chapter that has no notebook yet gets one.
 book/%.ipynb: | book/%.py $(ENVIRONMENT)

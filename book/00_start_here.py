@@ -68,8 +68,9 @@ say("\n".join(f"- {text}" for text in differences))
 # with the sample standard deviation; differences are taken seed by seed.*
 #
 # This is small: images of 8×8 pixels and a network that trains in a minute or two on a laptop. It is real data
-# and the whole method, but no evidence about CIFAR-10 or PASCAL VOC, where the paper's claims are. Those come in
-# later chapters, or stand below as *to come*.
+# and the whole method, but no evidence about CIFAR-10 or PASCAL VOC, where the paper's claims are. {doc}`06_cifar10`
+# shows what has been run on CIFAR-10, and a small case in which learning from oneself does harm. PASCAL VOC is *to
+# come*.
 #
 # ## Who it is for
 #
@@ -85,6 +86,9 @@ say("\n".join(f"- {text}" for text in differences))
 # 2. {doc}`02_disagreement`: a second model, no better than the first, can tell some of them.
 # 3. {doc}`03_dynamic_loss`: from disagreement to the weight of a label.
 # 4. {doc}`04_curriculum`: five generations of models on real digits, measured.
+# 5. {doc}`05_augmentation`: why the label comes from the clean image and the lesson from a spoiled one.
+# 6. {doc}`06_cifar10`: the paper's tables on CIFAR-10, its numbers beside ours.
+# 7. {doc}`07_honest_evaluation`: what a difference between two numbers is worth.
 #
 # Exercises have hidden solutions; {doc}`api` is the library's own page.
 #
@@ -104,7 +108,8 @@ say("\n".join(f"- {text}" for text in differences))
 #
 # Where each figure, table, equation, algorithm and appendix of {cite:t}`feng2022dmt` is in this book. *Done* means
 # that a page shows it and a file computes it, on the data that the page names; our Fig. 1 is of digits, for example.
-# A file without a page is code that works and waits for its chapter.
+# *Not run*: page and code are there, the records that the item needs are not. A file without a page is code that works
+# and waits for its chapter.
 
 # %%
 paper = PaperMap()
@@ -126,8 +131,9 @@ say(f"{len(paper.done)} of {len(paper.items)} are done.")
 # :class: dropdown
 # Ours, with the places where the book answers: Does it hold for other labels and seeds, and how large is the
 # difference against its spread ({doc}`04_curriculum`)? Why should it work, and when should it not
-# ({doc}`02_disagreement`)? And does it hold on harder data, where the baseline errs more (to come)? Someone who
-# pays for the training will add: what does it cost? DMT looks at every batch once more than CL, to learn the weights.
+# ({doc}`02_disagreement`)? And does it hold on harder data, where the baseline errs more ({doc}`06_cifar10`)? Someone
+# who pays for the training will add: what does it cost? DMT looks at every batch once more than CL, to learn the
+# weights.
 # ```
 #
 # ```{exercise} Read a record

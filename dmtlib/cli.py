@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from .presets import METHODS, PRESETS, VARIANTS, preset
+from .presets import METHODS, PRESETS, SEGMENTATION_METHODS, SEGMENTATION_PRESETS, VARIANTS, preset
 
 app = typer.Typer(
     add_completion=False, help="Dynamic Mutual Training: train, compare, reproduce.", rich_markup_mode=None
@@ -21,8 +21,12 @@ app = typer.Typer(
 
 @app.command()
 def train(
-    name: Annotated[str, typer.Argument(metavar="PRESET", help=f"One of: {', '.join(PRESETS)}.")],
-    method: Annotated[str, typer.Option(help=f"One of: {', '.join(METHODS)}.")] = "dmt",
+    name: Annotated[
+        str, typer.Argument(metavar="PRESET", help=f"One of: {', '.join(PRESETS | SEGMENTATION_PRESETS)}.")
+    ],
+    method: Annotated[
+        str, typer.Option(help=f"One of: {', '.join(METHODS)}; on pixels: {', '.join(SEGMENTATION_METHODS)}.")
+    ] = "dmt",
     variant: Annotated[
         str, typer.Option(help=f"{' or '.join(VARIANTS)}: as the paper says, or as the authors' code does.")
     ] = "paper",
@@ -40,7 +44,6 @@ def train(
 ) -> None:
     """Train, or go on where the same command was stopped."""
     from .evidence.records import find_record, record_path, write_record
-    from .training.curriculum import train as run
     from .training.runs import RunDirectory
 
     config = preset(name, method, seed, budget, data, variant)
@@ -52,14 +55,22 @@ def train(
         return
     directory = RunDirectory.of(config, runs)
     finished_before = directory.record is not None
+    if name in SEGMENTATION_PRESETS:
+        from .training.mutual import train_segmentation as run
+    else:
+        from .training.curriculum import train as run
     record = run(config, runs=runs, device=device)
     file = directory.path / "result.json"
     if results is not None:
         file = record_path(results, record)
         write_record(file, record)
+    if name in SEGMENTATION_PRESETS:
+        score = f"mean IoU {record['mean_iou']:.2f}% on {record['scored_on']} (model {record['best']})"
+    else:
+        score = f"test accuracy {record['test_accuracy']:.2f}% (fine-grained {record['fine_grained_accuracy']:.2f}%)"
     print(
-        f"{config.preset} {method} seed {seed}{' was finished before' if finished_before else ''}: test accuracy "
-        f"{record['test_accuracy']:.2f}% (fine-grained {record['fine_grained_accuracy']:.2f}%), record {file}"
+        f"{config.preset} {method} seed {seed}{' was finished before' if finished_before else ''}: "
+        f"{score}, record {file}"
     )
 
 
@@ -72,18 +83,25 @@ def presets() -> None:
     table = Table(box=None, header_style="bold")
     for column in ("preset", "data", "labels", "network", "batch (labeled)", "length of a phase"):
         table.add_column(column, no_wrap=column == "preset")
-    for name in PRESETS:
+    for name in PRESETS | SEGMENTATION_PRESETS:
         c = preset(name, "dmt")
         length = f"{c.phase_steps} steps" if c.phase_steps else f"{c.phase_epochs:g} epochs"
-        network, batch = f"WRN-{c.depth}-{c.widen_factor}", f"{c.batch_size} ({c.labeled_per_batch})"
-        table.add_row(name, c.data, str(c.num_labels), network, batch, length)
+        if name in SEGMENTATION_PRESETS:
+            labels, network = (
+                f"1/{c.labeled_ratio:g}" if c.labeled_ratio else "prescribed",
+                c.backbone,
+            )
+        else:
+            labels, network = str(c.num_labels), f"WRN-{c.depth}-{c.widen_factor}"
+        table.add_row(name, c.data, labels, network, f"{c.batch_size} ({c.labeled_per_batch})", length)
     Console().print(table)
-    print(f"methods: {', '.join(METHODS)}\nvariants: {', '.join(VARIANTS)} (the row PRESET-authors)")
+    print(f"methods: {', '.join(METHODS)}; on pixels: {', '.join(SEGMENTATION_METHODS)}")
+    print(f"variants: {', '.join(VARIANTS)} (the row PRESET-authors)")
 
 
 @app.command()
 def table(
-    name: Annotated[str, typer.Argument(metavar="TABLE", help="digits")],
+    name: Annotated[str, typer.Argument(metavar="TABLE", help="digits, table-2, …; a wrong name lists them all.")],
     results: Annotated[Path, typer.Option(help="Folder of records.")] = Path("results"),
 ) -> None:
     """Print a table made from the records in a folder; a cell without a record says "not run"."""

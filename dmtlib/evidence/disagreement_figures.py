@@ -8,8 +8,8 @@ import pandas as pd
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 
+from .diagrams import arrow, box
 from .figures import COLOURS, WIDTH
 from .toy import Pair, Predict, Task, errors_found, least, spiral_class
 
@@ -105,37 +105,23 @@ def framework() -> Figure:
     ax.set(xlim=(0, 100), ylim=(0, 78))
     ax.axis("off")
     blue, orange, green, ink = COLOURS["labeled"], COLOURS["pseudo"], COLOURS["right"], COLOURS["ink"]
-    _box(ax, (50, 72), (98, 10), "labeled subset", blue)
-    _box(ax, (13, 40), (24, 14), "model A", ink)
-    _box(ax, (87, 40), (24, 14), "model B", ink)
-    _box(ax, (50, 40), (24, 20), "dynamic\nloss\n$\\omega\\cdot$CE", green)
-    _box(ax, (50, 6), (98, 10), "unlabeled subset", orange)
+    box(ax, (50, 72), (98, 10), "labeled subset", blue)
+    box(ax, (13, 40), (24, 14), "model A", ink)
+    box(ax, (87, 40), (24, 14), "model B", ink)
+    box(ax, (50, 40), (24, 20), "dynamic\nloss\n$\\omega\\cdot$CE", green)
+    box(ax, (50, 6), (98, 10), "unlabeled subset", orange)
     for x in (13, 87):
-        _arrow(ax, (x, 67), (x, 47), blue)
-        _arrow(ax, (x, 11), (x, 33), orange)
-    _arrow(ax, (25, 40), (38, 40), orange)
-    _arrow(ax, (75, 40), (62, 40), ink)
-    _arrow(ax, (58, 30), (80, 33), green, bend=0.45)
+        arrow(ax, (x, 67), (x, 47), blue)
+        arrow(ax, (x, 11), (x, 33), orange)
+    arrow(ax, (25, 40), (38, 40), orange)
+    arrow(ax, (75, 40), (62, 40), ink)
+    arrow(ax, (58, 30), (80, 33), green, bend=0.45)
     ax.text(31.5, 43, "$y_A,\\,c_A$", ha="center", va="bottom", fontsize=13)
     ax.text(68.5, 43, "$y_B,\\,c_B$\n$p_B$", ha="center", va="bottom", fontsize=13)
     _step(ax, (18, 57), "1", "each learns the labels, from its own seed", blue)
     _step(ax, (18, 22), "2", "A labels, once,\nand stays as it is", orange)
     _step(ax, (59, 19), "3", "B learns from\nA's labels", green)
     return figure
-
-
-def _box(ax: Axes, centre: tuple[float, float], size: tuple[float, float], text: str, colour: str) -> None:
-    corner = (centre[0] - size[0] / 2, centre[1] - size[1] / 2)
-    ax.add_patch(FancyBboxPatch(corner, *size, boxstyle="round,pad=0,rounding_size=2.5", fc="white", ec=colour, lw=2))
-    ax.text(*centre, text, ha="center", va="center", fontsize=13, weight="bold", color=COLOURS["ink"], linespacing=1.4)
-
-
-def _arrow(ax: Axes, start: tuple[float, float], end: tuple[float, float], colour: str, bend: float = 0.0) -> None:
-    ax.add_patch(
-        FancyArrowPatch(
-            start, end, arrowstyle="-|>", mutation_scale=18, lw=2, color=colour, connectionstyle=f"arc3,rad={bend}"
-        )
-    )
 
 
 def _step(ax: Axes, place: tuple[float, float], number: str, text: str, colour: str) -> None:

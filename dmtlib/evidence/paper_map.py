@@ -18,10 +18,16 @@ class Item(NamedTuple):
     shows: str
     page: str | None = None
     file: str | None = None
+    records: str | None = None  # folders of results/ whose runs it is made from, as a pattern
 
-    def done(self, root: Path) -> bool:
+    def written(self, root: Path) -> bool:
         """Whether a page shows it and a file computes it."""
         return self.page_path(root) is not None and self.file is not None and (root / self.file).exists()
+
+    def done(self, root: Path) -> bool:
+        """Whether, besides, there are records of the runs that it is made from."""
+        recorded = self.records is None or any((root / "results").glob(f"{self.records}/*/seed-*.json"))
+        return self.written(root) and recorded
 
     def page_path(self, root: Path) -> Path | None:
         path = root / f"book/{self.page}.py"
@@ -30,12 +36,13 @@ class Item(NamedTuple):
 
 LOSS = "dmtlib/method/dynamic_loss.py"
 LABELS = "dmtlib/method/pseudo_labels.py"
+CIFAR_TABLES = "dmtlib/evidence/cifar_tables.py"
 
 PAPER = [
     Item("Fig. 1", "errors of pseudo labels by confidence", "01_pseudo_labels", "dmtlib/evidence/confidence.py"),
     Item("Fig. 2", "the framework", "02_disagreement", "dmtlib/evidence/disagreement_figures.py"),
     Item("Fig. 3", "disagreement on a toy", "02_disagreement", "dmtlib/evidence/toy.py"),
-    Item("Fig. 4", "augmentation and consistency"),
+    Item("Fig. 4", "augmentation and consistency", "05_augmentation", "dmtlib/evidence/anchoring.py"),
     Item("Fig. 5", "the three cases", "03_dynamic_loss", "dmtlib/evidence/loss_figures.py"),
     Item("Fig. 6", "difference maximized sampling", None, "dmtlib/method/difference_sampling.py"),
     Item("Fig. 7", "pseudo labels and weights, VOC"),
@@ -45,8 +52,8 @@ PAPER = [
     Item("Fig. 11", "four uses of disagreement"),
     Item("Fig. A.12", "predictions, Cityscapes"),
     Item("Table 1", "hyper-parameters", None, "dmtlib/presets.py"),
-    Item("Table 2", "DMT and CL, CIFAR-10"),
-    Item("Table 3", "DMT and other methods, CIFAR-10"),
+    Item("Table 2", "DMT and CL, CIFAR-10", "06_cifar10", CIFAR_TABLES, "cifar10-[14]000*"),
+    Item("Table 3", "DMT and other methods, CIFAR-10", "06_cifar10", CIFAR_TABLES, "cifar10-4000*"),
     Item("Table 4", "DMT and other methods, VOC"),
     Item("Table 5", "DMT and human labels, VOC"),
     Item("Table 6", "DMT and other methods, Cityscapes"),
@@ -60,8 +67,8 @@ PAPER = [
     Item("Alg. 1", "the curriculum, classification", "04_curriculum", "dmtlib/training/curriculum.py"),
     Item("Alg. 2", "the curriculum, segmentation"),
     Item("App. A", "more predictions"),
-    Item("App. B", "proper baseline training"),
-    Item("App. C", "realistic validation", None, "dmtlib/training/evaluation.py"),
+    Item("App. B", "proper baseline training", "07_honest_evaluation", "dmtlib/evidence/baselines.py"),
+    Item("App. C", "realistic validation", "07_honest_evaluation", "dmtlib/evidence/evaluation.py"),
 ]
 
 
@@ -90,7 +97,9 @@ class PaperMap:
         return f'<table class="dataframe" border="0"><thead>{head}</thead><tbody>\n{body}\n</tbody></table>'
 
     def _status(self, item: Item) -> str:
-        return "done" if item.done(self.root) else "to come"
+        if item.done(self.root):
+            return "done"
+        return "not run" if item.written(self.root) else "to come"
 
     def _places(self, item: Item) -> str:
         """The page's title, linked, and the file: pages lead to pages and notebooks to notebooks."""

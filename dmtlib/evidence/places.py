@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
 import dmtlib
+
+from ..data.classification import packed_file
 
 
 def repository() -> Path:
@@ -22,16 +28,45 @@ def results() -> Path:
     return repository() / "results"
 
 
+def missing_data(name: str) -> str | None:
+    """What keeps a data set from being read here, in one line that says how to get it; None if nothing does.
+
+    The JPEG copy of CIFAR-10 is packed into the clone's ``data/`` now, if ``DMT_DATA`` has it: 20 seconds, once.
+    Nothing is ever downloaded.
+    """
+    packed = {"cifar10": "cifar10", "cifar10-jpeg": "cifar10-jpeg", "cifar10-mini": "cifar10-jpeg"}.get(name)
+    if packed is None or packed_file(packed).exists():
+        return None
+    archive = Path(os.environ.get("DMT_DATA") or "nowhere", "cifar10-jpeg.tar.xz")
+    if packed == "cifar10" or not archive.is_file():
+        source = "torchvision" if packed == "cifar10" else "PATH"
+        made_from = "" if packed == "cifar10" else " from CIFAR-10's images as JPEG (data_prep/README.md)"
+        return f"data/{packed}.pt is not there; `python data_prep/cifar10.py --source {source}` makes it{made_from}."
+    script, out = repository() / "data_prep/cifar10.py", repository() / "data"
+    environment = {**os.environ, "PYTHONPATH": str(repository())}
+    packing = subprocess.run(
+        [sys.executable, script, "--source", archive, "--out", out], env=environment, capture_output=True, text=True
+    )
+    if packing.returncode == 0:
+        return None
+    return f"data/{packed}.pt is not there and could not be made: {packing.stderr.strip().splitlines()[-1]}"
+
+
 def paper_number(table: str, row: str, column: str) -> float | str:
-    """A number that the paper prints, from ``book/paper_numbers.yml``. None of them was measured here.
+    """A number that the paper prints, or another one of ``book/paper_numbers.yml``. None of them was measured here.
 
     Raises:
         KeyError: no such cell, or more than one.
     """
-    import yaml  # comes with Jupyter; training has no need of it
-
-    cells = yaml.safe_load((repository() / "book/paper_numbers.yml").read_text(encoding="utf-8"))
-    found = [c["value"] for c in cells if (c["table"], c["row"], c["column"]) == (table, row, column)]
+    found = [c["value"] for c in printed_numbers(table) if (c["row"], c["column"]) == (row, column)]
     if len(found) != 1:
         raise KeyError(f"{len(found)} numbers of the paper in {table}, row {row}, column {column}")
     return found[0]
+
+
+def printed_numbers(table: str) -> list[dict[str, Any]]:
+    """All numbers of a table in ``book/paper_numbers.yml``, with what is said of each."""
+    import yaml  # comes with Jupyter; training has no need of it
+
+    cells = yaml.safe_load((repository() / "book/paper_numbers.yml").read_text(encoding="utf-8"))
+    return [cell for cell in cells if cell["table"] == table]

@@ -20,12 +20,12 @@ from .places import paper_number
 FADED_RIGHT, FADED_WRONG = "#B9E2D5", "#F3C9AE"  # right and wrong labels that a threshold drops
 
 
-def error_bars(table: pd.DataFrame) -> Figure:
-    """Fig. 1: the error among the most confident labels; beside it the two numbers that the paper prints."""
+def error_bars(table: pd.DataFrame, here: str = "digits, 40 labels") -> Figure:
+    """Fig. 1: the error among the most confident labels ``here``; beside it the two numbers that the paper prints."""
     figure, ax = plt.subplots(figsize=(WIDTH, 4.2))
     names = [f"top {kept:.0%}" for kept in table.index[:-1]] + ["all"]
     places = np.arange(len(names))
-    bars = ax.bar(places - 0.2, table["error"], color=COLOURS["wrong"], width=0.5, label="here: digits, 40 labels")
+    bars = ax.bar(places - 0.2, table["error"], color=COLOURS["wrong"], width=0.5, label=f"here: {here}")
     ax.set_xticks(places, names)
     ax.bar_label(bars, fmt="%.1f", padding=3)
     overall = paper_number("Fig. 1", "all images", "error")
@@ -48,7 +48,7 @@ def gallery(images: UInt8[Tensor, "n C H W"], captions: Sequence[str], columns: 
     for ax in axes.flat:
         ax.axis("off")
     for ax, image, caption in zip(axes.flat, images, captions, strict=False):
-        ax.imshow(image[0], cmap="gray_r", vmin=0, vmax=255)
+        ax.imshow(image.permute(1, 2, 0).squeeze(2), cmap="gray_r", vmin=0, vmax=255)
         ax.set_title(caption, fontsize=11, weight="normal", loc="center", pad=5)
     if title:
         figure.suptitle(title, x=0.01, ha="left", fontsize=12.5, weight="bold")

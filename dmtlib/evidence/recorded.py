@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from ..training.config import METHODS
 from .places import results
 from .records import Spread, load_records, paired_differences
-from .tables import NOT_RUN
 
+NOT_RUN = "not run"
 NAMES = {
     "baseline": "baseline",
     "cl": "CL",
@@ -36,6 +37,15 @@ def difference(records: ByMethod, first: str, second: str) -> str:
     deviation = f" ± {spread.std:.2f}" if spread.n > 1 else ""
     text = f"**{pair}**: {signed(spread.mean)}{deviation} points, n = {spread.n}"
     return f"{text}; {ahead} above zero, {behind} below, {spread.n - ahead - behind} level. {_reading(spread)}"
+
+
+def cell(values: Sequence[float], *, sign: bool = False, digits: int = 2) -> str:
+    """Numbers of several seeds as a table's cell: mean ± standard deviation."""
+    spread = Spread.of(values)
+    if spread is None:
+        return NOT_RUN
+    text = f"{spread.mean:{'+' if sign else ''}.{digits}f}".replace("-", "−")
+    return text if spread.n == 1 else f"{text} ± {spread.std:.{digits}f}"
 
 
 def last_phase(records: list[dict[str, Any]]) -> str:

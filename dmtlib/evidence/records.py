@@ -67,7 +67,7 @@ def load_records(results: Path, preset: str, method: str, budget: float = 1.0) -
         try:
             record = json.loads(file.read_text(encoding="utf-8"))
             place = record_path(results, record)
-            _ = record["test_accuracy"], record["config"]["data"]
+            _ = record["mean_iou" if "mean_iou" in record else "test_accuracy"], record["config"]["data"]
         except (ValueError, KeyError, TypeError) as error:
             raise ValueError(f"{file} is no run record: {error}") from None
         if place != file:

@@ -50,6 +50,7 @@ def slider(
     label: str,
     format: str | Callable[[Any], str] = "{}",
     alt: str | None = None,
+    colours: int = COLOURS_PER_FRAME,
 ) -> Any:
     """Show ``draw(value)`` for the value that a slider stands at.
 
@@ -62,6 +63,7 @@ def slider(
         label: what the slider changes, in plain text.
         format: a format string such as ``"{:.2f}"`` or a function, giving the text of a value.
         alt: what the picture shows, for readers who can't see it; the value is added to it.
+        colours: of a drawn frame's palette, at most 256; photographs need more than plots do.
     """
     values = list(values)
     if not values:
@@ -70,16 +72,16 @@ def slider(
     if os.environ.get("DMT_STATIC", "0") not in ("", "0"):
         from IPython.display import HTML
 
-        return HTML(_fragment(map(draw, values), texts, label, alt or "Figure"))
+        return HTML(_fragment(map(draw, values), texts, label, alt or "Figure", colours))
     return _widget(draw, values, texts, label)
 
 
-def _fragment(figures: Iterable[Figure], texts: list[str], label: str, alt: str) -> str:
+def _fragment(figures: Iterable[Figure], texts: list[str], label: str, alt: str, colours: int) -> str:
     frames = []
     for figure, text in zip(figures, texts, strict=True):
         frame = FRAME.format(
             width=round(figure.get_figwidth() * PIXELS_PER_INCH),
-            png=base64.b64encode(_small_png(figure)).decode(),
+            png=base64.b64encode(_small_png(figure, colours)).decode(),
             alt=html.escape(f"{alt}, {label} {text}"),
             text=html.escape(text),
             display="none" if frames else "block",
@@ -89,12 +91,12 @@ def _fragment(figures: Iterable[Figure], texts: list[str], label: str, alt: str)
     return FRAGMENT.format(label=label, text=text, last=len(frames) - 1, frames="\n".join(frames))
 
 
-def _small_png(figure: Figure) -> bytes:
+def _small_png(figure: Figure, colours: int) -> bytes:
     """The figure as a PNG with a palette; its bytes depend on the picture alone."""
     drawn, packed = io.BytesIO(), io.BytesIO()
     figure.savefig(drawn, format="png", dpi=PIXELS_PER_INCH * SHARPNESS, facecolor="white")
     plt.close(figure)
-    picture = Image.open(drawn).convert("RGB").quantize(COLOURS_PER_FRAME, dither=Image.Dither.NONE)
+    picture = Image.open(drawn).convert("RGB").quantize(colours, dither=Image.Dither.NONE)
     picture.save(packed, format="png", optimize=True)
     return packed.getvalue()
 

@@ -90,7 +90,7 @@ def train_networks(tasks: list[Task], seeds: list[int], kind: str = "waves", ste
     networks = [_fresh_layers(seed, points.shape[2], classes, kind) for seed in seeds]
     layers = [torch.stack(slices).requires_grad_() for slices in zip(*networks, strict=True)]
     optimizer = torch.optim.Adam(layers, lr=0.01)
-    with _one_thread():
+    with one_thread():
         for _ in range(steps):
             logits = _logits(layers, points, kind)
             loss = F.cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="sum") / labels.shape[1]
@@ -102,7 +102,7 @@ def train_networks(tasks: list[Task], seeds: list[int], kind: str = "waves", ste
 
 
 @contextlib.contextmanager
-def _one_thread() -> Iterator[None]:
+def one_thread() -> Iterator[None]:
     """Matrices this small are multiplied before a second thread has come to help, above all on a busy machine."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)

@@ -45,6 +45,18 @@ def test_done_needs_a_page_and_a_file(tmp_path):
         assert not done._replace(**missing).done(tmp_path)
 
 
+def test_a_table_of_runs_is_done_once_there_are_records(tmp_path):
+    item = Item("Table 2", "", "01_page", "file.py", "cifar10-[14]000*")
+    for file in ("book/01_page.py", "file.py", "results/digits-40/dmt/seed-0.json"):
+        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / file).touch()
+    assert item.written(tmp_path) and not item.done(tmp_path)
+    assert repr(PaperMap([item], tmp_path)).startswith("Table 2  not run")
+    (tmp_path / "results/cifar10-1000-budget-0.1/dmt").mkdir(parents=True)
+    (tmp_path / "results/cifar10-1000-budget-0.1/dmt/seed-0.json").touch()
+    assert item.done(tmp_path)
+
+
 def test_links_lead_to_pages_on_the_site_and_to_notebooks_beside_it(monkeypatch):
     monkeypatch.setenv("DMT_STATIC", "1")
     assert 'href="04_curriculum.html"' in PaperMap()._repr_html_()

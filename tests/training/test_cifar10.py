@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from dmtlib.data import classification
 from dmtlib.data.classification import load_dataset
 from dmtlib.data.folders import read_image_folder
 from dmtlib.data.packed import write_packed
@@ -70,8 +71,20 @@ def test_a_folder_of_images_is_a_data_set(tmp_path):
 @pytest.mark.parametrize("data", ["packed:nowhere.pt", "folder:nowhere", "cifar10"])
 def test_missing_data_are_told(data, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(classification, "__file__", str(tmp_path / "dmtlib/data/classification.py"))
     with pytest.raises(ValueError, match="nowhere|cifar10"):
         load_dataset(data)
+
+
+def test_packed_data_lie_here_or_in_the_clone(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(classification, "__file__", str(tmp_path / "clone/dmtlib/data/classification.py"))
+    here, clone = Path("data/cifar10.pt"), tmp_path / "clone/data/cifar10.pt"
+    assert classification.packed_file("cifar10") == here  # where the message says that it is missing
+    for file in (clone, here):  # what lies here comes first
+        file.parent.mkdir(parents=True)
+        file.touch()
+        assert classification.packed_file("cifar10") == file
 
 
 def test_the_papers_lengths():

@@ -1,0 +1,197 @@
+"""Tables 2 and 3, and what their cells cost.
+
+What the paper prints, what was published elsewhere and what was measured here never share a column. Each measured cell
+says its setting: variant, budget and data. Records of different settings are never averaged.
+"""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from ..method.pseudo_labels import count_selected
+from ..presets import preset
+from ..training.config import METHODS, RunConfig
+from .places import paper_number, printed_numbers
+from .recorded import NAMES, NOT_RUN, ByMethod, cell
+from .records import load_records, paired_differences
+
+PRESETS = {4000: "cifar10-4000", 1000: "cifar10-1000"}
+"""By number of labels."""
+METHODS_OF_TABLE_2 = {"Baseline": "baseline", "CL": "cl", "DMT": "dmt"}
+METHODS_OF_TABLE_3 = ("Baseline", "MT", "DCT", "DS", "MixMatch", "DAG", "CL", "Ours (DMT)")
+PAPER, PAPER_GAP, HERE, HERE_GAP = "paper (%)", "paper − its Oracle", "here (%)", "here − our Oracle"
+SETTING = "budget, pixels"
+PIXELS = {"cifar10": "original", "cifar10-jpeg": "JPEG"}
+TRAINING_IMAGES = 50_000
+GOAL = 60_000
+"""Images/s that benchmarks/classification_step.py wants of a whole DMT step on an H200: a goal, no measurement."""
+
+
+def table_2(results: Path) -> pd.DataFrame:
+    """Baseline, CL and DMT with 4,000 and with 1,000 labels, and what DMT adds to CL."""
+    rows = []
+    for labels, row in PRESETS.items():
+        for name, method in METHODS_OF_TABLE_2.items():
+            head = {"labels": labels, "method": name} | _printed(paper_number("Table 2", f"{labels} labels", name))
+            rows += [head | measured for measured in _measured(results, row, method)]
+        gain = cell([paper_number("Table 2", f"{labels} labels", "DMT over CL")], sign=True)
+        head = {"labels": labels, "method": "DMT − CL", PAPER: gain, PAPER_GAP: ""}
+        rows += [head | measured for measured in _measured_difference(results, row, "dmt", "cl")]
+    return pd.DataFrame(rows).set_index(["labels", "method"])
+
+
+def table_3(results: Path) -> pd.DataFrame:
+    """All methods that the paper lists for 4,000 labels, and the Oracle of its caption."""
+    row = PRESETS[4000]
+    rows = []
+    for name in METHODS_OF_TABLE_3:
+        method = METHODS_OF_TABLE_2.get(name.removeprefix("Ours (").removesuffix(")"))
+        head = {"method": name, "network": paper_number("Table 3", "network", name)}
+        head |= _printed(paper_number("Table 3", "accuracy", name), gap=method is not None)
+        rows += [head | measured for measured in _measured(results, row, method)]
+    head = {"method": "Oracle", "network": "", PAPER: f"{_paper_oracle():.2f}", PAPER_GAP: ""}
+    rows += [head | measured for measured in _measured(results, row, "oracle")]
+    return pd.DataFrame(rows).set_index("method")
+
+
+def peers_table() -> pd.DataFrame:
+    """Accuracies of later methods, published elsewhere: a reader of Table 3 will ask about them."""
+    peers = printed_numbers("published elsewhere")
+    found = {(p["column"], p["row"]): f"{p['value']:.2f} ± {p['std']:.2f}" for p in peers if "std" in p}
+    columns = ["40 labels", "250 labels", "4000 labels"]
+    table = pd.Series(found).unstack(fill_value="").reindex(columns=columns)
+    table.insert(len(columns), HERE, NOT_RUN)
+    return table.rename(columns={c: f"published, {c} (%)" for c in columns}).rename_axis("method")
+
+
+def confidence_table(curves: dict[str, pd.DataFrame]) -> pd.DataFrame:
+    """Fig. 1 in numbers: errors in percent among the most confident labels, ours from records, over seeds.
+
+    Args:
+        curves: by name, a row a kept share in percent, a column a seed.
+    """
+    kept = pd.Index([20, 40, 60, 80, 100], name="kept (%)")
+    table = pd.DataFrame({PAPER: ""}, index=kept)
+    table.loc[100, PAPER] = f"{paper_number('Fig. 1', 'all images', 'error'):.2f}"
+    discarded = paper_number("Fig. 1", "discarding 60%", "discarded")
+    table.loc[100 - discarded, PAPER] = f"< {paper_number('Fig. 1', 'discarding 60%', 'error below')}"
+    for name, errors in curves.items():
+        table[f"here, {name} (%)"] = [cell(errors.loc[share].tolist()) if len(errors) else NOT_RUN for share in kept]
+    return table
+
+
+def cifar10_table(results: Path) -> pd.DataFrame:
+    """Every method with either number of labels; the paper's number where Table 2, or Table 3's caption, has one."""
+    printed = {method: name for name, method in METHODS_OF_TABLE_2.items()}
+    rows = []
+    for labels, row in PRESETS.items():
+        for method in METHODS:
+            head = {"labels": labels, "method": NAMES[method], PAPER: "", PAPER_GAP: ""}
+            if method in printed:
+                head |= _printed(paper_number("Table 2", f"{labels} labels", printed[method]))
+            if (labels, method) == (4000, "oracle"):
+                head[PAPER] = f"{_paper_oracle():.2f}"
+            rows += [head | measured for measured in _measured(results, row, method)]
+    return pd.DataFrame(rows).set_index(["labels", "method"])
+
+
+def cost_table(results: Path) -> pd.DataFrame:
+    """What a run of each cell costs: its length, the time at a stated speed, and what records of a GPU say.
+
+    Runs that shared a GPU count as if each had had it alone.
+    """
+    rows = []
+    for labels, row in PRESETS.items():
+        groups = [group for setting, group in recorded_settings(results, row).items() if setting.variant == "paper"]
+        for method in METHODS:
+            images = images_of_a_run(preset(row, method))
+            on_gpu = [r for group in groups for r in group[method] if r["device"].startswith("cuda")]
+            whole = [r["seconds"] / 3600 for r in on_gpu if r["config"]["budget"] == 1]
+            rows.append(
+                {
+                    "labels": labels,
+                    "method": NAMES[method],
+                    "million images": f"{images / 1e6:.1f}",
+                    f"hours at {GOAL:,}/s": f"{images / GOAL / 3600:.2f}",
+                    "recorded GPU hours": cell(whole),
+                    "GPU hours at recorded speed": cell([images / r["images_per_second"] / 3600 for r in on_gpu]),
+                    "GPU": ", ".join(sorted({r["device"].removeprefix("cuda (").removesuffix(")") for r in on_gpu})),
+                }
+            )
+    return pd.DataFrame(rows).set_index(["labels", "method"])
+
+
+def images_of_a_run(config: RunConfig) -> int:
+    """Training images that a whole run on CIFAR-10 passes over, pseudo-labeled and labeled ones in all phases."""
+    unlabeled = TRAINING_IMAGES - config.validation - config.num_labels
+    supervised = config.num_labels + (unlabeled if config.method == "oracle" else 0)
+    sizes = [supervised] + [count_selected(alpha, unlabeled) for alpha in config.alphas[: config.phases - 1]]
+    return config.batch_size * sum(config.steps(phase, size) for phase, size in enumerate(sizes))
+
+
+class Setting(NamedTuple):
+    """What records must share to be averaged."""
+
+    variant: str
+    budget: float
+    data: str
+
+    def __str__(self) -> str:
+        """Short: the share of the full training and the pixels, and the variant where it isn't the paper's."""
+        variant = "" if self.variant == "paper" else f", {self.variant}’"
+        return f"{self.budget:g}, {PIXELS.get(self.data, self.data)}{variant}"
+
+
+def recorded_settings(results: Path, row: str) -> dict[Setting, ByMethod]:
+    """All records of a preset, of each variant and budget, by setting: the paper's variant and long runs first."""
+    found: dict[Setting, ByMethod] = {}
+    for variant, name in (("paper", row), ("authors", f"{row}-authors")):
+        shorter = f"{name}-budget-"
+        budgets = [float(folder.name.removeprefix(shorter)) for folder in Path(results).glob(f"{shorter}*")]
+        for budget, method in itertools.product([1.0, *budgets], METHODS):
+            for record in load_records(results, name, method, budget):
+                setting = Setting(variant, budget, record["config"]["data"])
+                found.setdefault(setting, {m: [] for m in METHODS})[method].append(record)
+    order = sorted(found, key=lambda s: (s.variant != "paper", -s.budget, s.data))
+    return {setting: found[setting] for setting in order}
+
+
+def _paper_oracle() -> float:
+    return paper_number("Table 3", "accuracy", "Oracle")
+
+
+def _printed(number: float, gap: bool = True) -> dict[str, str]:
+    """The paper's columns. Its Oracle is a WRN-28-2 in its own code: only rows of that code have a ``gap`` to it."""
+    return {PAPER: f"{number:.2f}", PAPER_GAP: cell([number - _paper_oracle()], sign=True) if gap else ""}
+
+
+def _measured(results: Path, row: str, method: str | None) -> list[dict[str, Any]]:
+    """Our columns, once for each setting that has records; the gap to our Oracle is taken seed by seed.
+
+    The Oracle learns all labels, so the one under 4,000 labels serves both numbers of labels.
+    """
+    oracles = recorded_settings(results, PRESETS[4000])
+    rows = []
+    for setting, group in recorded_settings(results, row).items():
+        records = group.get(method, [])
+        oracle = oracles[setting]["oracle"] if setting in oracles else []
+        gap = "" if method == "oracle" else cell(paired_differences(records, oracle), sign=True)
+        if records:
+            accuracy = cell([r["test_accuracy"] for r in records])
+            rows.append({HERE: accuracy, HERE_GAP: gap, "n": len(records), SETTING: str(setting)})
+    return rows or [{HERE: NOT_RUN, HERE_GAP: NOT_RUN, "n": 0, SETTING: ""}]
+
+
+def _measured_difference(results: Path, row: str, first: str, second: str) -> list[dict[str, Any]]:
+    """The same for one method minus another, on the seeds that both have."""
+    rows = []
+    for setting, group in recorded_settings(results, row).items():
+        differences = paired_differences(group[first], group[second])
+        if differences:
+            difference = cell(differences, sign=True)
+            rows.append({HERE: difference, HERE_GAP: "", "n": len(differences), SETTING: str(setting)})
+    return rows or [{HERE: NOT_RUN, HERE_GAP: "", "n": 0, SETTING: ""}]
