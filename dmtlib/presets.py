@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import math
 
+from .segmentation_presets import SEGMENTATION_PRESETS
 from .training.config import METHODS, RunConfig
+from .training.segmentation_config import METHODS as SEGMENTATION_METHODS
+from .training.segmentation_config import SegmentationConfig
 
 _DIGITS = dict(
     data="digits",
@@ -115,28 +118,32 @@ VARIANTS = ("paper", "authors")
 
 def preset(
     name: str, method: str, seed: int = 0, budget: float = 1.0, data: str | None = None, variant: str = "paper"
-) -> RunConfig:
+) -> RunConfig | SegmentationConfig:
     """The settings of one run.
 
     Args:
-        name: a row of :data:`PRESETS`.
-        method: one of :data:`dmtlib.training.config.METHODS`.
+        name: a row of :data:`PRESETS` or :data:`~dmtlib.segmentation_presets.SEGMENTATION_PRESETS`.
+        method: one of :data:`dmtlib.training.config.METHODS`, on pixels of
+            :data:`dmtlib.training.segmentation_config.METHODS`.
         seed: of everything random; the labeled subset is nested within one seed.
         budget: scales the length of every phase, in (0, 10].
-        data: other data than the preset's; see :func:`dmtlib.data.classification.load_dataset`.
+        data: other data than the preset's; see :func:`dmtlib.data.classification.load_dataset` and
+            :func:`dmtlib.data.segmentation.load_segmentation`.
         variant: one of :data:`VARIANTS`; the run bears the name of the variant's row.
 
     Raises:
         ValueError: an argument that is not allowed; the message says what is.
     """
-    if name not in PRESETS:
-        raise ValueError(f"preset must be one of {', '.join(PRESETS)}, got {name!r}")
-    rows = {v: row for v in VARIANTS if (row := name if v == "paper" else f"{name}-{v}") in PRESETS}
+    presets = PRESETS | SEGMENTATION_PRESETS
+    if name not in presets:
+        raise ValueError(f"preset must be one of {', '.join(presets)}, got {name!r}")
+    rows = {v: row for v in VARIANTS if (row := name if v == "paper" else f"{name}-{v}") in presets}
     if variant not in rows:
         raise ValueError(f"variant of {name} must be one of {', '.join(rows)}, got {variant!r}")
     row = rows[variant]
-    settings = PRESETS[row] | ({} if data is None else {"data": data})
-    return RunConfig(preset=row, method=method, seed=seed, budget=budget, **settings)
+    settings = presets[row] | ({} if data is None else {"data": data})
+    config = RunConfig if row in PRESETS else SegmentationConfig
+    return config(preset=row, method=method, seed=seed, budget=budget, **settings)
 
 
-__all__ = ["METHODS", "PRESETS", "VARIANTS", "preset"]
+__all__ = ["METHODS", "PRESETS", "SEGMENTATION_METHODS", "SEGMENTATION_PRESETS", "VARIANTS", "preset"]

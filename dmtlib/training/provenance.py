@@ -7,7 +7,9 @@ import subprocess
 from pathlib import Path
 
 SOURCE = Path(__file__).resolve().parents[2]
-TRAINING_CODE = [f"dmtlib/{part}" for part in ("method", "models", "data", "training", "presets.py")]
+TRAINING_CODE = [
+    f"dmtlib/{part}" for part in ("method", "models", "data", "training", "presets.py", "segmentation_presets.py")
+]
 
 
 def commit() -> str | None:

@@ -61,6 +61,7 @@ class SegmentationConfig:
         difference_maximized: whether A and B are first trained on two subsets of the labeled images (Fig. 6).
         labelers: one of :data:`LABELERS`.
         crop: height and width of a training view, in pixels.
+        flip: probability of a horizontal flip in training.
         labeled_per_batch: true labels in a batch of a phase on pseudo labels.
         gamma1, gamma2: constant, for a model that is fine-tuned has something to say from the first step on.
     """
@@ -91,6 +92,7 @@ class SegmentationConfig:
     oracle_steps: int | None
     oracle_epochs: float | None
     precision: str
+    flip: float = 0.5
     momentum: float = 0.9
     weight_decay: float = 5e-4
     poly_power: float = 0.9

@@ -51,21 +51,22 @@ def predict_images(
 def label_images(
     model: nn.Module, images: ListedImages | StoredImages, indices: Sequence[int]
 ) -> Iterator[tuple[str, Tensor, Tensor]]:
-    """Name, labels (uint8) and confidences of the clean images, for :func:`~dmtlib.data.pixel_labels.write_pixel_labels`
-    (Alg. 2, lines 12 and 14). Every image is labeled in its own size."""
+    """Name, labels (uint8) and confidences of the clean images, each in its own size (Alg. 2, lines 12 and 14)."""
     for index, probabilities in zip(indices, predict_images(model, images, indices), strict=True):
         labels, confidence = pseudo_label(probabilities.unsqueeze(0), ignore_index=VOID)
         yield images.names[index], labels[0].to(torch.uint8), confidence[0]
 
 
 def confusion_matrix(model: nn.Module, data: SegmentationData, part: str) -> Int64[Tensor, "C C"]:
-    """How many pixels of true class i (row) are predicted as class j (column), over a whole part; void counts nowhere."""
+    """How many pixels of class i (row) are predicted as class j (column), in a whole part; void is not counted."""
     from torchmetrics.functional.classification import multiclass_confusion_matrix  # slow to import
 
     images, classes = data.parts[part], len(data.classes)
     total = torch.zeros(classes, classes, dtype=torch.int64)
     indices = range(len(images))
-    for index, probabilities in zip(indices, predict_images(model, images, indices, data.evaluation_size), strict=True):
+    for index, probabilities in zip(
+        indices, predict_images(model, images, indices, data.evaluation_size), strict=True
+    ):
         truth = images.mask(index).as_subclass(Tensor).long()
         predicted = probabilities.argmax(dim=0).cpu()
         total += multiclass_confusion_matrix(predicted, truth, classes, ignore_index=VOID, validate_args=False)

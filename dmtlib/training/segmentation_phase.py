@@ -1,4 +1,4 @@
-"""One model in one phase: it learns masks, and from phase 1 on pseudo labels of pixels too (Alg. 2, lines 3 and 13)."""
+"""One model in one phase: it learns masks, later pseudo labels of pixels too (Alg. 2, lines 3 and 13)."""
 
 from __future__ import annotations
 

@@ -1,0 +1,88 @@
+"""Scale, pad, crop and flip an image together with its labels and confidences (Sec. 5.2.2)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import UInt8
+from torch import Generator, Tensor
+from torchvision import tv_tensors
+from torchvision.transforms import InterpolationMode
+from torchvision.transforms.v2 import functional as F
+
+from .masks import VOID
+
+
+@dataclass(frozen=True)
+class JointAugment:
+    """One random view of an image and of every map that lies on it.
+
+    Attributes:
+        crop: height and width of the result, in pixels.
+        scale: the image's sides are multiplied by a factor drawn uniformly from this range.
+        flip: probability of a horizontal flip.
+    """
+
+    crop: tuple[int, int]
+    scale: tuple[float, float] = (0.5, 1.5)
+    flip: float = 0.5
+
+    def __post_init__(self) -> None:
+        if min(self.crop) < 1:
+            raise ValueError(f"crop must be at least 1×1 pixel, got {self.crop[0]}×{self.crop[1]}")
+        if not 0 < self.scale[0] <= self.scale[1]:
+            raise ValueError(f"scale must be a range of positive factors, got {self.scale[0]}…{self.scale[1]}")
+        if not 0 <= self.flip <= 1:
+            raise ValueError(f"flip must lie in [0, 1], got {self.flip}")
+
+    def __call__(
+        self, image: UInt8[Tensor, "3 H W"], *maps: Tensor, generator: Generator
+    ) -> tuple[UInt8[Tensor, "3 h w"] | Tensor, ...]:
+        """The image (bilinear, antialiased) and its maps (H, W): each pixel of a map keeps one pixel's value.
+
+        Where nothing is left of the image, to the right and below, the image is 0, an integer map (labels) is 255
+        and a floating-point one (confidences) 0: ignored. The result is not normalised; each model has its own
+        mean and deviation.
+
+        Args:
+            maps: labels, pseudo labels, confidences.
+            generator: the four draws of this item, and no others, come from it.
+
+        Raises:
+            ValueError: a map whose size is not the image's.
+        """
+        for values in maps:
+            if values.shape != image.shape[1:]:
+                raise ValueError(f"a map must have the image's size {_size(image)}, got {_size(values)}")
+        factor, down, right, flip = torch.rand(4, generator=generator).tolist()
+        factor = self.scale[0] + factor * (self.scale[1] - self.scale[0])
+        size = [max(1, round(side * factor)) for side in image.shape[1:]]
+        view = [F.resize(image, size, antialias=True), *(_resize_map(values, size) for values in maps)]
+        view = [pad_to(values, self.crop) for values in view]
+        height, width = view[0].shape[-2:]
+        top, left = int(down * (height - self.crop[0] + 1)), int(right * (width - self.crop[1] + 1))
+        view = [F.crop(values, top, left, *self.crop) for values in view]
+        return tuple(F.horizontal_flip(values) if flip < self.flip else values for values in view)
+
+
+def pad_to(values: Tensor, size: tuple[int, int]) -> Tensor:
+    """Pad to the right and below up to ``size`` (height, width); what is larger stays as it is.
+
+    An image gets 0, a map of integers 255, one of floats 0. VOC's images are scored like this, padded to 505×505.
+    """
+    below, right = (max(0, wanted - side) for wanted, side in zip(size, values.shape[-2:], strict=True))
+    if values.dim() == 3:
+        return F.pad(tv_tensors.Image(values), [0, 0, right, below], fill=0)
+    return F.pad(tv_tensors.Mask(values), [0, 0, right, below], fill=0 if values.is_floating_point() else VOID)
+
+
+def _resize_map(values: Tensor, size: list[int]) -> Tensor:
+    """Nearest pixel by the middles of pixels, as bilinear sampling counts them. Masks in torchvision go by corners:
+    that moves them by up to half a pixel against the image, and twice as many pixels at an edge get a wrong label.
+    """
+    return F.resize(values.as_subclass(Tensor).unsqueeze(0), size, InterpolationMode.NEAREST_EXACT).squeeze(0)
+
+
+def _size(values: Tensor) -> str:
+    return f"{values.shape[-2]}×{values.shape[-1]}"
