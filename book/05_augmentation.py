@@ -125,9 +125,9 @@ say(
 )
 
 # %% [markdown]
-# A black image teaches nothing about its label except how common that label is. It isn't a bug to be mended in
-# silence, because the published numbers were made with it; and it isn't in the paper. So both readings are there, as
-# variants, and `paper` is the default.
+# A black image teaches nothing about its label except how common that label is. To mend that in silence would be
+# wrong, since the published code has it and perhaps the published numbers too; and it isn't in the paper. So both
+# readings are there, as variants, and `paper` is the default.
 #
 # ## An anchor, and two ends that move
 #
@@ -278,7 +278,7 @@ say(
 # %%
 slider(
     lambda lam: draw.mixup_frame(pagoda, flower, (1.0, 0.16), lam),
-    values=[level / 10 for level in range(11)],
+    values=[level / 10 for level in range(3, 11)],
     label="λ as drawn",
     format="{:.1f}",
     alt="A pagoda of weight 1, a flower of weight 0.16, their mixture, its target and weight",
@@ -286,8 +286,8 @@ slider(
 )
 
 # %% [markdown]
-# *The pagoda carries a true label, the flower a pseudo label that B doubts. The same picture comes back in the second
-# half: that is the maximum.*
+# *The pagoda carries a true label, the flower a pseudo label that B doubts. 0.3 gives the same picture as 0.7: that is
+# the maximum.*
 #
 # By hand, with $\lambda = 0.7$, for the pagoda mixed with the flower and the flower mixed with the pagoda. Say B
 # gives the first mixture $(0.6, 0.3, 0.1)$ and the second $(0.5, 0.4, 0.1)$; the pagoda is class 0, the flower 1.

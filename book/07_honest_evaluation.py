@@ -71,7 +71,7 @@ device = "auto"
 # %%
 slider(
     draw.strays_frame,
-    values=[200, 100, 500, 1000, 2000, 5000, 10_000, 50_000, 200_000],
+    values=[200, 500, 1000, 2000, 5000, 10_000, 20_000, 50_000, 200_000],
     label="test images",
     format="{:,}",
     alt="Two bells, the accuracies that models of 94.0 and 94.2 percent may score",
@@ -200,7 +200,7 @@ show_body(fine_grained_accuracy)
 # %%
 slider(
     lambda temperature: draw.temperature_frame(answers[2], truth, temperature),
-    values=[1, 0.5, 0.25, 0.1, 2, 3, 5],
+    values=[0.1, 0.25, 0.5, 1, 2, 3, 5],
     label="temperature",
     format="{:g}",
     alt="Two bars: plain accuracy stays, fine-grained accuracy moves with the temperature",

@@ -9,8 +9,8 @@ batches of 16, scales 0.5–1.5, no flips (a mirrored digit is none); seed 0, on
     75 (1/8)            800    59.6%       48
     50 (1/12)           800    49.5%       52
 
-Half of the baseline's mistakes on signs stay inside a pair. At a learning rate of 0.1 the same network learned nothing
-but where signs are, in 1,500 steps.
+Two in five of the baseline's confusions of signs are inside a pair of :data:`KINDS`; one in three would be by chance.
+With flips, the first row is at 78.2% after 900 steps.
 """
 
 from __future__ import annotations

@@ -65,7 +65,7 @@ PAPER = [
     Item("Eq. 5", "the loss of true labels", "03_dynamic_loss", LOSS),
     Item("Eq. 6", "their sum", "03_dynamic_loss", LOSS),
     Item("Alg. 1", "the curriculum, classification", "04_curriculum", "dmtlib/training/curriculum.py"),
-    Item("Alg. 2", "the curriculum, segmentation"),
+    Item("Alg. 2", "the curriculum, segmentation", None, "dmtlib/training/mutual.py"),
     Item("App. A", "more predictions"),
     Item("App. B", "proper baseline training", "07_honest_evaluation", "dmtlib/evidence/baselines.py"),
     Item("App. C", "realistic validation", "07_honest_evaluation", "dmtlib/evidence/evaluation.py"),

@@ -201,8 +201,10 @@ class TestVariants:
         images, augment = photographs(200), RandAugment(variant)
         draws = augment.draw(images, torch.Generator().manual_seed(1))
         ours = augment.apply(images, draws)
+        padding = augment.variant.padding
         for i in range(len(images)):
-            image = tv.crop(tv.pad(images[i], [4], fill=128), int(draws.crop.top[i]), int(draws.crop.left[i]), 32, 32)
+            padded = tv.pad(images[i], [padding], fill=128)
+            image = tv.crop(padded, int(draws.crop.top[i]), int(draws.crop.left[i]), SIDE, SIDE)
             image = tv.horizontal_flip(image) if draws.crop.flip[i] else image
             name = augment.variant.operations[int(draws.operation[i])].name
             if name != "cutout":
@@ -242,7 +244,8 @@ class TestVariants:
             return chi2 < size - 1 + 5 * (2 * (size - 1)) ** 0.5  # five standard deviations
 
         assert is_even(draws.operation, len(augment.variant.operations))
-        assert is_even(draws.crop.top, 9) and is_even(draws.crop.left, 9)
+        places = 2 * augment.variant.padding + 1
+        assert is_even(draws.crop.top, places) and is_even(draws.crop.left, places)
         assert is_even(draws.cutout_row, SIDE) and is_even(draws.cutout_column, SIDE)
         assert draws.crop.flip.float().mean() == pytest.approx(0.5, abs=0.01)
         both = draws.crop.flip & (draws.operation % 2 == 0)  # independent draws
@@ -322,7 +325,7 @@ def test_wrong_images_are_refused(images):
 
 
 def test_unknown_names_are_refused_with_those_that_exist():
-    with pytest.raises(ValueError, match="variant must be one of paper, authors, got 'strong'"):
+    with pytest.raises(ValueError, match="variant must be one of paper, authors, paper-half, got 'strong'"):
         RandAugment("strong")
     with pytest.raises(ValueError, match="operation must be one of identity, .*cutout, got 'blur'"):
         apply_operation(photographs(1), "blur", 1)
