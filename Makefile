@@ -84,7 +84,8 @@ $(BUILD)/inputs.txt: FORCE
 	+@printf '%s\n' 'budget $(BUDGET)' $(sort $(LIBRARY) $(RECORDS)) | cmp -s - $@ || \
 		printf '%s\n' 'budget $(BUDGET)' $(sort $(LIBRARY) $(RECORDS)) > $@
 
-# One thread: on a busy machine two that wait for each other are many times slower, on an idle one hardly faster.
+# One thread: on a busy machine two that wait for each other can be many times slower; and where a chapter trains several
+# models, they train side by side anyway.
 # A chapter runs again when its text, its notebook, the library or a record changed.
 $(EXECUTED)/%.ipynb: book/%.py book/%.ipynb $(LIBRARY) $(RECORDS) $(BUILD)/inputs.txt tools/run_chapter.py | $(ENVIRONMENT)
 	@OMP_NUM_THREADS=1 DMT_STATIC=1 $(BIN)/python tools/run_chapter.py $< $@ $(if $(BUDGET),budget=$(BUDGET))

@@ -5,6 +5,8 @@
 Meant for an idle machine. The last line is JSON: `seconds` and `images_per_second` of the whole run (six phases with
 their predictions and evaluations), `checkpoint_share` of its time that went into checkpoints, `import_seconds`.
 
+Measured on 2 cores of an AMD EPYC, two threads, nearly idle: 56 s (10,900 images/s), checkpoints 0.5% of it, import
+2.9 s. With one thread and a second run beside it: 93 s.
 """
 
 from __future__ import annotations
