@@ -304,8 +304,8 @@ say(f"{text[0].upper()}{text[1:]}.")
 # get, and shows the ones that it misses, which two generations get wrong in the same way. What this adds to CL is
 # measured above, seed by seed, and is as large or small as it says there.
 #
-# This ends the book's first part. Next come real images: how they are augmented, DMT on CIFAR-10, and how to
-# evaluate with honesty when labels are few. {doc}`00_start_here` lists what is there and what is to come.
+# This ends the book's first part. Next come photographs: how they are augmented, and why ({doc}`05_augmentation`),
+# DMT on CIFAR-10 ({doc}`06_cifar10`), and how to tell a gain from chance ({doc}`07_honest_evaluation`).
 
 # %%
 if records["dmt"]["device"].startswith("cpu"):  # phase 0 is the same model in all three, to the bit

@@ -135,8 +135,8 @@ class PhaseTrainer:
         if task.phase > 0:
             in_batch = config.batch_size - self.labeled_in_batch
             self.pseudo_stream = ShuffledStream(len(task.pseudo), in_batch, derive_seed(seed, 1), device)
-        # λ ← max(λ, 1 − λ): a sample stays mostly itself. In phase 0 that changes nothing, since all weights are 1
-        # there and swapping a pair of partners swaps λ and 1 − λ.
+        # λ ← max(λ, 1 − λ): a sample stays mostly itself. In this loss that changes nothing but the order of a batch's
+        # mixtures, because exchanging λ and 1 − λ is exchanging partners (chapter 5).
         draws = np.random.default_rng(derive_seed(config.seed, "mixup", task.phase))
         lam = draws.beta(config.mixup_alpha, config.mixup_alpha, size=task.total_steps)
         self.lam = torch.from_numpy(np.maximum(lam, 1 - lam)).float().to(device)
