@@ -23,7 +23,7 @@ ALGORITHM_1: list[tuple[str, ModuleType, list[str]]] = [
         phase,
         ['torch.manual_seed(derive_seed(config.seed, "'],
     ),
-    ("7    Train Fⁱ on S_l and S_p with the dynamic loss", phase, ["= self.rule(", "loss = mixup_loss("]),
+    ("7    Train Fⁱ on S_l and S_p with the dynamic loss", phase, ["= self.rule(", "state.descend(mixup_loss("]),
     ("8  F = F⁵", record, ["last = phases[-1]"]),
 ]
 """A line of the algorithm, the module that does it, and how its source lines can be recognised."""

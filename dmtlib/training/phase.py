@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.optim.lr_scheduler import CosineAnnealingLR
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from ..data.augment import Augmentation
@@ -20,9 +22,10 @@ from ..method.schedules import gamma_ramp
 from ..models.wideresnet import WideResNet
 from .batches import ShuffledStream
 from .config import RunConfig
+from .descent import Descent, start_descent
 from .precision import autocast, autocast_dtype
 from .seeding import derive_seed
-from .statistics import STATISTICS, batch_sums, summarise
+from .statistics import batch_sums, summarise
 
 
 @dataclass(frozen=True)
@@ -57,32 +60,7 @@ class PhaseTask:
         }
 
 
-@dataclass
-class PhaseState:
-    """What changes from step to step. Together with the task it determines every later step."""
-
-    model: nn.Module
-    averaged: nn.Module
-    optimizer: torch.optim.Optimizer
-    scheduler: torch.optim.lr_scheduler.LRScheduler
-    scaler: torch.amp.GradScaler
-    window: Tensor
-    step: int = 0
-    totals: list[float] = field(default_factory=lambda: [0.0] * len(STATISTICS))
-
-    def state_dict(self) -> dict[str, Any]:
-        parts = {name: getattr(self, name).state_dict() for name in self._PARTS}
-        return {**parts, "window": self.window, "step": self.step, "totals": self.totals}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        for name in self._PARTS:
-            getattr(self, name).load_state_dict(state[name])
-        self.window, self.step, self.totals = state["window"], state["step"], state["totals"]
-
-    _PARTS = ("model", "averaged", "optimizer", "scheduler", "scaler")
-
-
-def start_phase(task: PhaseTask) -> PhaseState:
+def start_phase(task: PhaseTask) -> Descent:
     """A new model from a seed that no other phase uses (Alg. 1, line 6), its average, optimiser and schedule."""
     config = task.config
     with torch.random.fork_rng(devices=[]):
@@ -91,32 +69,14 @@ def start_phase(task: PhaseTask) -> PhaseState:
     model = model.to(task.device, memory_format=torch.channels_last)
     averaged = WideResNet(**task.architecture).to(task.device, memory_format=torch.channels_last)
     averaged.load_state_dict(model.state_dict())
-    optimizer = torch.optim.SGD(
-        model.parameters(),
-        lr=config.learning_rate if task.phase > 0 else config.supervised_learning_rate,
-        momentum=config.momentum,
-        weight_decay=config.weight_decay,
-        fused=task.device.type in ("cuda", "cpu"),
-    )
-    for weight in model.parameters():
-        # The fused kernel would allocate this in its first step, and leave it unwritten if that step's fp16 gradients
-        # overflow: the second step would then add to whatever lay in memory.
-        optimizer.state[weight]["momentum_buffer"] = torch.zeros_like(weight)
-    fp16 = autocast_dtype(task.device, config.precision) == torch.float16
-    return PhaseState(
-        model=model.train(),
-        averaged=averaged.requires_grad_(False),
-        optimizer=optimizer,
-        scheduler=torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=task.total_steps),
-        scaler=torch.amp.GradScaler(task.device.type, enabled=fp16),
-        window=torch.zeros(len(STATISTICS), device=task.device),
-    )
+    schedule = partial(CosineAnnealingLR, T_max=task.total_steps)
+    return start_descent(config, task.phase, model, schedule, averaged.requires_grad_(False))
 
 
 class PhaseTrainer:
     """Runs the steps of one phase. Nothing in :meth:`step` waits for the device."""
 
-    def __init__(self, task: PhaseTask, state: PhaseState) -> None:
+    def __init__(self, task: PhaseTask, state: Descent) -> None:
         config, device = task.config, task.device
         self.task, self.state = task, state
         self.rule = RULES[config.method] if task.phase > 0 else None
@@ -152,16 +112,8 @@ class PhaseTrainer:
         mixed = mixup(images, targets, weights, partner, self.lam[state.step])
         with autocast(task.device, self.autocast_dtype):
             logits = state.model(mixed.images)
-        loss = mixup_loss(logits, mixed)
-        state.optimizer.zero_grad(set_to_none=True)
-        state.scaler.scale(loss).backward()
-        state.scaler.step(state.optimizer)
-        state.scaler.update()
-        state.scheduler.step()
+        state.descend(mixup_loss(logits, mixed))
         self._average()
-        state.window[0].add_(1)
-        state.window[1].add_(loss.detach())
-        state.step += 1
 
     def _batch(self, step: int) -> tuple[Tensor, Tensor, Tensor | None, Tensor | None]:
         """Indices and targets, labeled images first; confidence and truth of the pseudo-labeled rest."""
@@ -204,8 +156,8 @@ class PhaseTrainer:
     def _average(self) -> None:
         """The exponential moving average of the weights; its memory grows over the first steps, so that a short
         phase does not end with a share of its random initialisation. Buffers follow the model."""
-        step = self.state.step
-        decay = min(self.task.config.ema_decay, (1 + step) / (10 + step))
+        taken = self.state.step
+        decay = min(self.task.config.ema_decay, taken / (9 + taken))
         get_ema_multi_avg_fn(decay)(*self.weights, None)
         for averaged, current in self.buffers:
             torch._foreach_copy_(averaged, current)
@@ -213,9 +165,7 @@ class PhaseTrainer:
     def close_window(self) -> dict[str, Any]:
         """Means over the steps since the last call: a line of the metrics log. Here the host waits for the device."""
         state = self.state
-        sums = state.window.tolist()
-        state.window.zero_()
-        state.totals = [total + new for total, new in zip(state.totals, sums, strict=True)]
+        sums = state.take_window()
         gamma = gamma_ramp(state.step, self.task.total_steps, self.task.config.gamma1) if self.rule else None
         line = {"phase": self.task.phase, "step": state.step, **summarise(sums), "gamma1": gamma}
         return line | {"learning_rate": state.scheduler.get_last_lr()[0]}

@@ -5,11 +5,40 @@ from __future__ import annotations
 import platform
 import subprocess
 from pathlib import Path
+from typing import Any
+
+import torch
+
+from .config import RunConfig
+from .precision import describe_device
+from .segmentation_config import SegmentationConfig
 
 SOURCE = Path(__file__).resolve().parents[2]
 TRAINING_CODE = [
     f"dmtlib/{part}" for part in ("method", "models", "data", "training", "presets.py", "segmentation_presets.py")
 ]
+
+
+def circumstances(
+    config: RunConfig | SegmentationConfig, split: dict[str, Any], steps: int, seconds: float, device: torch.device
+) -> dict[str, Any]:
+    """All that a run's number depends on besides its phases, and what it cost.
+
+    Args:
+        split: the contents of ``split.json``.
+        steps: of all phases.
+        seconds: spent on this run, by all processes that had a part in it.
+    """
+    return {
+        "config": config.to_json(),
+        "data_fingerprint": split["data_fingerprint"],
+        "split_sha256": split["sha256"],
+        "seconds": round(seconds, 3),
+        "images_per_second": round(config.batch_size * steps / seconds, 1),
+        "device": describe_device(device),
+        "commit": commit(),
+        "versions": versions(),
+    }
 
 
 def commit() -> str | None:
@@ -25,7 +54,6 @@ def commit() -> str | None:
 def versions() -> dict[str, str]:
     """Versions of what a result may depend on."""
     import numpy
-    import torch
 
     import dmtlib
 

@@ -11,8 +11,7 @@ from torch import Tensor, nn
 from ..data.classification import ClassificationData
 from .config import RunConfig
 from .evaluation import accuracy, fine_grained_accuracy, predict
-from .precision import describe_device
-from .provenance import commit, versions
+from .provenance import circumstances
 from .runs import pseudo_label_error
 
 
@@ -64,7 +63,7 @@ def run_record(
         seconds: spent on this run, by all processes that had a part in it.
     """
     last = phases[-1]
-    images = config.batch_size * sum(phase["steps"] for phase in phases)
+    steps = sum(phase["steps"] for phase in phases)
     return {
         "preset": config.preset,
         "method": config.method,
@@ -72,12 +71,5 @@ def run_record(
         "test_accuracy": last["test_accuracy"],
         "fine_grained_accuracy": last["fine_grained_accuracy"],
         "phases": phases,
-        "config": config.to_json(),
-        "data_fingerprint": split["data_fingerprint"],
-        "split_sha256": split["sha256"],
-        "seconds": round(seconds, 3),
-        "images_per_second": round(images / seconds, 1),
-        "device": describe_device(device),
-        "commit": commit(),
-        "versions": versions(),
+        **circumstances(config, split, steps, seconds, device),
     }

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
+from torch.optim.lr_scheduler import PolynomialLR
 
 from ..data.masks import VOID
 from ..method.dynamic_loss import disagreement_cases, weighted_cross_entropy
 from ..method.rules import PREDICTION_FREE, RULES
+from .descent import Descent, start_descent
 from .precision import autocast, autocast_dtype
 from .segmentation_batches import SegmentationBatch, SegmentationBatches, iterate_batches
 from .segmentation_config import SegmentationConfig
-from .statistics import STATISTICS, summarise
+from .statistics import summarise
 
 
 @dataclass(frozen=True)
@@ -33,57 +36,17 @@ class SegmentationTask:
         return self.batches.total_steps
 
 
-@dataclass
-class SegmentationState:
-    """What changes from step to step. Together with the task it determines every later step."""
-
-    model: nn.Module
-    optimizer: torch.optim.Optimizer
-    scheduler: torch.optim.lr_scheduler.LRScheduler
-    scaler: torch.amp.GradScaler
-    window: Tensor
-    step: int = 0
-    totals: list[float] = field(default_factory=lambda: [0.0] * len(STATISTICS))
-
-    def state_dict(self) -> dict[str, Any]:
-        parts = {name: getattr(self, name).state_dict() for name in self._PARTS}
-        return {**parts, "window": self.window, "step": self.step, "totals": self.totals}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        for name in self._PARTS:
-            getattr(self, name).load_state_dict(state[name])
-        self.window, self.step, self.totals = state["window"], state["step"], state["totals"]
-
-    _PARTS = ("model", "optimizer", "scheduler", "scaler")
-
-
-def start_segmentation_phase(task: SegmentationTask, model: nn.Module) -> SegmentationState:
+def start_segmentation_phase(task: SegmentationTask, model: nn.Module) -> Descent:
     """A new optimiser, and the poly schedule from its start, for a model that may have learned before (Alg. 2)."""
-    config, device = task.config, task.device
-    model = model.to(device, memory_format=torch.channels_last).train()
-    optimizer = torch.optim.SGD(
-        model.parameters(),
-        lr=config.learning_rate if task.phase > 0 else config.supervised_learning_rate,
-        momentum=config.momentum,
-        weight_decay=config.weight_decay,
-        fused=device.type in ("cuda", "cpu"),
-    )
-    for weight in model.parameters():  # else the fused kernel leaves them unwritten if a first fp16 step overflows
-        optimizer.state[weight]["momentum_buffer"] = torch.zeros_like(weight)
-    fp16 = autocast_dtype(device, config.precision) == torch.float16
-    return SegmentationState(
-        model=model,
-        optimizer=optimizer,
-        scheduler=torch.optim.lr_scheduler.PolynomialLR(optimizer, task.total_steps, config.poly_power),
-        scaler=torch.amp.GradScaler(device.type, enabled=fp16),
-        window=torch.zeros(len(STATISTICS), device=device),
-    )
+    model = model.to(task.device, memory_format=torch.channels_last)
+    schedule = partial(PolynomialLR, total_iters=task.total_steps, power=task.config.poly_power)
+    return start_descent(task.config, task.phase, model, schedule)
 
 
 class SegmentationTrainer:
     """Runs the steps of one model in one phase. Nothing in :meth:`step` waits for the device."""
 
-    def __init__(self, task: SegmentationTask, state: SegmentationState) -> None:
+    def __init__(self, task: SegmentationTask, state: Descent) -> None:
         config = task.config
         self.task, self.state = task, state
         self.rule = RULES[config.method] if task.phase > 0 else None
@@ -102,15 +65,7 @@ class SegmentationTrainer:
         with autocast(device, self.autocast_dtype):
             logits = state.model(batch.images.contiguous(memory_format=torch.channels_last))
         targets, weights = self._supervise(logits.detach(), batch)
-        loss = weighted_cross_entropy(logits, targets, weights, ignore_index=VOID)
-        state.optimizer.zero_grad(set_to_none=True)
-        state.scaler.scale(loss).backward()
-        state.scaler.step(state.optimizer)
-        state.scaler.update()
-        state.scheduler.step()
-        state.window[0].add_(1)
-        state.window[1].add_(loss.detach())
-        state.step += 1
+        state.descend(weighted_cross_entropy(logits, targets, weights, ignore_index=VOID))
 
     @torch.no_grad()
     def _supervise(self, logits: Tensor, batch: SegmentationBatch) -> tuple[Tensor, Tensor]:
@@ -134,9 +89,7 @@ class SegmentationTrainer:
     def close_window(self) -> dict[str, Any]:
         """Means over the steps since the last call: a line of the metrics log. Here the host waits for the device."""
         state = self.state
-        sums = state.window.tolist()
-        state.window.zero_()
-        state.totals = [total + new for total, new in zip(state.totals, sums, strict=True)]
+        sums = state.take_window()
         line = {"phase": self.task.phase, "model": self.task.model, "step": state.step, **summarise(sums)}
         return line | {"learning_rate": state.scheduler.get_last_lr()[0]}
 

@@ -7,8 +7,7 @@ from typing import Any
 
 import torch
 
-from .precision import describe_device
-from .provenance import commit, versions
+from .provenance import circumstances
 from .segmentation_config import SegmentationConfig
 
 CHOSEN_ON = "val"
@@ -60,7 +59,7 @@ def segmentation_record(
     last = phases[-1]["models"]
     best = max(last, key=lambda name: last[name][f"{CHOSEN_ON}_mean_iou"])  # A, if equal
     scored_on = "test" if "test_mean_iou" in last[best] else CHOSEN_ON
-    images = config.batch_size * sum(model["steps"] for phase in phases for model in phase["models"].values())
+    steps = sum(model["steps"] for phase in phases for model in phase["models"].values())
     return {
         "preset": config.preset,
         "method": config.method,
@@ -71,12 +70,5 @@ def segmentation_record(
         "best": best,
         "best_chosen_on": CHOSEN_ON,
         "phases": phases,
-        "config": config.to_json(),
-        "data_fingerprint": split["data_fingerprint"],
-        "split_sha256": split["sha256"],
-        "seconds": round(seconds, 3),
-        "images_per_second": round(images / seconds, 1),
-        "device": describe_device(device),
-        "commit": commit(),
-        "versions": versions(),
+        **circumstances(config, split, steps, seconds, device),
     }

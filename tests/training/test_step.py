@@ -15,7 +15,7 @@ from torch.utils._pytree import tree_leaves
 
 from dmtlib.data.augment import AUGMENTATIONS
 from dmtlib.presets import preset
-from dmtlib.training import phase
+from dmtlib.training import descent, phase
 from dmtlib.training.config import METHODS
 from dmtlib.training.phase import PhaseTask, PhaseTrainer, start_phase
 from dmtlib.training.precision import autocast_dtype
@@ -117,9 +117,15 @@ class NoNumberCrosses(TorchDispatchMode):
         return operator(*args, **(kwargs or {}))
 
 
+def compute_in(dtype, monkeypatch):
+    """As on hardware whose native precision this is."""
+    for module in (phase, descent):
+        monkeypatch.setattr(module, "autocast_dtype", lambda device, precision: dtype)
+
+
 @pytest.mark.parametrize("dtype", PRECISIONS)
 def test_the_fused_optimiser_and_the_gradient_scaler_keep_to_that(dtype, monkeypatch):
-    monkeypatch.setattr(phase, "autocast_dtype", lambda device, precision: dtype)
+    compute_in(dtype, monkeypatch)
     task = small_task(CPU)
     trainer = PhaseTrainer(task, start_phase(task))
     assert trainer.state.scaler.is_enabled() == (dtype is torch.float16)
@@ -135,7 +141,7 @@ def test_the_fused_optimiser_and_the_gradient_scaler_keep_to_that(dtype, monkeyp
 @pytest.mark.gpu
 @pytest.mark.parametrize("dtype", PRECISIONS)
 def test_the_accelerator_is_never_waited_for(dtype, monkeypatch):
-    monkeypatch.setattr(phase, "autocast_dtype", lambda device, precision: dtype)
+    compute_in(dtype, monkeypatch)
     task = small_task(torch.device("cuda"))
     trainer = PhaseTrainer(task, start_phase(task))
     trainer.step()  # constants reach the device once
@@ -151,7 +157,7 @@ def test_the_accelerator_is_never_waited_for(dtype, monkeypatch):
 
 def test_an_overflow_in_the_first_step_leaves_no_trace(monkeypatch):
     """fp16 gradients overflow until the scaler has found its scale, often from the very first step on."""
-    monkeypatch.setattr(phase, "autocast_dtype", lambda device, precision: torch.float16)
+    compute_in(torch.float16, monkeypatch)
     torch.use_deterministic_algorithms(True)  # memory that nobody wrote to is NaN
     try:
         task = small_task(CPU)

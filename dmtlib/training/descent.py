@@ -1,0 +1,98 @@
+"""How every phase descends, on images and on pixels: SGD, a schedule, mixed precision, and sums over the steps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim import SGD, Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+
+from .config import RunConfig
+from .precision import autocast_dtype
+from .segmentation_config import SegmentationConfig
+from .statistics import STATISTICS
+
+
+@dataclass
+class Descent:
+    """What changes from step to step. Together with a phase's task it determines every later step.
+
+    Attributes:
+        averaged: the exponential moving average of ``model``, None where none is kept.
+        window: the sums named in :data:`.statistics.STATISTICS` since the last look, on the device.
+        totals: the same since the phase began, as far as they were looked at.
+    """
+
+    model: nn.Module
+    averaged: nn.Module | None
+    optimizer: Optimizer
+    scheduler: LRScheduler
+    scaler: torch.amp.GradScaler
+    window: Tensor
+    step: int = 0
+    totals: list[float] = field(default_factory=lambda: [0.0] * len(STATISTICS))
+
+    def descend(self, loss: Tensor) -> None:
+        """One step along the gradient of ``loss``. Nothing waits for the device."""
+        self.optimizer.zero_grad(set_to_none=True)
+        self.scaler.scale(loss).backward()
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        self.scheduler.step()
+        self.window[0].add_(1)
+        self.window[1].add_(loss.detach())
+        self.step += 1
+
+    def take_window(self) -> list[float]:
+        """The sums since the last call, which are added to the totals. Here the host waits for the device."""
+        sums = self.window.tolist()
+        self.window.zero_()
+        self.totals = [total + new for total, new in zip(self.totals, sums, strict=True)]
+        return sums
+
+    def state_dict(self) -> dict[str, Any]:
+        parts = {name: part.state_dict() for name, part in self._parts().items()}
+        return {**parts, "window": self.window, "step": self.step, "totals": self.totals}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        for name, part in self._parts().items():
+            part.load_state_dict(state[name])
+        self.window, self.step, self.totals = state["window"], state["step"], state["totals"]
+
+    def _parts(self) -> dict[str, Any]:
+        names = ("model", "averaged", "optimizer", "scheduler", "scaler")
+        return {name: getattr(self, name) for name in names if getattr(self, name) is not None}
+
+
+def start_descent(
+    config: RunConfig | SegmentationConfig,
+    phase: int,
+    model: nn.Module,
+    schedule: Callable[[Optimizer], LRScheduler],
+    averaged: nn.Module | None = None,
+) -> Descent:
+    """A new optimiser and schedule for a model that is on its device; phase 0 has a learning rate of its own."""
+    device = next(model.parameters()).device
+    optimizer = SGD(
+        model.parameters(),
+        lr=config.learning_rate if phase > 0 else config.supervised_learning_rate,
+        momentum=config.momentum,
+        weight_decay=config.weight_decay,
+        fused=device.type in ("cuda", "cpu"),
+    )
+    for weight in model.parameters():
+        # The fused kernel would allocate this in its first step, and leave it unwritten if that step's fp16 gradients
+        # overflow: the second step would then add to whatever lay in memory.
+        optimizer.state[weight]["momentum_buffer"] = torch.zeros_like(weight)
+    return Descent(
+        model=model.train(),
+        averaged=averaged,
+        optimizer=optimizer,
+        scheduler=schedule(optimizer),
+        scaler=torch.amp.GradScaler(device.type, enabled=autocast_dtype(device, config.precision) == torch.float16),
+        window=torch.zeros(len(STATISTICS), device=device),
+    )
