@@ -23,7 +23,7 @@ def somewhere_else(tmp_path, monkeypatch):
     ("command", "words"),
     [
         ("train mnist", "preset must be one of digits-40, cifar10-small, cifar10-4000"),
-        ("train digits-40 --method sgd", "method must be one of baseline, cl, dmt"),
+        ("train digits-40 --method sgd", "method must be one of baseline, online-st, dmt"),
         ("train digits-40 --seed -1", "seed must lie in"),
         ("train digits-40 --seed one", "Invalid value for '--seed'"),
         ("train digits-40 --budget 0", "budget must lie in (0, 10]"),

@@ -57,6 +57,6 @@ def test_a_run_that_fails_stops_no_other_and_is_told(tmp_path):
     done = reproduce(tmp_path, DATA="digits", PRESETS="digits-40", METHODS="sgd baseline", JOBS="2")
     assert done.returncode == 1
     (told,) = done.stderr.splitlines()
-    assert told.startswith("failed: digits-40 sgd seed 1 budget 0.00002: error: method must be one of baseline, cl")
+    assert told.startswith("failed: digits-40 sgd seed 1 budget 0.00002: error: method must be one of baseline, o")
     records = [file.relative_to(tmp_path / "results") for file in (tmp_path / "results").rglob("*.json")]
     assert records == [Path("digits-40-budget-2e-05/baseline/seed-1.json")]

@@ -12,6 +12,9 @@ from .records import Spread, load_records, paired_differences
 NOT_RUN = "not run"
 NAMES = {
     "baseline": "baseline",
+    "online-st": "Online ST",
+    "cbst": "CBST",
+    "dst": "DST",
     "cl": "CL",
     "dmt": "DMT",
     "dmt-naive": "DMT-Naive",

@@ -13,10 +13,14 @@ from .cifar_tables import cifar10_table, cost_table, peers_table, table_2, table
 from .recorded import cell
 from .records import load_records, paired_differences
 
+ALWAYS = ("baseline", "cl", "dmt", "oracle")
+"""Rows of a comparison that are there even when nothing was run."""
+
 
 def comparison(results: Path, preset: str) -> pd.DataFrame:
-    """Every method on one preset: mean ± std over seeds, and the paired difference to the baseline."""
-    by_method = {method: load_records(results, preset, method) for method in METHODS}
+    """Mean ± std over seeds of every method that was run on a preset, and the paired difference to the baseline."""
+    found = {method: load_records(results, preset, method) for method in METHODS}
+    by_method = {method: records for method, records in found.items() if records or method in ALWAYS}
     rows = []
     for method, records in by_method.items():
         differences = paired_differences(records, by_method["baseline"])

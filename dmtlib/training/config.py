@@ -6,11 +6,8 @@ import dataclasses
 import math
 from dataclasses import dataclass
 
-from ..method.rules import RULES
 from ..method.schedules import CURRICULUM_ALPHAS
-
-METHODS = ("baseline", "cl", "dmt", "dmt-naive", "dmt-flip", "oracle")
-"""Those with a rule run Alg. 1; `baseline` and `oracle` are one supervised phase."""
+from .methods import METHODS
 
 
 @dataclass(frozen=True)
@@ -26,7 +23,7 @@ class RunConfig:
     seed: int
     budget: float
     data: str
-    num_labels: int
+    num_labels: int | None  # None: every label that there is
     validation: int
     augmentation: str
     depth: int
@@ -64,12 +61,22 @@ class RunConfig:
     @property
     def iterative(self) -> bool:
         """Whether pseudo labels are learned after the supervised phase 0."""
-        return self.method in RULES
+        return METHODS[self.method].learns_pseudo_labels
 
     @property
     def phases(self) -> int:
         """Phase 0 is supervised; phases 1…5 learn the pseudo labels of the phase before."""
-        return 1 + len(self.alphas) * self.iterative
+        method = METHODS[self.method]
+        return 1 + (len(self.alphas) if method.labeler else int(method.online))
+
+    def alpha(self, phase: int) -> float:
+        """The share of the unlabeled images that phase 1 or later learns from. Online ST has all of them at once."""
+        return 1.0 if METHODS[self.method].online else self.alphas[phase - 1]
+
+    def goes_on(self, phase: int) -> bool:
+        """Whether the phase's model is the one before, and not a new one."""
+        method = METHODS[self.method]
+        return phase > 0 and (method.online or method.labeler == "itself")
 
     def to_json(self) -> dict:
         """Plain JSON types, in the order of the fields."""
@@ -84,4 +91,6 @@ class RunConfig:
         else:
             steps, epochs, per_step = self.baseline_steps, self.baseline_epochs, self.batch_size
         exact = steps if steps is not None else epochs * images / per_step
+        if phase > 0 and METHODS[self.method].online:
+            exact *= len(self.alphas)
         return max(1, round(exact * self.budget))

@@ -16,7 +16,7 @@ from ..data.packed import UNKNOWN
 from ..data.splits import Split, split_labeled
 from ..method.pseudo_labels import count_selected, pseudo_label, select_top_images
 from ..models.wideresnet import WideResNet
-from .config import RunConfig
+from .config import METHODS, RunConfig
 from .evaluation import error_by_confidence, predict
 from .loop import run_steps
 from .phase import PhaseTask, PhaseTrainer, start_phase
@@ -71,6 +71,8 @@ class _Curriculum:
         progress: bool,
     ) -> None:
         self.config, self.data, self.split, self.directory, self.device = config, data, split, directory, device
+        if config.iterative and not len(split.unlabeled):
+            raise ValueError(f"{config.method} needs unlabeled images, and all {len(split.labeled)} are labeled")
         self.images = data.train_images.to(device)
         self.augment = AUGMENTATIONS[config.augmentation](data.mean, data.std)
         self.lengths = [config.steps(p, self._main_set_size(p)) for p in range(config.phases)]
@@ -114,7 +116,7 @@ class _Curriculum:
     def _run_phase(self, phase: int, checkpoint: dict[str, Any] | None) -> None:
         pseudo = self._pseudo_labels(phase) if phase > 0 else None
         task = self._task(phase, pseudo)
-        trainer = PhaseTrainer(task, start_phase(task))
+        trainer = PhaseTrainer(task, start_phase(task, self.teacher if self.config.goes_on(phase) else None))
         if checkpoint is not None:
             trainer.state.load_state_dict(checkpoint["state"])
         self.progress.start_phase(phase, task.total_steps)
@@ -124,7 +126,7 @@ class _Curriculum:
             clean = normalise(self.images, self.data.mean, self.data.std).split(self.config.batch_size)
             update_bn(clean, state.averaged)
         self.teacher = state.averaged.eval()
-        alpha = self.config.alphas[phase - 1] if pseudo else None
+        alpha = self.config.alpha(phase) if pseudo else None
         accuracies = measure(self.teacher, self.data, self.split.validation)
         if self.config.method == "baseline":
             truth = self.data.train_labels[self.split.unlabeled]  # known to the one who measures, not to the model
@@ -135,6 +137,7 @@ class _Curriculum:
             {
                 "architecture": task.architecture,
                 "model": state.averaged.state_dict(),
+                "data": self.data.interface,
                 "records": self.records,
                 "metrics_bytes": self.log.position(),
                 "seconds": time.monotonic() - self.clock,
@@ -154,11 +157,11 @@ class _Curriculum:
     def _main_set_size(self, phase: int) -> int:
         """Images that an epoch of the phase passes over."""
         if phase > 0:
-            return count_selected(self.config.alphas[phase - 1], len(self.split.unlabeled))
+            return count_selected(self.config.alpha(phase), len(self.split.unlabeled))
         return len(self._supervised_indices())
 
     def _supervised_indices(self) -> Tensor:
-        if self.config.method == "oracle":
+        if METHODS[self.config.method].all_labels:
             everything = torch.cat([self.split.labeled, self.split.unlabeled])
             return everything[self.data.train_labels[everything] != UNKNOWN]
         return self.split.labeled
@@ -188,7 +191,7 @@ class _Curriculum:
             return stored
         unlabeled = self.split.unlabeled
         labels, confidence = pseudo_label(self._predict_unlabeled())
-        kept = select_top_images(confidence, self.config.alphas[phase - 1])
+        kept = select_top_images(confidence, self.config.alpha(phase))
         pseudo = {
             "indices": unlabeled[kept],
             "labels": labels[kept],

@@ -1,4 +1,4 @@
-"""One phase: a freshly initialised model learns labeled and pseudo-labeled images (Alg. 1, lines 2 and 7)."""
+"""One phase: a model learns labeled and pseudo-labeled images (Alg. 1, lines 2 and 7)."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class PhaseTask:
 
     @property
     def architecture(self) -> dict[str, int]:
-        """The arguments of :class:`WideResNet`."""
+        """The arguments of :class:`~dmtlib.models.wideresnet.WideResNet`."""
         return {
             "depth": self.config.depth,
             "widen_factor": self.config.widen_factor,
@@ -60,12 +60,15 @@ class PhaseTask:
         }
 
 
-def start_phase(task: PhaseTask) -> Descent:
-    """A new model from a seed that no other phase uses (Alg. 1, line 6), its average, optimiser and schedule."""
+def start_phase(task: PhaseTask, before: nn.Module | None = None) -> Descent:
+    """A model, its average, optimiser and schedule. Alg. 1 (line 6) has a new model, from a seed that no other phase
+    uses; methods whose model learns its own labels give the one ``before``, to go on from its weights."""
     config = task.config
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive_seed(config.seed, "initialise", task.phase))
         model = WideResNet(**task.architecture)
+    if before is not None:
+        model.load_state_dict(before.state_dict())
     model = model.to(task.device, memory_format=torch.channels_last)
     averaged = WideResNet(**task.architecture).to(task.device, memory_format=torch.channels_last)
     averaged.load_state_dict(model.state_dict())

@@ -5,37 +5,12 @@ from __future__ import annotations
 import dataclasses
 import math
 from dataclasses import dataclass
-from typing import Literal
 
 from ..method.schedules import CURRICULUM_ALPHAS
+from . import methods
 
-
-@dataclass(frozen=True)
-class Method:
-    """How a method of Table 7 uses the unlabeled images. What it makes of a pseudo label is its row of ``RULES``.
-
-    Attributes:
-        labeler: who stores the pseudo labels that a model learns: the other model, the model itself, or nobody.
-        online: one phase on the model's own predictions of the same step.
-        all_labels: the supervised phase has the labels of all images.
-    """
-
-    labeler: Literal["other", "itself"] | None = None
-    online: bool = False
-    all_labels: bool = False
-
-
-METHODS = {
-    "baseline": Method(),
-    "online-st": Method(online=True),
-    "cbst": Method(labeler="itself"),
-    "dst": Method(labeler="itself"),
-    "dmt-naive": Method(labeler="other"),
-    "dmt": Method(labeler="other"),
-    "dmt-flip": Method(labeler="other"),
-    "oracle": Method(all_labels=True),
-}
-"""`dst` and `dmt` have the same rule, and differ here; `cbst` and `dst` are the same here, and differ in the rule."""
+METHODS = {name: method for name, method in methods.METHODS.items() if name != "cl"}
+"""The rows of Table 7. CL is CBST on images; on pixels the class-balanced one is what the paper compares with."""
 
 LABELERS = ("previous", "newest")
 """Which generation labels in phase i. `previous`: both labelers are of generation i − 1, as Alg. 2 indexes them.

@@ -19,8 +19,8 @@ from dmtlib.training.runs import RunDirectory, RunError, pseudo_label_error
 def test_every_method_leaves_a_whole_record(method, tiny):
     run, record = tiny(method)
     assert record == run.record
-    iterative = method not in ("baseline", "oracle")
-    assert len(record["phases"]) == (6 if iterative else 1)
+    row = METHODS[method]
+    assert len(record["phases"]) == (6 if row.labeler else 2 if row.online else 1)
     assert {"preset", "method", "seed", "config", "phases", "test_accuracy", "fine_grained_accuracy"} <= record.keys()
     assert {"seconds", "images_per_second", "device", "commit", "versions"} <= record.keys()
     for phase in record["phases"]:
@@ -28,10 +28,12 @@ def test_every_method_leaves_a_whole_record(method, tiny):
     assert record["test_accuracy"] == record["phases"][-1]["test_accuracy"]
     assert 0 < record["fine_grained_accuracy"] <= record["test_accuracy"] <= 100
     assert list((run.path / "tensorboard").iterdir())
-    if iterative:
-        assert [p["pseudo_labels"] for p in record["phases"]] == [0, 251, 502, 754, 1005, 1257]
+    if row.learns_pseudo_labels:
+        counts = [251, 502, 754, 1005, 1257] if row.labeler else [1257]
+        assert [p["pseudo_labels"] for p in record["phases"]] == [0, *counts]
         weights = [p["mean_weight"] for p in record["phases"][1:]]
-        assert all(w == 1 for w in weights) if method == "cl" else all(0 < w < 1 for w in weights)
+        trusting = method in ("cl", "cbst")
+        assert all(w == 1 if trusting else w < 1 if row.online else 0 < w < 1 for w in weights)
 
 
 def test_methods_share_their_first_phase(tiny):
@@ -52,12 +54,27 @@ def test_equal_seeds_give_equal_bits_and_others_do_not(tmp_path):
     assert not torch.equal(states[0]["classifier.weight"], states[2]["classifier.weight"])
 
 
-def test_each_phase_starts_afresh(tiny):
-    run, _ = tiny("cl")
-    first, second = run.phase_model(1).state_dict(), run.phase_model(2).state_dict()
-    key = "features.0.weight"
-    correlation = torch.corrcoef(torch.stack([first[key].flatten(), second[key].flatten()]))[0, 1]
-    assert correlation.abs() < 0.5
+def kinship(run: RunDirectory, *phases: int) -> float:
+    """The correlation of two phases' first weights: near 1 if the later model went on from the earlier one."""
+    weights = [run.phase_model(phase).state_dict()["features.0.weight"].flatten() for phase in phases]
+    return torch.corrcoef(torch.stack(weights))[0, 1].item()
+
+
+@pytest.mark.parametrize("method", ["cl", "dmt"])
+def test_each_phase_of_algorithm_1_starts_afresh(method, tiny):
+    assert abs(kinship(tiny(method)[0], 1, 2)) < 0.5
+
+
+@pytest.mark.parametrize("method", ["cbst", "dst", "online-st"])
+def test_a_model_that_learns_its_own_labels_goes_on(method, tiny):
+    run, record = tiny(method)
+    last = len(record["phases"]) - 1
+    assert kinship(run, last - 1, last) > 0.5
+
+
+def test_online_st_is_as_long_as_five_phases():
+    online, dmt = preset("digits-40", "online-st"), preset("digits-40", "dmt")
+    assert online.steps(1, 1257) == sum(dmt.steps(phase, 1257) for phase in range(1, 6))
 
 
 def test_pseudo_labels_stay_inspectable(tiny):

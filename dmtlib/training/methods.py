@@ -1,0 +1,43 @@
+"""The methods of the paper's tables: who labels for whom. What is made of a label is a row of ``RULES``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class Method:
+    """How a method uses the unlabeled images.
+
+    Attributes:
+        labeler: who stores the pseudo labels that a model learns: another model, the model itself, or nobody. On
+            images (Alg. 1) a model that learns another one's labels is a new one, a model that learns its own goes on
+            from where it was; on pixels (Alg. 2) every model goes on, and the other one stands beside it.
+        online: one phase on the model's own predictions of the same step, as long as the others' phases together.
+        all_labels: the supervised phase has the labels of all images.
+    """
+
+    labeler: Literal["other", "itself"] | None = None
+    online: bool = False
+    all_labels: bool = False
+
+    @property
+    def learns_pseudo_labels(self) -> bool:
+        """Whether there is more than a supervised phase."""
+        return self.labeler is not None or self.online
+
+
+METHODS = {
+    "baseline": Method(),
+    "online-st": Method(online=True),
+    "cbst": Method(labeler="itself"),
+    "dst": Method(labeler="itself"),
+    "cl": Method(labeler="other"),
+    "dmt": Method(labeler="other"),
+    "dmt-naive": Method(labeler="other"),
+    "dmt-flip": Method(labeler="other"),
+    "oracle": Method(all_labels=True),
+}
+"""`dst` and `dmt` have the same rule, and differ here; `cbst` and `dst` are the same here, and differ in the rule.
+`cl` and `cbst` share a rule too: CL trains a new model in each phase, CBST goes on with the one it has."""
