@@ -3,9 +3,12 @@
 The method is a handful of pure functions that can be lifted into other code: :func:`dynamic_loss` first of all.
 """
 
+from typing import Any
+
 from .method.difference_sampling import difference_maximized_subsets
 from .method.dynamic_loss import disagreement_cases, dynamic_loss, dynamic_weights, weighted_cross_entropy
 from .method.mixup import mixup, mixup_loss
+from .method.pixel_selection import select_top_pixels
 from .method.pseudo_labels import entropy, pseudo_label, select_top_images
 from .method.rules import RULES
 from .method.schedules import gamma_ramp
@@ -14,6 +17,7 @@ from .models.wideresnet import WideResNet
 __version__ = "0.1.0"
 
 __all__ = [
+    "DeepLabV2",
     "RULES",
     "WideResNet",
     "difference_maximized_subsets",
@@ -26,5 +30,14 @@ __all__ = [
     "mixup_loss",
     "pseudo_label",
     "select_top_images",
+    "select_top_pixels",
     "weighted_cross_entropy",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "DeepLabV2":  # it needs torchvision, which takes seconds to import
+        from .models.deeplab import DeepLabV2
+
+        return DeepLabV2
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -102,6 +102,7 @@ PRESETS: dict[str, dict] = {
         "baseline_epochs": _baseline_epochs(1000),
     },
 }
+"""The settings of each preset on images, by name: fields of :class:`~dmtlib.training.config.RunConfig`."""
 
 # What the authors' code does otherwise than the paper says. One thing is not copied: it keeps confidences strictly
 # above the k-th, so that where many are exactly 1 it may keep none at all. Here ⌊α·n⌋ images stay, always.
@@ -117,19 +118,28 @@ VARIANTS = ("paper", "authors")
 
 
 def preset(
-    name: str, method: str, seed: int = 0, budget: float = 1.0, data: str | None = None, variant: str = "paper"
+    name: str,
+    method: str,
+    seed: int = 0,
+    budget: float = 1.0,
+    data: str | None = None,
+    variant: str = "paper",
+    all_labels: bool = False,
 ) -> RunConfig | SegmentationConfig:
     """The settings of one run.
 
     Args:
         name: a row of :data:`PRESETS` or :data:`~dmtlib.segmentation_presets.SEGMENTATION_PRESETS`.
-        method: one of :data:`dmtlib.training.config.METHODS`, on pixels of
+        method: one of :data:`dmtlib.training.methods.METHODS`, on pixels of
             :data:`dmtlib.training.segmentation_config.METHODS`.
         seed: of everything random; the labeled subset is nested within one seed.
         budget: scales the length of every phase, in (0, 10].
         data: other data than the preset's; see :func:`dmtlib.data.classification.load_dataset` and
             :func:`dmtlib.data.segmentation.load_segmentation`.
         variant: one of :data:`VARIANTS`; the run bears the name of the variant's row.
+        all_labels: whether the labeled subset is what the data say, instead of one that is drawn: every training image
+            that has a label, in its folder or in ``labeled.txt``. The others are the unlabeled ones, and nothing is
+            set apart for validation.
 
     Raises:
         ValueError: an argument that is not allowed; the message says what is.
@@ -143,6 +153,8 @@ def preset(
     row = rows[variant]
     settings = presets[row] | ({} if data is None else {"data": data})
     config = RunConfig if row in PRESETS else SegmentationConfig
+    if all_labels:
+        settings |= {"num_labels": None, "validation": 0} if row in PRESETS else {"labeled_ratio": None}
     return config(preset=row, method=method, seed=seed, budget=budget, **settings)
 
 

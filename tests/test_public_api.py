@@ -93,6 +93,7 @@ def calls(*space):
             ("mixup_loss", (logits, dmtlib.mixup(images, labels, confidence, partner, lam))),
             ("gamma_ramp", (1, 10, 4)),
             ("difference_maximized_subsets", (["a", "b", "c"], 2, 0)),
+            ("select_top_pixels", ([(labels.to(torch.uint8), labels.to(torch.uint16))], 3, 0.5)),
         )
 
 
@@ -103,15 +104,25 @@ def test_annotations_accept_what_the_functions_accept(space):
 
 
 def test_every_public_function_is_among_them():
-    assert {name for name, _ in calls()} == set(PUBLIC) - {"WideResNet"}
+    assert {name for name, _ in calls()} == set(PUBLIC) - {"WideResNet", "DeepLabV2"}
 
 
-def test_annotations_of_the_network():
+def test_annotations_of_the_networks():
     model = dmtlib.WideResNet(10, 1, 5, in_channels=1)
     forward = checked(dmtlib.WideResNet.forward)
     assert forward(model, torch.rand(2, 1, 8, 8)).shape == (2, 5)
     with pytest.raises(TypeCheckError):
         forward(model, torch.rand(2, 8, 8))
+    model = dmtlib.DeepLabV2("narrow", 5)
+    forward = checked(dmtlib.DeepLabV2.forward)
+    assert forward(model, torch.zeros(2, 3, 8, 9, dtype=torch.uint8)).shape == (2, 5, 8, 9)
+    with pytest.raises(TypeCheckError):
+        forward(model, torch.zeros(2, 1, 8, 9, dtype=torch.uint8))
+
+
+def test_a_name_that_is_not_there_is_told():
+    with pytest.raises(AttributeError, match="module 'dmtlib' has no attribute 'DeepLabV3'"):
+        dmtlib.DeepLabV3  # noqa: B018
 
 
 def test_annotations_reject_what_does_not_fit():

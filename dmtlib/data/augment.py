@@ -33,8 +33,8 @@ def normalise(
 
 
 def augment_digits(
-    images: UInt8[Tensor, "B 1 H W"], generator: Generator, mean: Sequence[float], std: Sequence[float]
-) -> Float[Tensor, "B 1 H W"]:
+    images: UInt8[Tensor, "B C H W"], generator: Generator, mean: Sequence[float], std: Sequence[float]
+) -> Float[Tensor, "B C H W"]:
     """A random affine map for every image of the batch, in one call.
 
     No flip: it makes other characters. No Cutout: a few erased pixels of eight by eight turn an 8 into a 3. Bilinear
@@ -54,7 +54,9 @@ def augment_digits(
     )  # (B, 2, 3), in grid_sample's coordinates, where the side is 2
     grid = F.affine_grid(theta, [batch, 1, height, width], align_corners=False)
     moved = F.grid_sample(images.float(), grid, mode="bilinear", padding_mode="zeros", align_corners=False)
-    return (moved / (255 * std[0]) - mean[0] / std[0]).contiguous(memory_format=torch.channels_last)
+    scale = constant(tuple(255 * s for s in std), images.device, torch.float32).view(1, -1, 1, 1)
+    shift = constant(tuple(m / s for m, s in zip(mean, std, strict=True)), images.device, torch.float32)
+    return (moved / scale - shift.view(1, -1, 1, 1)).contiguous(memory_format=torch.channels_last)
 
 
 AUGMENTATIONS: dict[str, Callable[[Sequence[float], Sequence[float]], Augmentation]] = {

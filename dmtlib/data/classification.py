@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -39,6 +40,16 @@ class ClassificationData:
     test_labels: Int64[Tensor, " M"]
     mean: tuple[float, ...]
     std: tuple[float, ...]
+
+    @property
+    def interface(self) -> dict[str, Any]:
+        """What a model that learned these data must know of an image that is not among them."""
+        return {
+            "classes": list(self.classes),
+            "side": self.train_images.shape[-1],
+            "mean": list(self.mean),
+            "std": list(self.std),
+        }
 
     @property
     def fingerprint(self) -> str:
@@ -130,7 +141,8 @@ def load_folder(path: str | Path, side: int = 32) -> ClassificationData:
 
 def load_dataset(name: str) -> ClassificationData:
     """A data set by its name in a preset: `digits`, `cifar10`, `cifar10-jpeg` (where :func:`packed_file` finds them),
-    `cifar10-mini` (a part of the JPEG copy), `packed:PATH` or `folder:PATH`.
+    `cifar10-mini` (a part of the JPEG copy), `packed:PATH`, `folder:PATH` (images brought to 32×32 pixels) or
+    `folder@SIDE:PATH`.
 
     Raises:
         ValueError: no such data set, or its files cannot be used; the message says what is wrong.
@@ -146,7 +158,9 @@ def load_dataset(name: str) -> ClassificationData:
         return load_packed(path, Path(path).stem)
     if kind == "folder" and path:
         return load_folder(path)
-    allowed = "digits, cifar10, cifar10-jpeg, cifar10-mini, packed:PATH or folder:PATH"
+    if kind.startswith("folder@") and kind.removeprefix("folder@").isdecimal() and path:
+        return load_folder(path, int(kind.removeprefix("folder@")))
+    allowed = "digits, cifar10, cifar10-jpeg, cifar10-mini, packed:PATH, folder:PATH or folder@SIDE:PATH"
     raise ValueError(f"data must be {allowed}, got {name!r}")
 
 

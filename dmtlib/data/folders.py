@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import io
-import warnings
 from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
 from tqdm.auto import tqdm
 
 from .archives import read_files
 from .packed import UNKNOWN, PackedImages
+from .pictures import SUFFIXES, opened
 
-SUFFIXES = (".png", ".jpg", ".jpeg")
 PARTS = ("train", "test")
 UNLABELED = "unlabeled"
 """The folder beside the classes of the training images whose images have no label."""
@@ -57,34 +55,32 @@ def read_images(path: str | Path, side: int, *, resize: bool = True, progress: b
         ValueError: as :func:`read_image_folder`.
     """
     images: dict[str, np.ndarray] = {}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # odd metadata is no reason to print; 90 million pixels are one to refuse
-        warnings.simplefilter("error", Image.DecompressionBombWarning)
-        files = read_files(path, SUFFIXES)
-        for name, content in tqdm(files, desc=Path(path).name, unit=" images", disable=None if progress else True):
-            if name in images:
-                raise ValueError(f"{path}: {name!r} is there twice")
-            images[name] = _decode(f"{path}: {name!r}", content, side, resize)
+    files = read_files(path, SUFFIXES)
+    for name, content in tqdm(files, desc=Path(path).name, unit=" images", disable=None if progress else True):
+        if name in images:
+            raise ValueError(f"{path}: {name!r} is there twice")
+        images[name] = decode_square(f"{path}: {name!r}", content, side, resize=resize)
     if not images:
         raise ValueError(f"{path}: no PNG or JPEG image in class folders")
     return images
 
 
-def _decode(name: str, content: bytes, side: int, resize: bool) -> np.ndarray:
-    try:
-        with Image.open(io.BytesIO(content), formats=("PNG", "JPEG")) as image:
-            if not resize and image.size != (side, side):
-                raise ValueError(f"is {image.width}×{image.height} pixels, not {side}×{side}")
-            if image.mode.startswith(("I", "F")):
-                raise ValueError(f"has more than 8 bits a channel (mode {image.mode})")
-            image.load()
-            image = ImageOps.exif_transpose(image).convert("RGB")
-    except UnidentifiedImageError:
-        raise ValueError(f"{name} is not a PNG or JPEG image") from None
-    except ValueError as error:
-        raise ValueError(f"{name} {error}") from None
-    except (OSError, SyntaxError, EOFError, MemoryError, Image.DecompressionBombError, Warning) as error:
-        raise ValueError(f"{name} is damaged: {error}") from None
+def decode_square(name: str, content: bytes, side: int, *, resize: bool = True) -> np.ndarray:
+    """The middle of one picture as uint8 (3, side, side), as :func:`read_image_folder` brings it to that size.
+
+    Args:
+        name: of the file, for the error.
+
+    Raises:
+        ValueError: as :func:`read_images`; one line that begins with ``name``.
+    """
+    with opened(content, name) as image:
+        if not resize and image.size != (side, side):
+            raise ValueError(f"is {image.width}×{image.height} pixels, not {side}×{side}")
+        if image.mode.startswith(("I", "F")):
+            raise ValueError(f"has more than 8 bits a channel (mode {image.mode})")
+        image.load()
+        image = ImageOps.exif_transpose(image).convert("RGB")
     if image.size != (side, side):
         image = ImageOps.fit(image, (side, side), method=Image.Resampling.BICUBIC)
     return np.asarray(image).transpose(2, 0, 1)

@@ -68,3 +68,18 @@ def encode_mask(mask: UInt8[np.ndarray, "H W"]) -> bytes:
     file = io.BytesIO()
     Image.fromarray(mask).save(file, format="PNG", compress_level=6)
     return file.getvalue()
+
+
+def encode_palette(mask: UInt8[np.ndarray, "H W"]) -> bytes:
+    """A palette PNG: a pixel's value is its class, and is shown in the colour that PASCAL VOC's masks have for it."""
+    picture = Image.frombytes("P", (mask.shape[1], mask.shape[0]), mask.tobytes())
+    picture.putpalette([level for index in range(256) for level in voc_colour(index)])
+    file = io.BytesIO()
+    picture.save(file, format="PNG")
+    return file.getvalue()
+
+
+def voc_colour(index: int) -> tuple[int, int, int]:
+    """Red, green and blue of a class: its bits, dealt out to the three in turn, each filled from its highest bit."""
+    red, green, blue = (sum((index >> 3 * bit + channel & 1) << 7 - bit for bit in range(3)) for channel in range(3))
+    return red, green, blue

@@ -2,7 +2,7 @@
 
 FOLDER/
     labels.npy        uint8, all pixels of all images one after the other; 255 where a pixel was not kept
-    confidence.npy    uint16, the codes of :func:`dmtlib.method.pixel_selection.encode_confidence`
+    confidence.npy    uint16, the codes of dmtlib.method.pixel_selection.encode_confidence
     manifest.json     the images' names and sizes, how many pixels of each class were kept, and hashes
 """
 

@@ -38,7 +38,7 @@ class RandAugment:
     """uint8 images and a generator on their device → a normalised batch, channels last.
 
     Args:
-        variant: a key of :data:`.variants.VARIANTS`.
+        variant: a key of :data:`~dmtlib.data.variants.VARIANTS`.
         mean, std: per channel, of pixels scaled to [0, 1]; CIFAR-10's by default.
         dtype: of the result; the normalisation itself is computed in float32.
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import UInt8
 from torch import Tensor
 from torch.utils.data import Dataset
@@ -32,6 +33,7 @@ class ListedImages(Dataset):
         self._images = [images[name] for name in self.names]
         self._masks = [masks.get(name) for name in self.names]
         self._num_classes = num_classes
+        self.without_mask = frozenset(name for name in self.names if name not in masks)
 
     def __len__(self) -> int:
         return len(self.names)
@@ -76,6 +78,8 @@ class ListedImages(Dataset):
 class StoredImages(Dataset):
     """Images of one size and their masks, in memory."""
 
+    without_mask: frozenset[str] = frozenset()
+
     def __init__(self, names: Sequence[str], images: UInt8[Tensor, "N 3 H W"], masks: UInt8[Tensor, "N H W"]) -> None:
         self.names, self.images, self.masks = tuple(names), images, masks
 
@@ -97,6 +101,18 @@ class StoredImages(Dataset):
         for tensor in (self.images, self.masks):
             digest.update(tensor.contiguous().numpy())
         return digest.digest()
+
+
+def shrink(
+    image: UInt8[Tensor, "3 H W"], mask: UInt8[Tensor, "H W"], factor: int
+) -> tuple[UInt8[Tensor, "3 h w"], UInt8[Tensor, "h w"]]:
+    """Both sides divided by ``factor``: a pixel is the mean of ``factor²`` pixels, and has the label of one of them,
+    in their middle. A majority's label would lose what is thinner than half of them, such as poles.
+    """
+    smaller = F.avg_pool2d(image.as_subclass(Tensor).unsqueeze(0).float(), factor).squeeze(0)
+    height, width = smaller.shape[-2:]
+    middle = mask.as_subclass(Tensor)[factor // 2 :: factor, factor // 2 :: factor]
+    return smaller.round().to(torch.uint8), middle[:height, :width].clone()
 
 
 def _read(file: Path) -> bytes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from ..method.difference_sampling import difference_maximized_subsets
@@ -20,7 +20,9 @@ class NameSplit:
     unlabeled: tuple[str, ...]
 
 
-def split_names(names: Sequence[str], ratio: float, split: int) -> NameSplit:
+def split_names(
+    names: Sequence[str], ratio: float, split: int, without_mask: Collection[str] = frozenset()
+) -> NameSplit:
     """Label about one image in ``ratio``; for one ``split``, every smaller subset lies inside every larger one.
 
     The sorted names are shuffled ``split`` + 1 times with the authors' seed, each time from where the last shuffle
@@ -31,9 +33,11 @@ def split_names(names: Sequence[str], ratio: float, split: int) -> NameSplit:
         names: of all training images, in any order.
         ratio: images for each labeled one, at least 1.
         split: 0, 1, 2 are the paper's three; more are possible.
+        without_mask: names that cannot be labeled; they are passed over.
 
     Raises:
-        ValueError: a name that is there twice, a ratio that leaves no labeled image, or a negative ``split``.
+        ValueError: a name that is there twice, a ratio that leaves no labeled image or asks for more than have a mask,
+            or a negative ``split``.
     """
     if len(set(names)) < len(names):
         raise ValueError("names must be different from each other")
@@ -44,7 +48,10 @@ def split_names(names: Sequence[str], ratio: float, split: int) -> NameSplit:
     shuffle = random.Random(SPLIT_SEED).shuffle
     for _ in range(split + 1):
         shuffle(shuffled)
-    return NameSplit(tuple(shuffled[:count]), tuple(shuffled[count:]))
+    labeled = tuple(name for name in shuffled if name not in without_mask)[:count]
+    if len(labeled) < count:
+        raise ValueError(f"one in {ratio:g} of {len(names)} images is {count}, and only {len(labeled)} have a mask")
+    return NameSplit(labeled, tuple(name for name in shuffled if name not in set(labeled)))
 
 
 def labeled_count(total: int, ratio: float) -> int:

@@ -44,7 +44,7 @@ class Split:
         return {"sha256": hashlib.sha256(json.dumps(content).encode()).hexdigest(), "sizes": sizes, **content}
 
 
-def split_labeled(labels: Int64[Tensor, " N"], num_labels: int, seed: int, validation: int = 0) -> Split:
+def split_labeled(labels: Int64[Tensor, " N"], num_labels: int | None, seed: int, validation: int = 0) -> Split:
     """Draw a class-balanced labeled subset; for one seed every smaller one lies inside every larger one.
 
     The images of each class are shuffled, then dealt out one class after the other: the first ``num_labels``
@@ -52,7 +52,7 @@ def split_labeled(labels: Int64[Tensor, " N"], num_labels: int, seed: int, valid
 
     Args:
         labels: classes of all training images; images of unknown class (−1) are unlabeled.
-        num_labels: size of the labeled subset.
+        num_labels: size of the labeled subset; None: every image of known class that is not for validation.
         seed: of the labeled subset.
         validation: how many images to set apart, as evenly over the classes as possible.
 
@@ -61,6 +61,8 @@ def split_labeled(labels: Int64[Tensor, " N"], num_labels: int, seed: int, valid
     """
     left = labels != UNKNOWN
     known = int(left.sum())
+    if num_labels is None:
+        num_labels = known - validation
     if num_labels < 1 or validation < 0 or num_labels + validation > known:
         raise ValueError(
             f"labels + validation must lie in 1…{known}, the number of images of known class,"

@@ -1,7 +1,7 @@
 """What a pseudo label teaches and how much it counts: DMT and its ablations (Sec. 5.4), one function each.
 
 Every rule has one signature and answers with the targets to learn and their weights. A method of the paper's
-tables is a row of :data:`RULES`; the loops in :mod:`dmtlib.training` never ask which one runs.
+tables is a row of :data:`RULES`; the loops in ``dmtlib.training`` never ask which one runs.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Supervision(NamedTuple):
 
 
 class Rule(Protocol):
-    """The signature shared by all rules; arguments as in :func:`dmtlib.dynamic_weights`."""
+    """The signature shared by all rules; arguments as in :func:`~dmtlib.method.dynamic_loss.dynamic_weights`."""
 
     def __call__(
         self,

@@ -95,5 +95,5 @@ class DeepLabV2(nn.Module):
         Corners are aligned: at output stride 8, the 41×41 logits of a 321-pixel crop lie on every eighth pixel.
         """
         features = self.backbone(self.normalise(images))
-        logits = sum(branch(features) for branch in self.aspp)  # (B, C, h, w)
+        logits = sum(branch(features) for branch in self.aspp).float()  # (B, C, h, w); 16 bits would leave steps
         return F.interpolate(logits, size=images.shape[-2:], mode="bilinear", align_corners=True)

@@ -46,6 +46,7 @@ INITIALISATIONS = {
     # strides in the 1×1 convolution before the 3×3 one that strides here; the authors load it into v1.5 all the same.
     "coco-caffe": Initialisation(CAFFE, {}),
 }
+"""Weights that others trained, by name: how their networks see an image, and what can be downloaded."""
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,8 @@ def _download(weights: WeightsEnum) -> dict[str, Tensor]:
     try:
         return weights.get_state_dict(check_hash=True, weights_only=True, map_location="cpu")
     except (OSError, RuntimeError) as error:  # no way to the server, or a wrong checksum
-        raise ValueError(f"{weights.url}: {error}; give the path of a local copy") from error
+        file = Path(torch.hub.get_dir(), "checkpoints", weights.url.rpartition("/")[2])
+        raise ValueError(f"{weights.url}: {error}; bring it to {file}, or give the path of a local copy") from error
 
 
 def read_state_dict(path: str | Path) -> dict[str, Tensor]:

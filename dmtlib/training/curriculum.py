@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +17,12 @@ from ..method.pseudo_labels import count_selected, pseudo_label, select_top_imag
 from ..models.wideresnet import WideResNet
 from .config import METHODS, RunConfig
 from .evaluation import error_by_confidence, predict
+from .journal import Journal
 from .loop import run_steps
 from .phase import PhaseTask, PhaseTrainer, start_phase
 from .precision import choose_device
-from .progress import Progress
 from .record import measure, phase_record, run_record
-from .runs import MetricsLog, RunDirectory
+from .runs import RunDirectory
 from .statistics import summarise
 
 
@@ -76,52 +75,36 @@ class _Curriculum:
         self.images = data.train_images.to(device)
         self.augment = AUGMENTATIONS[config.augmentation](data.mean, data.std)
         self.lengths = [config.steps(p, self._main_set_size(p)) for p in range(config.phases)]
-        self.records: list[dict[str, Any]] = []
-        self.teacher: nn.Module | None = None
-        self.seconds = 0.0
-        self.show_progress = progress
+        self.journal = Journal(config, directory, device, progress)
+        self.teacher = self._averaged_model(self.journal.last) if self.journal.last else None
 
     def run(self) -> dict[str, Any]:
         """Lines 1–8 of Alg. 1, starting from the last phase that is on the disk."""
-        metrics_bytes = 0
-        last = self.directory.load_last_phase(self.config.phases, self.device)
-        if last is not None:
-            self.records, self.seconds, metrics_bytes = last["records"], last["seconds"], last["metrics_bytes"]
-            self.teacher = self._averaged_model(last)
-        checkpoint = self.directory.load_checkpoint(self.device)
-        if checkpoint is not None and checkpoint["phase"] != len(self.records):
-            checkpoint = None  # left over from a kill between the end of a phase and the removal of its checkpoint
-        if checkpoint is not None:
-            self.seconds, metrics_bytes = checkpoint["seconds"], checkpoint["metrics_bytes"]
-        done_steps = sum(self.lengths[: len(self.records)]) + (checkpoint["state"]["step"] if checkpoint else 0)
-        batch = self.config.batch_size
-        title = f"{self.config.preset} {self.config.method} seed {self.config.seed}"
-        self.log = MetricsLog(self.directory.path, metrics_bytes, done_steps)
-        self.progress = Progress(
-            title, self.config.phases, batch * sum(self.lengths), batch * done_steps, self.show_progress
-        )
-        self.clock = time.monotonic() - self.seconds
-        try:
-            for phase in range(len(self.records), self.config.phases):
-                self._run_phase(phase, checkpoint)
-                checkpoint = None
-        finally:
-            self.progress.close()
-            self.log.close()
-        seconds = time.monotonic() - self.clock
-        record = run_record(self.config, self.records, self.directory.split, seconds, self.device)
+        journal, config = self.journal, self.config
+        done_steps = sum(self.lengths[: len(journal.records)])
+        if journal.checkpoint:
+            done_steps += journal.checkpoint["state"]["step"]
+        with journal.writing(sum(self.lengths), done_steps):
+            for phase in range(len(journal.records), config.phases):
+                self._run_phase(phase)
+        record = run_record(config, journal.records, self.directory.split, journal.seconds, self.device)
         self.directory.finish(record)
         return record
 
-    def _run_phase(self, phase: int, checkpoint: dict[str, Any] | None) -> None:
+    def _run_phase(self, phase: int) -> None:
         pseudo = self._pseudo_labels(phase) if phase > 0 else None
         task = self._task(phase, pseudo)
         trainer = PhaseTrainer(task, start_phase(task, self.teacher if self.config.goes_on(phase) else None))
-        if checkpoint is not None:
-            trainer.state.load_state_dict(checkpoint["state"])
-        self.progress.start_phase(phase, task.total_steps)
-        run_steps(trainer, sum(self.lengths[:phase]), self.log, self.progress, self._checkpoint)
-        state = trainer.state
+        state, journal = trainer.state, self.journal
+        if checkpoint := journal.take_checkpoint():
+            state.load_state_dict(checkpoint["state"])
+        journal.progress.start_phase(phase, task.total_steps)
+        run_steps(
+            trainer,
+            sum(self.lengths[:phase]),
+            journal,
+            checkpoint=lambda: journal.save_checkpoint(phase, state=state.state_dict()),
+        )
         if self.config.recalibrate_batch_norm:
             clean = normalise(self.images, self.data.mean, self.data.std).split(self.config.batch_size)
             update_bn(clean, state.averaged)
@@ -131,27 +114,12 @@ class _Curriculum:
         if self.config.method == "baseline":
             truth = self.data.train_labels[self.split.unlabeled]  # known to the one who measures, not to the model
             accuracies["error_by_confidence"] = error_by_confidence(self._predict_unlabeled(), truth)
-        self.records.append(phase_record(alpha, pseudo, accuracies, task.total_steps, summarise(state.totals)))
-        self.directory.save_phase(
+        journal.end_phase(
             phase,
-            {
-                "architecture": task.architecture,
-                "model": state.averaged.state_dict(),
-                "data": self.data.interface,
-                "records": self.records,
-                "metrics_bytes": self.log.position(),
-                "seconds": time.monotonic() - self.clock,
-            },
-        )
-
-    def _checkpoint(self, trainer: PhaseTrainer) -> None:
-        self.directory.save_checkpoint(
-            {
-                "phase": trainer.task.phase,
-                "state": trainer.state.state_dict(),
-                "metrics_bytes": self.log.position(),
-                "seconds": time.monotonic() - self.clock,
-            }
+            phase_record(alpha, pseudo, accuracies, task.total_steps, summarise(state.totals)),
+            architecture=task.architecture,
+            model=state.averaged.state_dict(),
+            data=self.data.interface,
         )
 
     def _main_set_size(self, phase: int) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import Any
 
@@ -12,18 +11,20 @@ from torch import Tensor
 from ..data.joint_augment import JointAugment
 from ..data.pixel_labels import PixelLabels, write_pixel_labels
 from ..data.segmentation import SegmentationData, load_segmentation
-from ..data.segmentation_splits import NameSplit, difference_maximized_halves
+from ..data.segmentation_splits import NameSplit
 from ..models.deeplab import DeepLabV2
+from .best_on_val import BestOnVal
+from .journal import Journal
 from .loop import run_steps
 from .precision import choose_device
-from .progress import Progress
-from .runs import MetricsLog, RunDirectory
+from .runs import RunDirectory
 from .seeding import derive_seed
 from .segmentation_batches import SegmentationBatches
 from .segmentation_config import METHODS, SegmentationConfig
 from .segmentation_evaluation import label_images, measure_segmentation, pixel_label_error
 from .segmentation_models import initialise, restore
 from .segmentation_phase import SegmentationTask, SegmentationTrainer, start_segmentation_phase
+from .segmentation_plan import Labeler, plan
 from .segmentation_record import model_record, segmentation_record
 from .segmentation_runs import pixel_label_folder, split_of, split_to_json, stored_pixel_labels
 from .statistics import summarise
@@ -81,66 +82,31 @@ class _MutualTraining:
         progress: bool,
     ) -> None:
         self.config, self.data, self.directory, self.device = config, data, directory, device
-        self.method, self.images = METHODS[config.method], data.parts["train"]
+        self.images = data.parts["train"]
         self.architecture = {"backbone": config.backbone, "num_classes": len(data.classes), "rates": config.rates}
-        place = {name: index for index, name in enumerate(self.images.names)}
-        self.labeled = [place[name] for name in split.labeled]
-        self.unlabeled = [place[name] for name in split.unlabeled]
-        if config.phases > 1 and not self.unlabeled:
-            raise ValueError(f"{config.method} needs unlabeled images, and all {len(self.labeled)} are labeled")
-        if config.difference_maximized and len(config.models) == 2:
-            halves = difference_maximized_halves(split.labeled, derive_seed(config.seed, "halves"))
-            self.supervised = {
-                m: [place[name] for name in half] for m, half in zip(config.models, halves, strict=True)
-            }
-        else:
-            everything = self.labeled + (self.unlabeled if self.method.all_labels else [])
-            self.supervised = dict.fromkeys(config.models, everything)
-        self.lengths = [
-            {m: config.steps(phase, len(self.unlabeled if phase else self.supervised[m])) for m in config.models}
-            for phase in range(config.phases)
-        ]
-        self.records: list[dict[str, Any]] = []
-        self.weights: dict[str, Weights] = {}
-        self.seconds = 0.0
-        self.show_progress = progress
+        self.plan = plan(config, self.images, split)
+        self.journal = Journal(config, directory, device, progress)
+        self.weights: dict[str, Weights] = self.journal.last["models"] if self.journal.last else {}
+        self.done: dict[str, dict[str, Any]] = {}  # models that are through with the phase: new weights and record
 
     def run(self) -> dict[str, Any]:
         """Alg. 2, starting from the last phase that is on the disk."""
-        metrics_bytes = 0
-        last = self.directory.load_last_phase(self.config.phases, self.device)
-        if last is not None:
-            self.records, self.weights = last["records"], last["models"]
-            self.seconds, metrics_bytes = last["seconds"], last["metrics_bytes"]
-        checkpoint = self.directory.load_checkpoint(self.device)
-        if checkpoint is not None and checkpoint["phase"] != len(self.records):
-            checkpoint = None  # left over from a kill between the end of a phase and the removal of its checkpoint
-        self.done = {} if checkpoint is None else checkpoint["done"]  # models that are through with the phase
-        done_steps = self._steps_before(len(self.records))
-        if checkpoint is not None:
-            self.seconds, metrics_bytes = checkpoint["seconds"], checkpoint["metrics_bytes"]
-            done_steps += checkpoint["state"]["step"] if checkpoint["state"] else 0
-        total_steps, batch = sum(sum(lengths.values()) for lengths in self.lengths), self.config.batch_size
-        title = f"{self.config.preset} {self.config.method} seed {self.config.seed}"
-        self.log = MetricsLog(self.directory.path, metrics_bytes, done_steps)
-        self.progress = Progress(
-            title, self.config.phases, batch * total_steps, batch * done_steps, self.show_progress
-        )
-        self.clock = time.monotonic() - self.seconds
-        try:
-            for phase in range(len(self.records), self.config.phases):
-                self._run_phase(phase, checkpoint["state"] if checkpoint else None)
-                checkpoint = None
-        finally:
-            self.progress.close()
-            self.log.close()
-        seconds = time.monotonic() - self.clock
-        record = segmentation_record(self.config, self.records, self.directory.split, seconds, self.device)
+        journal, config = self.journal, self.config
+        done_steps = self.plan.steps_before(len(journal.records))
+        if left := journal.checkpoint:
+            done_steps += sum(done["record"]["steps"] for done in left["done"].values())
+            done_steps += left["state"]["step"] if left["state"] else 0
+        with journal.writing(self.plan.steps_before(config.phases), done_steps):
+            for phase in range(len(journal.records), config.phases):
+                self._run_phase(phase)
+        record = segmentation_record(config, journal.records, self.directory.split, journal.seconds, self.device)
         self.directory.finish(record)
         return record
 
-    def _run_phase(self, phase: int, state: dict[str, Any] | None) -> None:
+    def _run_phase(self, phase: int) -> None:
         """Lines 2–9 of Alg. 2 in phase 0, lines 12–15 in the others."""
+        left = self.journal.take_checkpoint() or {"done": {}, "state": None}
+        self.done, state = left["done"], left["state"]
         for name in self.config.models:
             if name not in self.done:
                 self.done[name] = self._train_model(phase, name, state)
@@ -148,74 +114,58 @@ class _MutualTraining:
                 if len(self.done) < len(self.config.models):
                     self._checkpoint(phase, None)
         self.weights = {name: self.done[name]["weights"] for name in self.config.models}
-        alpha = self.config.alphas[phase - 1] if phase and self.method.labeler else None
-        models = {name: self.done[name]["record"] for name in self.config.models}
-        self.records.append({"alpha": alpha, "models": models})
-        self.directory.save_phase(
-            phase,
-            {
-                "architecture": self.architecture,
-                "models": self.weights,
-                "records": self.records,
-                "metrics_bytes": self.log.position(),
-                "seconds": time.monotonic() - self.clock,
-            },
+        stored = METHODS[self.config.method].labeler and phase > 0
+        record = {
+            "alpha": self.config.alphas[phase - 1] if stored else None,
+            "models": {name: self.done[name]["record"] for name in self.config.models},
+        }
+        self.journal.end_phase(
+            phase, record, architecture=self.architecture, models=self.weights, classes=list(self.data.classes)
         )
-        self.done = {}
 
     def _train_model(self, phase: int, name: str, state: dict[str, Any] | None) -> dict[str, Any]:
-        """One model's phase: its new weights, and its record."""
-        labeler, generation = self._labeler(phase, name)
-        pseudo = self._pseudo_labels(phase, name) if labeler else None
+        """One model's phase: its new weights, and its record. ``state`` is that of a checkpoint."""
+        labeler = self.plan.labeler(phase, name)
+        pseudo = self._pseudo_labels(phase, name, labeler) if labeler else None
         task = self._task(phase, name, pseudo)
         model = self._model(phase, name)
-        start = start_segmentation_phase(task, model)
+        start, best = start_segmentation_phase(task, model), None
+        if self.config.goes_on_from == "best-on-val":
+            best = BestOnVal(model, self.data, task.total_steps)
         if state is not None:
             start.load_state_dict(state)
+            if best:
+                best.load_state_dict(state["best"])
         trainer = SegmentationTrainer(task, start)
-        self.progress.start_phase(phase, task.total_steps)
-        run_steps(
-            trainer,
-            self._steps_before(phase),
-            self.log,
-            self.progress,
-            lambda _: self._checkpoint(phase, trainer.state.state_dict()),
-        )
+        self.journal.progress.start_phase(phase, task.total_steps)
+
+        def checkpoint() -> None:
+            self._checkpoint(phase, {**trainer.state.state_dict(), "best": best.state_dict() if best else None})
+
+        before = self.plan.steps_before(phase) + sum(done["record"]["steps"] for done in self.done.values())
+        run_steps(trainer, before, self.journal, checkpoint, after_step=best.after_step if best else None)
+        if best:
+            model.load_state_dict(best.weights)
         record = model_record(
-            labeled_by=f"{labeler} of phase {generation}" if labeler else None,
+            labeled_by=f"{labeler.model} of phase {labeler.phase}" if labeler else None,
             kept=pseudo.kept if pseudo else None,
-            error=pixel_label_error(pseudo, self.images, self.unlabeled) if pseudo else None,
+            error=pixel_label_error(pseudo, self.images, self.plan.unlabeled) if pseudo else None,
             scores=measure_segmentation(model, self.data),
             steps=task.total_steps,
             statistics=summarise(trainer.state.totals),
+            best_step=best.step if best else None,
         )
         return {"weights": model.state_dict(), "record": record}
 
-    def _steps_before(self, phase: int) -> int:
-        """Those of the phases before ``phase``, and in it those of models that are through with it."""
-        whole = sum(sum(lengths.values()) for lengths in self.lengths[:phase])
-        return whole + sum(done["record"]["steps"] for done in self.done.values())
-
-    def _labeler(self, phase: int, name: str) -> tuple[str | None, int]:
-        """Who labels for a model in a phase, and of which phase the labeler is.
-
-        As printed, line 12 lets A label for A, and line 14 B for B. Sec. 4.1, Fig. 5 and the authors' code all say
-        that the other model labels; labeling for oneself is the ablation DST.
-        """
-        if phase == 0 or self.method.labeler is None:
-            return None, 0
-        labeler = name if self.method.labeler == "itself" else {"A": "B", "B": "A"}[name]
-        newest = self.config.labelers == "newest" and labeler != name and labeler in self.done
-        return labeler, phase if newest else phase - 1
-
-    def _pseudo_labels(self, phase: int, name: str) -> PixelLabels:
+    def _pseudo_labels(self, phase: int, name: str, labeler: Labeler) -> PixelLabels:
         """Lines 12 and 14: predict the clean unlabeled images, keep the top α of the pixels of each class."""
         stored = stored_pixel_labels(self.directory, phase, name)
         if stored is not None:
             return stored
-        labeler, generation = self._labeler(phase, name)
-        weights = self.done[labeler]["weights"] if generation == phase else self.weights[labeler]
-        predictions = label_images(restore(self.architecture, weights, self.device), self.images, self.unlabeled)
+        new = labeler.phase == phase
+        weights = self.done[labeler.model]["weights"] if new else self.weights[labeler.model]
+        teacher = restore(self.architecture, weights, self.device)
+        predictions = label_images(teacher, self.images, self.plan.unlabeled)
         folder = pixel_label_folder(self.directory, phase, name)
         return write_pixel_labels(folder, predictions, len(self.data.classes), self.config.alphas[phase - 1])
 
@@ -229,25 +179,17 @@ class _MutualTraining:
         config = self.config
         batches = SegmentationBatches(
             images=self.images,
-            labeled=self.labeled if phase else self.supervised[name],
-            unlabeled=self.unlabeled if phase else [],
+            labeled=self.plan.labeled if phase else self.plan.supervised[name],
+            unlabeled=self.plan.unlabeled if phase else [],
             pseudo=pseudo,
             augment=JointAugment(config.crop, flip=config.flip),
             batch_size=config.batch_size,
             labeled_per_batch=config.labeled_per_batch if phase else config.batch_size,
-            total_steps=self.lengths[phase][name],
+            total_steps=self.plan.steps(phase, name),
             seed=derive_seed(config.seed, "phase", phase, name),
         )
         return SegmentationTask(config, phase, name, batches, self.device)
 
     def _checkpoint(self, phase: int, state: dict[str, Any] | None) -> None:
         """``state`` is that of the model in training, None between two models."""
-        self.directory.save_checkpoint(
-            {
-                "phase": phase,
-                "done": self.done,
-                "state": state,
-                "metrics_bytes": self.log.position(),
-                "seconds": time.monotonic() - self.clock,
-            }
-        )
+        self.journal.save_checkpoint(phase, done=self.done, state=state)

@@ -149,15 +149,24 @@ class RunDirectory:
                 return state
         return None
 
+    def load_phase(self, phase: int) -> dict[str, Any]:
+        """What phase ``phase`` ended with, on the CPU.
+
+        Raises:
+            RunError: it is not finished.
+        """
+        state = load_tensors(self._phase_file(phase))
+        if state is None:
+            raise RunError(f"{self.path} has no finished phase {phase}")
+        return state
+
     def phase_model(self, phase: int) -> nn.Module:
         """The averaged model that phase ``phase`` ended with, in evaluation mode, on the CPU.
 
         Raises:
             RunError: the phase is not finished.
         """
-        state = load_tensors(self._phase_file(phase))
-        if state is None:
-            raise RunError(f"{self.path} has no finished phase {phase}")
+        state = self.load_phase(phase)
         model = WideResNet(**state["architecture"])
         model.load_state_dict(state["model"])
         return model.eval()

@@ -16,6 +16,10 @@ LABELERS = ("previous", "newest")
 """Which generation labels in phase i. `previous`: both labelers are of generation i − 1, as Alg. 2 indexes them.
 `newest`: the new A labels for B, as in the authors' code."""
 
+GOES_ON_FROM = ("last", "best-on-val")
+"""Which weights of a model label, and go on into its next phase. `last`: those of the last step. `best-on-val`: those
+that scored best on val, as in the authors' code; that leaks val's labels, see :mod:`.best_on_val`."""
+
 INITIALISATIONS = ("random", "imagenet", "coco-voc", "coco-caffe")
 """Where a model's weights come from; a file's path may follow, as in ``imagenet:PATH``."""
 
@@ -35,6 +39,7 @@ class SegmentationConfig:
         initialisations: of the models A and B, see :data:`INITIALISATIONS`; methods with one model take A's.
         difference_maximized: whether A and B are first trained on two subsets of the labeled images (Fig. 6).
         labelers: one of :data:`LABELERS`.
+        goes_on_from: one of :data:`GOES_ON_FROM`.
         crop: height and width of a training view, in pixels.
         flip: probability of a horizontal flip in training.
         labeled_per_batch: true labels in a batch of a phase on pseudo labels.
@@ -73,6 +78,7 @@ class SegmentationConfig:
     poly_power: float = 0.9
     alphas: tuple[float, ...] = CURRICULUM_ALPHAS
     labelers: str = "previous"
+    goes_on_from: str = "last"
     log_every: int = 20
 
     def __post_init__(self) -> None:
@@ -84,6 +90,8 @@ class SegmentationConfig:
             raise ValueError(f"budget must lie in (0, 10], got {self.budget}")
         if self.labelers not in LABELERS:
             raise ValueError(f"labelers must be one of {', '.join(LABELERS)}, got {self.labelers!r}")
+        if self.goes_on_from not in GOES_ON_FROM:
+            raise ValueError(f"goes_on_from must be one of {', '.join(GOES_ON_FROM)}, got {self.goes_on_from!r}")
         if not 0 < self.labeled_per_batch < self.batch_size:
             raise ValueError(f"labeled_per_batch must lie in 1…{self.batch_size - 1}, got {self.labeled_per_batch}")
         for initialisation in self.initialisations:

@@ -23,6 +23,7 @@ def model_record(
     scores: dict[str, Any],
     steps: int,
     statistics: dict[str, Any],
+    best_step: int | None = None,
 ) -> dict[str, Any]:
     """A model's finished phase: who labeled for it, how well, how good it became, and the means over its steps.
 
@@ -30,6 +31,7 @@ def model_record(
         kept: pseudo-labeled pixels of each class.
         error: share of wrong ones among them, in percent.
         scores: see :func:`~dmtlib.training.segmentation_evaluation.measure_segmentation`.
+        best_step: the step whose weights were best on val and are scored here; None: the last.
     """
     return {
         "labeled_by": labeled_by,
@@ -38,6 +40,7 @@ def model_record(
         "pseudo_label_error": error,
         **scores,
         "steps": steps,
+        **({} if best_step is None else {"best_step": best_step}),
         **statistics,
     }
 

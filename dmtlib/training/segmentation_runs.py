@@ -21,23 +21,24 @@ from ..models.deeplab import DeepLabV2
 from .runs import RunDirectory, RunError
 from .segmentation_config import SegmentationConfig
 from .segmentation_models import restore
-from .storage import load_tensors
 
 
 def split_of(config: SegmentationConfig, data: SegmentationData) -> NameSplit:
     """The labeled subset that ``config`` asks for.
 
     Raises:
-        ValueError: the data prescribe none and the config has no ratio, or a ratio that the data are too small for.
+        ValueError: the data prescribe none and the config has no ratio, or it has one that asks for more images than
+            there are with a mask, or for none.
     """
-    names = data.parts["train"].names
-    if config.labeled_ratio is not None:
-        return split_names(names, config.labeled_ratio, config.seed)
-    if data.labeled is None:
+    images = data.parts["train"]
+    if config.labeled_ratio is None and data.labeled is None:
         raise ValueError(
-            f"{data.name} prescribes no labeled subset (labeled.txt); choose a preset with a labeled ratio"
+            f"{data.name} prescribes no labeled subset (labeled.txt), and every training image has a mask;"
+            " choose a preset with a labeled ratio"
         )
-    return split_prescribed(names, data.labeled)
+    if config.labeled_ratio is None:
+        return split_prescribed(images.names, data.labeled)
+    return split_names(images.names, config.labeled_ratio, config.seed, images.without_mask)
 
 
 def split_to_json(split: NameSplit, data_fingerprint: str) -> dict[str, Any]:
@@ -53,9 +54,7 @@ def phase_segmenter(run: RunDirectory, phase: int, model: str = "A") -> DeepLabV
     Raises:
         RunError: the phase is not finished, or the run has no such model.
     """
-    state = load_tensors(run.path / f"phase-{phase}.pt")
-    if state is None:
-        raise RunError(f"{run.path} has no finished phase {phase}")
+    state = run.load_phase(phase)
     if model not in state["models"]:
         raise RunError(f"{run.path} has the models {', '.join(state['models'])}, not {model!r}")
     return restore(state["architecture"], state["models"][model], "cpu").eval()

@@ -6,7 +6,6 @@ import multiprocessing
 import os
 from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +14,20 @@ from tqdm.auto import tqdm
 
 from .config import RunConfig
 from .curriculum import train
+from .mutual import train_segmentation
 from .progress import describe_window
 from .runs import RunDirectory
+from .segmentation_config import SegmentationConfig
 
 LOOK_SECONDS = 1.0  # between two looks at what the runs have written
 
+Config = RunConfig | SegmentationConfig
+
 
 def train_together(
-    configs: Sequence[RunConfig], *, runs: str | Path = "runs", device: str = "auto", progress: bool = True
+    configs: Sequence[Config], *, runs: str | Path = "runs", device: str = "auto", progress: bool = True
 ) -> list[dict[str, Any]]:
-    """:func:`~dmtlib.training.curriculum.train` for every config, one core each; their records in the order given.
+    """Train every config, on images (Alg. 1) or on pixels (Alg. 2), one core each; their records in the order given.
 
     What takes longest should stand first. ``progress`` shows one bar a run, filled from the run's metrics log: bars of
     several processes would write over each other.
@@ -32,7 +35,7 @@ def train_together(
     workers = max(1, min(len(configs), os.cpu_count() or 1))
     spawn = multiprocessing.get_context("spawn")  # a fork would inherit torch's threads, dead, and a broken CUDA
     with ProcessPoolExecutor(workers, mp_context=spawn, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-        jobs = [pool.submit(partial(train, config, runs=runs, device=device, progress=False)) for config in configs]
+        jobs = [pool.submit(_train, config, runs=runs, device=device, progress=False) for config in configs]
         watched = [_Watched(config, runs, progress) for config in configs]
         unfinished = set(jobs)
         while unfinished:
@@ -44,10 +47,15 @@ def train_together(
         return [job.result() for job in jobs]
 
 
+def _train(config: Config, **options: Any) -> dict[str, Any]:
+    run = train_segmentation if isinstance(config, SegmentationConfig) else train
+    return run(config, **options)
+
+
 class _Watched:
     """A bar over the phases of one run, and the newest line of its metrics log beside it."""
 
-    def __init__(self, config: RunConfig, runs: str | Path, enabled: bool) -> None:
+    def __init__(self, config: Config, runs: str | Path, enabled: bool) -> None:
         self._directory, self._phases = RunDirectory.of(config, runs), config.phases
         title = f"{config.preset} {config.method} seed {config.seed}"
         self._bar = tqdm(total=config.phases, desc=title, unit="phase", disable=not enabled, mininterval=0)
@@ -57,7 +65,8 @@ class _Watched:
         if line is None:
             return
         finished = self._phases if self._directory.record is not None else line["phase"]
-        self._bar.set_postfix_str(describe_window(line["step"], line), refresh=False)
+        model = f"model {line['model']}, " if "model" in line else ""
+        self._bar.set_postfix_str(model + describe_window(line["step"], line), refresh=False)
         self._bar.update(finished - self._bar.n)
         self._bar.refresh()
 

@@ -1,18 +1,25 @@
-"""data_prep/camvid.py on small archives in the official layout, and on the real one where DMT_DATA has it."""
+"""data_prep/camvid.py on small archives in the official layout; where DMT_DATA has it, on the real one, with a run."""
 
+import dataclasses
+import json
 import os
 import subprocess
 import sys
 import tarfile
 from pathlib import Path
+from urllib.error import URLError
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from prep import FOLDER, load_script, refused
+from torchvision.models import resnet18
 
+from dmtlib.cli import main
 from dmtlib.data.masks import VOID
-from dmtlib.data.segmentation import load_prepared
+from dmtlib.data.segmentation import ROWS, load_prepared
+from dmtlib.presets import SEGMENTATION_PRESETS
 
 COUNTS = {"train": 3, "val": 1, "test": 2}
 ARCHIVE = Path(os.environ.get("DMT_DATA", "/nowhere"), "camvid.tar")
@@ -130,13 +137,22 @@ def test_an_archive_with_a_link_is_refused(script, source, tmp_path, capsys):
     assert "'train/a.png' is a link or a device" in told
 
 
-@pytest.mark.skipif(not ARCHIVE.is_file(), reason="DMT_DATA does not name a folder with camvid.tar")
-def test_the_real_archive_is_camvid(tmp_path):
-    run = subprocess.run(
-        [sys.executable, FOLDER / "camvid.py", "--out", tmp_path], capture_output=True, text=True, check=False
-    )
+# --- The real archive ---------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def camvid(tmp_path_factory) -> Path:
+    """A folder in which the script has made data/camvid of the real archive."""
+    if not ARCHIVE.is_file():
+        pytest.skip("DMT_DATA does not name a folder with camvid.tar")
+    folder = tmp_path_factory.mktemp("camvid")
+    run = subprocess.run([sys.executable, FOLDER / "camvid.py"], cwd=folder, capture_output=True, text=True)
     assert run.returncode == 0 and run.stderr == "", run.stderr
-    data = load_prepared("camvid", tmp_path / "camvid")
+    return folder
+
+
+def test_the_real_archive_is_camvid(camvid):
+    data = load_prepared("camvid", camvid / "data" / "camvid")
     pixels = np.zeros(256, dtype=np.int64)
     for images in data.parts.values():
         for i in range(len(images)):
@@ -144,3 +160,62 @@ def test_the_real_archive_is_camvid(tmp_path):
     # Counted once for all 701 images, by whoever made the archive; the last is void.
     published = [19155369, 29187991, 1195743, 35520717, 8098693, 13548782, 1306195, 1728599, 5623717, 774148, 648197]
     assert pixels[:11].tolist() == published and pixels[VOID] == 4344649 and pixels.sum() == 701 * 360 * 480
+
+
+@pytest.fixture
+def few(camvid, tmp_path, monkeypatch) -> None:
+    """The working directory has a few of CamVid's images, and what would take a core hours is replaced.
+
+    At a second an image, ResNet-50 would label 322 images ten times, and score 334 images twelve times. So: 12 images,
+    as large as they are; ResNet-18, which starts from a file in the layout of torchvision's ImageNet weights; crops of
+    64×80; one phase on pseudo labels.
+    """
+    counts = {"train": 8, "val": 2, "test": 2}
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "data" / "camvid").mkdir(parents=True)
+    for folder in ("images", "masks"):
+        os.symlink(camvid / "data" / "camvid" / folder, tmp_path / "data" / "camvid" / folder)
+    for part, count in counts.items():
+        names = (camvid / "data" / "camvid" / f"{part}.txt").read_text().splitlines()
+        (tmp_path / "data" / "camvid" / f"{part}.txt").write_text("\n".join(names[:: len(names) // count][:count]))
+    monkeypatch.setitem(ROWS, "camvid", dataclasses.replace(ROWS["camvid"], counts=counts))
+    torch.manual_seed(0)
+    torch.save(resnet18().state_dict(), tmp_path / "resnet18.pth")
+    replaced = dict(backbone="resnet18", initialisations=("imagenet:resnet18.pth",) * 2, crop=(64, 80), alphas=(0.5,))
+    monkeypatch.setitem(SEGMENTATION_PRESETS, "camvid-8", SEGMENTATION_PRESETS["camvid-8"] | replaced)
+
+
+def test_from_the_archive_to_a_record(few, capsys):
+    """Alg. 2 on real images: the script's folder, the preset, the command line, and a record of eleven classes."""
+    assert main(["train", "camvid-8", "--method", "dmt", "--budget", "0.02", "--device", "cpu"]) == 0
+    record = json.loads(Path("runs/camvid-8/dmt/seed-0/result.json").read_text())
+    assert list(record["class_iou"]) == list(ROWS["camvid"].classes) and len(record["class_iou"]) == 11
+    scored = [iou for iou in record["class_iou"].values() if iou is not None]
+    assert record["scored_on"] == "test" and record["mean_iou"] == pytest.approx(sum(scored) / len(scored), abs=1e-3)
+    assert 0 < record["mean_iou"] < 100
+    assert [model["labeled_by"] for model in record["phases"][1]["models"].values()] == [
+        "B of phase 0",
+        "A of phase 0",
+    ]
+    assert record["config"]["initialisations"] == ["imagenet:resnet18.pth"] * 2
+    assert f"mean IoU {record['mean_iou']:.2f}% on test" in capsys.readouterr().out
+
+
+def test_weights_that_are_not_there_are_told_in_one_line(few, capsys):
+    os.remove("resnet18.pth")
+    assert main(["train", "camvid-8", "--method", "baseline", "--budget", "0.02", "--device", "cpu"]) == 2
+    assert capsys.readouterr().err.splitlines()[-1].endswith("resnet18.pth: No such file or directory")
+
+
+def test_weights_that_cannot_be_downloaded_are_told_in_one_line(few, monkeypatch, capsys):
+    def no_network(*_, **__):
+        raise URLError("no network")
+
+    monkeypatch.setattr("torch.hub.download_url_to_file", no_network)
+    monkeypatch.setenv("TORCH_HOME", "cache")
+    row = SEGMENTATION_PRESETS["camvid-8"] | {"initialisations": ("imagenet", "imagenet")}
+    monkeypatch.setitem(SEGMENTATION_PRESETS, "camvid-8", row)
+    assert main(["train", "camvid-8", "--method", "baseline", "--budget", "0.02", "--device", "cpu"]) == 2
+    told = capsys.readouterr().err.splitlines()[-1]
+    assert "https://download.pytorch.org/models/resnet18" in told and "no network" in told
+    assert "cache/hub/checkpoints/resnet18-f37072fd.pth" in told

@@ -8,6 +8,7 @@ import torch
 from PIL import Image
 from torchvision import tv_tensors
 
+from dmtlib.data import segmentation
 from dmtlib.data.masks import VOID
 from dmtlib.data.segmentation import ROWS, Row, load_folder, load_prepared, load_segmentation
 
@@ -156,7 +157,7 @@ def test_folders_without_any_use_are_told(folder, tmp_path):
 
 
 def test_unknown_data_are_told():
-    with pytest.raises(ValueError, match="data must be scenes, voc, cityscapes, camvid or folder:PATH, got 'ade20k'"):
+    with pytest.raises(ValueError, match="data must be scenes, voc, .*, camvid-quarter or folder:PATH, got 'ade20k'"):
         load_segmentation("ade20k")
 
 
@@ -200,9 +201,10 @@ def test_incomplete_prepared_data_are_told(prepared, file, content, message):
 
 
 def test_who_lacks_the_data_is_told_what_brings_them(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    with pytest.raises(ValueError, match=r"data/camvid: no such folder; data_prep/camvid\.py makes it"):
-        load_segmentation("camvid")
+    monkeypatch.setattr(segmentation, "prepared_folder", lambda name: tmp_path / "data" / name)
+    for name in ("camvid", "camvid-quarter"):
+        with pytest.raises(ValueError, match=r"data/camvid: no such folder; data_prep/camvid\.py makes it"):
+            load_segmentation(name)
 
 
 def test_the_fingerprint_sees_names_labels_and_classes(folder):

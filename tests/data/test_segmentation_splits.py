@@ -60,6 +60,17 @@ def test_equal_names_in_any_order_give_equal_lists():
     assert split_names(NAMES, 8, 0).labeled != split_names(NAMES, 8, 1).labeled
 
 
+def test_images_without_a_mask_are_passed_over():
+    usual = split_names(NAMES, 50, 1)
+    bare = set(usual.labeled[::2]) | set(usual.unlabeled[:7])
+    made = split_names(NAMES, 50, 1, bare)
+    assert len(made.labeled) == len(usual.labeled) == 211 and not bare & set(made.labeled)
+    assert sorted(made.labeled + made.unlabeled) == NAMES
+    assert set(usual.labeled[1::2]) < set(made.labeled) < set(split_names(NAMES, 20, 1, bare).labeled)
+    with pytest.raises(ValueError, match=r"one in 2 of 4 images is 2, and only 1 have a mask"):
+        split_names(["a", "b", "c", "d"], 2, 0, {"a", "b", "c"})
+
+
 def test_the_global_generator_is_left_alone():
     random.seed(1)
     state = random.getstate()

@@ -5,9 +5,10 @@ Checkpoints are written every seventh step, so that a kill loses some steps that
 
 import itertools
 import os
-import signal
 import sys
 from pathlib import Path
+
+from dying import die, patch
 
 from dmtlib.presets import preset
 from dmtlib.training import curriculum, loop, runs, storage
@@ -15,14 +16,6 @@ from dmtlib.training import curriculum, loop, runs, storage
 point, folder = sys.argv[1], sys.argv[2]
 loop.CHECKPOINT_SECONDS, loop.CHECKPOINT_SHARE = 0.0, float("inf")
 calls = itertools.count()
-
-
-def die() -> None:
-    os.kill(os.getpid(), signal.SIGKILL)
-
-
-def patch(owner: object, name: str, wrap) -> None:
-    setattr(owner, name, wrap(getattr(owner, name)))
 
 
 def every_seventh(save):

@@ -1,4 +1,4 @@
-"""Alg. 2 on tiny scenes: every method, who labels for whom, and runs that are interrupted."""
+"""Alg. 2 on tiny scenes: every method, who labels for whom, its steps, its scores, and what is refused."""
 
 import copy
 import dataclasses
@@ -7,71 +7,24 @@ import json
 
 import pytest
 import torch
+from tiny_scenes import CLASSES, CONFIG, PARTS, metrics, scenes
 
-from dmtlib.data.classification import load_digits
-from dmtlib.data.scenes import generate_scenes
 from dmtlib.data.segmentation import SegmentationData
-from dmtlib.data.segmentation_images import StoredImages
 from dmtlib.method.dynamic_loss import dynamic_loss
 from dmtlib.method.rules import RULES
-from dmtlib.training import loop, mutual
+from dmtlib.training import best_on_val, mutual
 from dmtlib.training.mutual import train_segmentation
 from dmtlib.training.runs import RunDirectory, RunError
-from dmtlib.training.segmentation_config import METHODS, SegmentationConfig
+from dmtlib.training.segmentation_config import GOES_ON_FROM, METHODS
 from dmtlib.training.segmentation_evaluation import class_iou, confusion_matrix, mean_iou, predict_images
 from dmtlib.training.segmentation_phase import SegmentationTrainer, pixel_sums
 from dmtlib.training.segmentation_runs import phase_segmenter, split_of, stored_pixel_labels
 from dmtlib.training.statistics import STATISTICS
 
-CLASSES = ("background", "3", "8", "1", "7")
-PARTS = {"train": 18, "val": 5}
-TIMES = {"seconds", "images_per_second"}
-CONFIG = SegmentationConfig(
-    preset="tiny",
-    method="dmt",
-    seed=0,
-    budget=1.0,
-    data="scenes",
-    labeled_ratio=3,
-    backbone="narrow",
-    rates=(1, 2),
-    initialisations=("random", "random"),
-    difference_maximized=False,
-    crop=(32, 40),
-    batch_size=4,
-    labeled_per_batch=1,
-    learning_rate=0.01,
-    supervised_learning_rate=0.02,
-    gamma1=5.0,
-    gamma2=3.0,
-    phase_steps=3,
-    phase_epochs=None,
-    online_steps=3,
-    online_epochs=None,
-    baseline_steps=4,
-    baseline_epochs=None,
-    oracle_steps=4,
-    oracle_epochs=None,
-    precision="fp32",
-    log_every=1,
-)
-
-
-def scenes(parts: dict[str, int]) -> SegmentationData:
-    digits = load_digits()
-    images = {
-        part: StoredImages(
-            [f"{part}-{i:02d}" for i in range(n)],
-            *generate_scenes(n, digits.train_images[:, 0], digits.train_labels, seed),
-        )
-        for seed, (part, n) in enumerate(parts.items())
-    }
-    return SegmentationData("tiny", CLASSES, images)
-
 
 @pytest.fixture(scope="module")
 def data() -> SegmentationData:
-    return scenes(PARTS)
+    return scenes()
 
 
 @pytest.fixture
@@ -84,10 +37,6 @@ def tiny(tmp_path, data):
         return RunDirectory.of(config, tmp_path), record
 
     return run
-
-
-def metrics(run: RunDirectory) -> list[dict]:
-    return [json.loads(line) for line in (run.path / "metrics.jsonl").read_text().splitlines()]
 
 
 # --- Every method is a row of one table ---------------------------------------------------------------------------
@@ -203,7 +152,7 @@ def test_a_phase_keeps_its_share_of_each_class(tiny):
 
 
 def _predictions(run, phase, names):
-    images = scenes(PARTS).parts["train"]
+    images = scenes().parts["train"]
     return predict_images(phase_segmenter(run, phase), images, [images.names.index(name) for name in names])
 
 
@@ -241,6 +190,21 @@ def test_the_oracle_learns_all_labels_and_the_baseline_the_labeled_ones(monkeypa
     assert len(made[1].task.batches.labeled) == 6
 
 
+def test_images_without_masks_are_never_labeled(monkeypatch, tiny, data):
+    """Not by a ratio, and not for the oracle; the methods that label for themselves take them all."""
+    names = data.parts["train"].names
+    bare = frozenset(split_of(CONFIG, data).labeled[:2]) | {split_of(CONFIG, data).unlabeled[0]}
+    monkeypatch.setattr(data.parts["train"], "without_mask", bare, raising=False)
+    made = started_with(monkeypatch)
+    run, _ = tiny("dst", alphas=(1.0,))
+    tiny("oracle")
+    assert len(run.split["labeled"]) == 6 and not bare & set(run.split["labeled"])
+    first, later, oracle = (trainer.task.batches for trainer in made)
+    assert not bare & {names[i] for i in first.labeled + later.labeled}
+    assert bare < {names[i] for i in later.unlabeled}
+    assert {names[i] for i in oracle.labeled} == set(names) - bare
+
+
 def test_two_initialisations_differ(monkeypatch, tiny):
     first = []
     initialise = mutual.initialise
@@ -257,6 +221,51 @@ def test_a_phase_goes_on_from_its_own_model(monkeypatch, tiny):
     for name in "AB":
         weights = [dict(phase_segmenter(run, phase, name).named_parameters()) for phase in (0, 2)]
         assert all(torch.equal(weights[0][key], weights[1][key]) for key in weights[0])
+
+
+def test_the_authors_leak_takes_what_is_best_on_val(monkeypatch, tiny, data):
+    """The best weights end the phase: they are scored, they label for the other model, and they go on."""
+    monkeypatch.setattr(best_on_val, "LOOK_STEPS", 4)
+    seen, given = [], itertools.cycle([10.0, 30.0, 30.0, 20.0])  # after 4, 8, 12 and 14 steps
+    measured, confusion = best_on_val.confusion_matrix, []
+
+    def look(model, *arguments):
+        seen.append(copy.deepcopy(model.state_dict()))
+        confusion.append(measured(model, *arguments))
+        return confusion[-1]
+
+    monkeypatch.setattr(best_on_val, "confusion_matrix", look)
+    monkeypatch.setattr(best_on_val, "mean_iou", lambda matrix: next(given) if matrix is confusion[-1] else 0)
+    run, record = tiny("dmt", goes_on_from="best-on-val", phase_steps=14, baseline_steps=14, alphas=(1.0, 1.0))
+    assert len(seen) == 3 * 2 * 4
+    for n, (phase, name) in enumerate(itertools.product(range(3), "AB")):
+        best = seen[4 * n + 1]
+        ended = phase_segmenter(run, phase, name).state_dict()
+        assert all(torch.equal(best[key], ended[key]) for key in best), f"{name} of phase {phase}"
+        assert any(not torch.equal(seen[4 * n + 3][key], ended[key]) for key in best)  # the last ones are others
+        model = record["phases"][phase]["models"][name]
+        assert model["best_step"] == 8
+        assert model["val_mean_iou"] == mean_iou(confusion_matrix(phase_segmenter(run, phase, name), data, "val"))
+    indices = [data.parts["train"].names.index(name) for name in split_of(CONFIG, data).unlabeled]
+    predicted = predict_images(phase_segmenter(run, 1, "B"), data.parts["train"], indices)
+    labels = stored_pixel_labels(run, 2, "A")
+    assert all(torch.equal(labels[i][0], p.argmax(0).to(torch.uint8)) for i, p in enumerate(predicted))
+
+
+def test_the_authors_leak_goes_on_from_the_best(monkeypatch, tiny):
+    """With a learning rate of 0 after phase 0, the later phases have its best weights, not its last."""
+    monkeypatch.setattr(best_on_val, "LOOK_STEPS", 2)
+    run, _ = tiny("dst", goes_on_from="best-on-val", learning_rate=0.0, baseline_steps=8, alphas=(1.0,))
+    first, later = (dict(phase_segmenter(run, phase).named_parameters()) for phase in (0, 1))
+    assert all(torch.equal(first[key], later[key]) for key in first)
+    assert "best_step" not in tiny("dst", seed=1, alphas=(1.0,))[1]["phases"][0]["models"]["A"]
+
+
+def test_looking_at_val_changes_no_step(monkeypatch, tiny):
+    monkeypatch.setattr(best_on_val, "LOOK_STEPS", 2)
+    ways = {way: tiny("baseline", preset=way, goes_on_from=way, baseline_steps=6)[0] for way in GOES_ON_FROM}
+    losses = [[line["loss"] for line in metrics(run)] for run in ways.values()]
+    assert len(losses[0]) == 6 and losses[0] == losses[1]
 
 
 # --- Steps --------------------------------------------------------------------------------------------------------
@@ -343,115 +352,6 @@ def test_no_step_waits_for_the_device(method, monkeypatch, tmp_path, data):
     assert next(steps) >= 7
 
 
-# --- Interrupted runs ---------------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def uninterrupted(tmp_path_factory, data) -> RunDirectory:
-    torch.set_num_threads(1)
-    folder = tmp_path_factory.mktemp("uninterrupted")
-    config = dataclasses.replace(CONFIG, alphas=(0.4, 1.0))
-    train_segmentation(config, runs=folder, device="cpu", progress=False, data=data)
-    return RunDirectory.of(config, folder)
-
-
-class Killed(BaseException):
-    pass
-
-
-def assert_same_bits(run: RunDirectory, other: RunDirectory) -> None:
-    assert metrics(run) == metrics(other)
-    for phase, name in itertools.product(range(3), "AB"):
-        ours, theirs = (phase_segmenter(r, phase, name).state_dict() for r in (run, other))
-        assert all(torch.equal(ours[key], theirs[key]) for key in ours), f"{name} of phase {phase}"
-        if phase:
-            ours, theirs = (stored_pixel_labels(r, phase, name) for r in (run, other))
-            assert all(
-                torch.equal(a, b) for i in range(12) for a, b in zip(ours.codes(i), theirs.codes(i), strict=True)
-            )
-    ours, theirs = ({k: v for k, v in r.record.items() if k not in TIMES} for r in (run, other))
-    assert ours == theirs
-
-
-@pytest.mark.parametrize("labelers", ["previous", "newest"])
-@pytest.mark.parametrize("every", [2, 5])
-def test_a_run_killed_again_and_again_ends_with_the_same_bits(every, labelers, monkeypatch, tmp_path, data):
-    """Checkpoints after each step; every few of them the run dies, before writing the next or after."""
-    monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", 0.0)
-    monkeypatch.setattr(loop, "CHECKPOINT_SHARE", float("inf"))
-    config = dataclasses.replace(CONFIG, alphas=(0.4, 1.0), labelers=labelers)
-    train_segmentation(config, runs=tmp_path / "whole", device="cpu", progress=False, data=data)
-    save = RunDirectory.save_checkpoint
-
-    def save_and_die(self, state):
-        if next(saves) < every:
-            save(self, state)
-            return
-        if life % 2:
-            save(self, state)
-        raise Killed
-
-    monkeypatch.setattr(RunDirectory, "save_checkpoint", save_and_die)
-    for life in itertools.count():
-        saves = itertools.count(1)
-        try:
-            train_segmentation(config, runs=tmp_path / "killed", device="cpu", progress=False, data=data)
-            break
-        except Killed:
-            assert life < 30
-    assert life >= 3
-    assert_same_bits(RunDirectory.of(config, tmp_path / "killed"), RunDirectory.of(config, tmp_path / "whole"))
-
-
-@pytest.mark.parametrize("point", ["after labeling", "after a phase", "before the record"])
-def test_a_run_killed_elsewhere_ends_with_the_same_bits(point, uninterrupted, monkeypatch, tmp_path, data):
-    config = dataclasses.replace(CONFIG, alphas=(0.4, 1.0))
-
-    def die(*_, **__):
-        raise Killed
-
-    with monkeypatch.context() as patch:
-        if point == "after labeling":
-            write, calls = mutual.write_pixel_labels, itertools.count()
-
-            def write_and_die(*arguments):
-                written = write(*arguments)
-                return written if next(calls) < 2 else die()
-
-            patch.setattr(mutual, "write_pixel_labels", write_and_die)
-        elif point == "after a phase":
-            patch.setattr(RunDirectory, "drop_checkpoint", die)  # the phase is written, its checkpoint still there
-        else:
-            patch.setattr(RunDirectory, "finish", die)
-        with pytest.raises(Killed):
-            train_segmentation(config, runs=tmp_path, device="cpu", progress=False, data=data)
-    assert RunDirectory.of(config, tmp_path).record is None
-    train_segmentation(config, runs=tmp_path, device="cpu", progress=False, data=data)
-    assert_same_bits(RunDirectory.of(config, tmp_path), uninterrupted)
-
-
-def test_damaged_labels_are_made_again(uninterrupted, monkeypatch, tmp_path, data):
-    config = dataclasses.replace(CONFIG, alphas=(0.4, 1.0))
-
-    def damage_and_die(self, record):
-        file = self.path / "pseudo-labels-2-B" / "labels.npy"
-        file.write_bytes(file.read_bytes()[:-1])
-        (self.path / "phase-2.pt").unlink()
-        raise Killed
-
-    with monkeypatch.context() as patch, pytest.raises(Killed):
-        patch.setattr(RunDirectory, "finish", damage_and_die)
-        train_segmentation(config, runs=tmp_path, device="cpu", progress=False, data=data)
-    with pytest.warns(UserWarning, match=r"labels\.npy: missing or damaged.*; they are made again"):
-        train_segmentation(config, runs=tmp_path, device="cpu", progress=False, data=data)
-    assert_same_bits(RunDirectory.of(config, tmp_path), uninterrupted)
-
-
-def test_files_need_no_trust(uninterrupted):
-    files = list(uninterrupted.path.glob("*.pt"))
-    assert len(files) == 3 and all(torch.load(file, weights_only=True) for file in files)
-
-
 # --- Scores -------------------------------------------------------------------------------------------------------
 
 
@@ -504,6 +404,7 @@ def test_the_better_model_is_chosen_on_val_and_scored_on_test(tiny, monkeypatch)
         (dict(seed=1000), r"seed must lie in 0…999, got 1000"),
         (dict(budget=0), r"budget must lie in \(0, 10\], got 0"),
         (dict(labelers="oldest"), "labelers must be one of previous, newest, got 'oldest'"),
+        (dict(goes_on_from="best"), "goes_on_from must be one of last, best-on-val, got 'best'"),
         (dict(labeled_per_batch=4), r"labeled_per_batch must lie in 1…3, got 4"),
         (dict(initialisations=("random", "jft")), "initialisation must be one of random, .*, got 'jft'"),
     ],

@@ -95,7 +95,7 @@ def test_fp32_is_fp32_everywhere():
     ("arguments", "word"),
     [
         (("mnist", "dmt"), "preset must be one of digits-40, cifar10-small, cifar10-4000"),
-        (("digits-40", "sgd"), "method must be one of baseline, online-st, dmt"),
+        (("digits-40", "sgd"), "method must be one of baseline, online-st, cbst"),
         (("digits-40", "dmt", -1), "seed must lie in"),
         (("digits-40", "dmt", 0, 0.0), "budget must lie in"),
         (("digits-40", "dmt", 0, math.nan), "budget must lie in"),

@@ -1,7 +1,10 @@
 """Runs side by side end as runs alone do."""
 
+import dataclasses
+
 from dmtlib.presets import preset
 from dmtlib.training.curriculum import train
+from dmtlib.training.mutual import train_segmentation
 from dmtlib.training.together import train_together
 
 
@@ -15,3 +18,13 @@ def test_runs_side_by_side_are_the_runs_alone(tmp_path, capsys):
     assert together[0]["phases"][0]["test_accuracy"] == together[1]["test_accuracy"]
     for config, record in zip(configs, together, strict=True):
         assert train(config, runs=tmp_path, device="cpu", progress=False) == record  # finished: read, not repeated
+
+
+def test_runs_on_pixels_stand_beside_runs_on_images(tmp_path, capsys):
+    pixels = dataclasses.replace(preset("scenes", "dmt", budget=0.001), alphas=(0.5,))
+    configs = [pixels, preset("digits-40", "baseline", budget=0.005)]
+    segmentation, classification = train_together(configs, runs=tmp_path, device="cpu")
+    assert "mean_iou" in segmentation and "test_accuracy" in classification
+    bars = capsys.readouterr().err
+    assert "scenes dmt seed 0: 100%" in bars and "model B, step" in bars
+    assert train_segmentation(configs[0], runs=tmp_path, device="cpu", progress=False) == segmentation
