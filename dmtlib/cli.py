@@ -1,4 +1,4 @@
-"""The command line: ``python -m dmtlib train | presets | table``.
+"""The command line: ``python -m dmtlib train | predict | reproduce | presets | table``.
 
 Whatever is wrong with a command is told in one line on standard error, with exit code 2 and no traceback.
 """
@@ -18,6 +18,8 @@ app = typer.Typer(
     add_completion=False, help="Dynamic Mutual Training: train, compare, reproduce.", rich_markup_mode=None
 )
 
+INTERRUPTED = 130  # the exit code that shells know
+
 
 @app.command()
 def train(
@@ -33,8 +35,12 @@ def train(
     seed: Annotated[int, typer.Option(help="Seed of the labeled subset and of everything random.")] = 0,
     budget: Annotated[float, typer.Option(help="Share of the full training length, in (0, 10].")] = 1.0,
     data: Annotated[
-        str | None, typer.Option(help="Other data: cifar10, cifar10-jpeg, packed:PATH or folder:PATH.")
+        str | None,
+        typer.Option(help="Other data: cifar10, cifar10-jpeg, packed:PATH, folder:PATH or folder@SIDE:PATH."),
     ] = None,
+    all_labels: Annotated[
+        bool, typer.Option("--all-labels", help="Learn every label that the data have, not a drawn subset of them.")
+    ] = False,
     runs: Annotated[Path, typer.Option(help="Folder of run directories.")] = Path("runs"),
     device: Annotated[str, typer.Option(help="auto, cuda, mps or cpu.")] = "auto",
     results: Annotated[Path | None, typer.Option(help="Also copy the record to this folder of records.")] = None,
@@ -46,7 +52,7 @@ def train(
     from .evidence.records import find_record, record_path, write_record
     from .training.runs import RunDirectory
 
-    config = preset(name, method, seed, budget, data, variant)
+    config = preset(name, method, seed, budget, data, variant, all_labels)
     if skip_recorded and results is None:
         raise ValueError("--skip-recorded needs --results, the folder of records to look in")
     recorded = None if results is None else find_record(results, config)
@@ -72,6 +78,54 @@ def train(
         f"{config.preset} {method} seed {seed}{' was finished before' if finished_before else ''}: "
         f"{score}, record {file}"
     )
+
+
+@app.command()
+def predict(
+    run: Annotated[
+        Path, typer.Argument(metavar="RUN", help="Directory of a finished run: runs/PRESET/METHOD/seed-N.")
+    ],
+    images: Annotated[Path, typer.Argument(metavar="IMAGES", help="Folder of PNG and JPEG images, or one image.")],
+    out: Annotated[Path, typer.Option(help="CSV file for a run on images; a new folder of masks for one on pixels.")],
+    device: Annotated[str, typer.Option(help="auto, cuda, mps or cpu.")] = "auto",
+) -> None:
+    """Ask a finished run about images: a class and a confidence for each, or a mask."""
+    from .prediction import predict_folder
+
+    count = predict_folder(run, images, out, device=device)
+    print(f"{count:,} image{'s' * (count != 1)} predicted: {out}")
+
+
+@app.command()
+def reproduce(
+    tables: Annotated[list[str], typer.Argument(metavar="TABLE…", help="table-2, …, digits; a wrong name lists all.")],
+    seeds: Annotated[str | None, typer.Option(help="Such as 0,1; default: each table's own.")] = None,
+    budget: Annotated[float, typer.Option(help="Share of the full training length, in (0, 10].")] = 1.0,
+    data: Annotated[str | None, typer.Option(help="Other data, as for train.")] = None,
+    variant: Annotated[str, typer.Option(help=f"{' or '.join(VARIANTS)}, as for train.")] = "paper",
+    jobs: Annotated[int | None, typer.Option(help="Runs at a time; default: one a GPU, or one.")] = None,
+    runs: Annotated[Path, typer.Option(help="Folder of run directories.")] = Path("runs"),
+    device: Annotated[str, typer.Option(help="auto, cuda, mps or cpu.")] = "auto",
+    results: Annotated[Path, typer.Option(help="Folder of records.")] = Path("results"),
+    tidy: Annotated[bool, typer.Option("--tidy", help="Delete a run's directory once it is recorded.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only list what is to be done.")] = False,
+) -> None:
+    """Train every run of some tables that has no record yet, several at a time, and keep their records."""
+    from .evidence.launch import launch, train_command
+    from .evidence.reproduction import missing_runs, runs_of
+
+    if seeds is not None and not all(part.strip().isdecimal() for part in seeds.split(",")):
+        raise ValueError(f"seeds must be whole numbers with commas between them, got {seeds!r}")
+    chosen = None if seeds is None else [int(part) for part in seeds.split(",")]
+    wanted = runs_of(tables, seeds=chosen, budget=budget, data=data, variant=variant)
+    missing = missing_runs(wanted, results)
+    print(f"{len(wanted) - len(missing)} of {len(wanted)} runs are recorded in {results}", flush=True)
+    if dry_run:
+        for config in missing:
+            print("python", *train_command(config, device=device, runs=runs, results=results))
+    elif failed := launch(missing, jobs=jobs, device=device, runs=runs, results=results, tidy=tidy):
+        print(f"{failed} of {len(missing)} runs failed; the same command tries them again", file=sys.stderr)
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -120,12 +174,15 @@ def main(arguments: list[str] | None = None) -> int:
 
     warnings.showwarning = lambda message, *_, **__: print(f"warning: {message}", file=sys.stderr)
     try:
-        return app(arguments, standalone_mode=False) or 0
+        code = app(arguments, standalone_mode=False) or 0
+        if code == INTERRUPTED:  # newer typers answer Ctrl-C themselves, with this code and no word
+            raise KeyboardInterrupt
+        return code
     except (RunError, ValueError) as error:
         return _refuse(str(error))
     except (KeyboardInterrupt, typer.Abort):
         print("stopped; the same command goes on from here", file=sys.stderr)
-        return 130
+        return INTERRUPTED
     except Exception as error:  # a wrong option or command: click's classes, which newer typers carry inside
         if not hasattr(error, "format_message"):
             raise

@@ -4,29 +4,30 @@
 #
 #     reproduce/cifar10.sh                              the lot
 #     BUDGET=0.1 SEEDS=1 reproduce/cifar10.sh           a first look
-#     JOBS=3 reproduce/cifar10.sh                       three runs side by side on the accelerator
+#     JOBS=3 reproduce/cifar10.sh                       three runs side by side; without it, one a GPU
 #
+# The runs alone, and those of any other table, are one command: `python -m dmtlib reproduce table-2` (chapter 13).
 # Each record is written to RESULTS as soon as its run ends. Kill the script whenever you like: started again, it skips
 # what RESULTS holds and goes on in the middle of the rest. A failure stops nothing else; the exit code is then 1.
 #
-# Cost, in training images: a first look 51 million, all seeds at a tenth 153 million, all seeds at full length 1,534
-# million. At 60,000 images/s, the goal on one H200 and not yet measured: 14 minutes, 43 minutes, 7.1 hours. A run
-# leaves about 40 MB in RUNS, which may go once it is recorded; the packed data take 176 MiB.
+# Cost, in training images: a first look 51 million, three seeds at a tenth 153 million, three at full length 1,534
+# million, all five 2,557. At 60,000 images/s, the goal on one H200 and not yet measured: 14 minutes, 43 minutes, 7.1
+# hours, 11.8 hours. A run leaves about 40 MB in RUNS, which may go once it is recorded; the packed data take 176 MiB.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.." # relative paths below are the repository's
 
 BUDGET="${BUDGET:-0.1 1}" #                             shares of the full length
-SEEDS="${SEEDS:-1 2 3}"
-PRESETS="${PRESETS:-cifar10-4000 cifar10-1000}" #       cifar10-4000-authors is the authors' variant
-METHODS="${METHODS:-baseline cl dmt oracle}" #          there are dmt-naive and dmt-flip, too
-JOBS="${JOBS:-1}" #                                     runs at the same time
+SEEDS="${SEEDS:-1,2,3}" #                               the paper has five: 1,2,3,4,5
+TABLES="${TABLES:-table-2 table-3}" #                   as `python -m dmtlib reproduce`
+JOBS="${JOBS:-}" #                                      runs at the same time; empty: one a GPU
 DATA="${DATA:-}" #                                      as --data; empty: CIFAR-10, packed now if it isn't yet
-export DEVICE="${DEVICE:-cuda}" #                       cpu skips benchmarks and gpu tests
-export RUNS="${RUNS:-runs}"
-export RESULTS="${RESULTS:-results}"
-export PYTHON="${PYTHON:-$([ -x .venv/bin/python ] && echo .venv/bin/python || echo python3)}"
+DEVICE="${DEVICE:-cuda}" #                              cpu skips benchmarks and gpu tests
+RUNS="${RUNS:-runs}"
+RESULTS="${RESULTS:-results}"
+PYTHON="${PYTHON:-$([ -x .venv/bin/python ] && echo .venv/bin/python || echo python3)}"
 export PYTHONPATH="$PWD${PYTHONPATH:+:$PYTHONPATH}"
 
+SEEDS="${SEEDS// /,}"
 failed=0
 
 packed() { # the name of the data set that is there, the original before the JPEG copy
@@ -44,21 +45,10 @@ benchmark() { # NAME: its last line, which is JSON, becomes a record
         tail -n 1 "$log" >"$record.tmp" && mv "$record.tmp" "$record"
 }
 
-train() { # PRESET METHOD SEED BUDGET
-    local runs="$RUNS/budget-$4" log="$RUNS/budget-$4/$1-$2-seed-$3.log"
-    mkdir -p "$runs"
-    "$PYTHON" -m dmtlib train "$1" --method "$2" --seed "$3" --budget "$4" --data "$DATA" --device "$DEVICE" \
-        --runs "$runs" --results "$RESULTS" --skip-recorded 2>"$log" && return
-    echo "failed: $1 $2 seed $3 budget $4: $(tail -n 1 "$log") ($log)" >&2
-    return 1 # a code that lets xargs go on with the others
-}
-export -f train
-
 if [ -z "$DATA" ]; then
     [ -n "$(packed)" ] || "$PYTHON" data_prep/cifar10.py
     DATA="$(packed)"
 fi
-export DATA
 
 if [ "$DEVICE" != cpu ]; then
     for name in augmentation classification_step; do benchmark "$name" || failed=1; done
@@ -66,13 +56,8 @@ if [ "$DEVICE" != cpu ]; then
 fi
 
 for budget in $BUDGET; do
-    for seed in $SEEDS; do
-        for preset in $PRESETS; do
-            for method in $METHODS; do
-                echo "$preset $method $seed $budget"
-            done
-        done
-    done
-done | xargs -P "$JOBS" -L 1 bash -c 'train "$@"' train || failed=1
+    "$PYTHON" -m dmtlib reproduce $TABLES --budget "$budget" --seeds "$SEEDS" --data "$DATA" --device "$DEVICE" \
+        --runs "$RUNS" --results "$RESULTS" ${JOBS:+--jobs "$JOBS"} || failed=1
+done
 
 exit "$failed"

@@ -20,8 +20,9 @@ from ..presets import preset
 from ..training.config import RunConfig
 from ..training.evaluation import predict
 from ..training.phase import PhaseTask, PhaseTrainer, start_phase
-from .cifar_tables import PRESETS, recorded_settings
+from .cifar_tables import PRESETS
 from .recorded import NOT_RUN, cell
+from .settings import recorded_settings
 from .toy import one_thread
 
 

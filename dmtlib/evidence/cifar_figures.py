@@ -10,12 +10,13 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from .cifar_tables import PRESETS, recorded_settings
+from .cifar_tables import PRESETS
 from .curriculum_figures import METHOD_COLOURS
 from .figures import COLOURS, WIDTH
 from .places import paper_number
 from .recorded import NAMES, NOT_RUN, ByMethod
 from .records import load_records
+from .settings import recorded_settings
 
 PRINTED = "#5F6570"  # numbers beside a grey mark: the paper's
 

@@ -6,18 +6,17 @@ says its setting: variant, budget and data. Records of different settings are ne
 
 from __future__ import annotations
 
-import itertools
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pandas as pd
 
-from ..method.pseudo_labels import count_selected
 from ..presets import preset
 from ..training.config import RunConfig
+from .costs import steps_of_a_run
 from .places import paper_number, printed_numbers
-from .recorded import NAMES, NOT_RUN, ByMethod, cell
-from .records import load_records, paired_differences
+from .recorded import NAMES, NOT_RUN, cell
+from .settings import HERE, PAPER, PAPER_GAP, measured, measured_difference, recorded_settings
 
 PRESETS = {4000: "cifar10-4000", 1000: "cifar10-1000"}
 """By number of labels."""
@@ -25,10 +24,6 @@ METHODS_OF_TABLE_2 = {"Baseline": "baseline", "CL": "cl", "DMT": "dmt"}
 METHODS = ("baseline", "cl", "dmt", "dmt-naive", "dmt-flip", "oracle")
 """Alg. 1 and its supervised ends. The ablations with a single model are made on digits and scenes (chapter 11)."""
 METHODS_OF_TABLE_3 = ("Baseline", "MT", "DCT", "DS", "MixMatch", "DAG", "CL", "Ours (DMT)")
-PAPER, PAPER_GAP, HERE, HERE_GAP = "paper (%)", "paper − its Oracle", "here (%)", "here − our Oracle"
-SETTING = "budget, pixels"
-PIXELS = {"cifar10": "original", "cifar10-jpeg": "JPEG"}
-TRAINING_IMAGES = 50_000
 GOAL = 60_000
 """Images/s that benchmarks/classification_step.py wants of a whole DMT step on an H200: a goal, no measurement."""
 
@@ -39,10 +34,10 @@ def table_2(results: Path) -> pd.DataFrame:
     for labels, row in PRESETS.items():
         for name, method in METHODS_OF_TABLE_2.items():
             head = {"labels": labels, "method": name} | _printed(paper_number("Table 2", f"{labels} labels", name))
-            rows += [head | measured for measured in _measured(results, row, method)]
+            rows += [head | ours for ours in _measured(results, row, method)]
         gain = cell([paper_number("Table 2", f"{labels} labels", "DMT over CL")], sign=True)
         head = {"labels": labels, "method": "DMT − CL", PAPER: gain, PAPER_GAP: ""}
-        rows += [head | measured for measured in _measured_difference(results, row, "dmt", "cl")]
+        rows += [head | ours for ours in measured_difference(recorded_settings(results, row), "dmt", "cl")]
     return pd.DataFrame(rows).set_index(["labels", "method"])
 
 
@@ -54,9 +49,9 @@ def table_3(results: Path) -> pd.DataFrame:
         method = METHODS_OF_TABLE_2.get(name.removeprefix("Ours (").removesuffix(")"))
         head = {"method": name, "network": paper_number("Table 3", "network", name)}
         head |= _printed(paper_number("Table 3", "accuracy", name), gap=method is not None)
-        rows += [head | measured for measured in _measured(results, row, method)]
+        rows += [head | ours for ours in _measured(results, row, method)]
     head = {"method": "Oracle", "network": "", PAPER: f"{_paper_oracle():.2f}", PAPER_GAP: ""}
-    rows += [head | measured for measured in _measured(results, row, "oracle")]
+    rows += [head | ours for ours in _measured(results, row, "oracle")]
     return pd.DataFrame(rows).set_index("method")
 
 
@@ -97,7 +92,7 @@ def cifar10_table(results: Path) -> pd.DataFrame:
                 head |= _printed(paper_number("Table 2", f"{labels} labels", printed[method]))
             if (labels, method) == (4000, "oracle"):
                 head[PAPER] = f"{_paper_oracle():.2f}"
-            rows += [head | measured for measured in _measured(results, row, method)]
+            rows += [head | ours for ours in _measured(results, row, method)]
     return pd.DataFrame(rows).set_index(["labels", "method"])
 
 
@@ -129,37 +124,7 @@ def cost_table(results: Path) -> pd.DataFrame:
 
 def images_of_a_run(config: RunConfig) -> int:
     """Training images that a whole run on CIFAR-10 passes over, pseudo-labeled and labeled ones in all phases."""
-    unlabeled = TRAINING_IMAGES - config.validation - config.num_labels
-    supervised = config.num_labels + (unlabeled if config.method == "oracle" else 0)
-    sizes = [supervised] + [count_selected(alpha, unlabeled) for alpha in config.alphas[: config.phases - 1]]
-    return config.batch_size * sum(config.steps(phase, size) for phase, size in enumerate(sizes))
-
-
-class Setting(NamedTuple):
-    """What records must share to be averaged."""
-
-    variant: str
-    budget: float
-    data: str
-
-    def __str__(self) -> str:
-        """Short: the share of the full training and the pixels, and the variant where it isn't the paper's."""
-        variant = "" if self.variant == "paper" else f", {self.variant}’"
-        return f"{self.budget:g}, {PIXELS.get(self.data, self.data)}{variant}"
-
-
-def recorded_settings(results: Path, row: str) -> dict[Setting, ByMethod]:
-    """All records of a preset, of each variant and budget, by setting: the paper's variant and long runs first."""
-    found: dict[Setting, ByMethod] = {}
-    for variant, name in (("paper", row), ("authors", f"{row}-authors")):
-        shorter = f"{name}-budget-"
-        budgets = [float(folder.name.removeprefix(shorter)) for folder in Path(results).glob(f"{shorter}*")]
-        for budget, method in itertools.product([1.0, *budgets], METHODS):
-            for record in load_records(results, name, method, budget):
-                setting = Setting(variant, budget, record["config"]["data"])
-                found.setdefault(setting, {m: [] for m in METHODS})[method].append(record)
-    order = sorted(found, key=lambda s: (s.variant != "paper", -s.budget, s.data))
-    return {setting: found[setting] for setting in order}
+    return config.batch_size * sum(map(sum, steps_of_a_run(config)))
 
 
 def _paper_oracle() -> float:
@@ -172,28 +137,5 @@ def _printed(number: float, gap: bool = True) -> dict[str, str]:
 
 
 def _measured(results: Path, row: str, method: str | None) -> list[dict[str, Any]]:
-    """Our columns, once for each setting that has records; the gap to our Oracle is taken seed by seed.
-
-    The Oracle learns all labels, so the one under 4,000 labels serves both numbers of labels.
-    """
-    oracles = recorded_settings(results, PRESETS[4000])
-    rows = []
-    for setting, group in recorded_settings(results, row).items():
-        records = group.get(method, [])
-        oracle = oracles[setting]["oracle"] if setting in oracles else []
-        gap = "" if method == "oracle" else cell(paired_differences(records, oracle), sign=True)
-        if records:
-            accuracy = cell([r["test_accuracy"] for r in records])
-            rows.append({HERE: accuracy, HERE_GAP: gap, "n": len(records), SETTING: str(setting)})
-    return rows or [{HERE: NOT_RUN, HERE_GAP: NOT_RUN, "n": 0, SETTING: ""}]
-
-
-def _measured_difference(results: Path, row: str, first: str, second: str) -> list[dict[str, Any]]:
-    """The same for one method minus another, on the seeds that both have."""
-    rows = []
-    for setting, group in recorded_settings(results, row).items():
-        differences = paired_differences(group[first], group[second])
-        if differences:
-            difference = cell(differences, sign=True)
-            rows.append({HERE: difference, HERE_GAP: "", "n": len(differences), SETTING: str(setting)})
-    return rows or [{HERE: NOT_RUN, HERE_GAP: "", "n": 0, SETTING: ""}]
+    """Our columns. The Oracle learns all labels, so the one under 4,000 labels serves both numbers of labels."""
+    return measured(recorded_settings(results, row), method, recorded_settings(results, PRESETS[4000]))

@@ -13,17 +13,21 @@ from matplotlib.ticker import MaxNLocator, NullLocator
 
 from .figures import COLOURS, WIDTH
 from .recorded import NAMES, ByMethod, signed
-from .records import Spread, paired_differences
+from .records import Spread, paired_differences, score
 
 METHOD_COLOURS = {
     "baseline": COLOURS["quiet"],
+    "online-st": "#56B4E9",
+    "cbst": "#CC79A7",
     "cl": "#CC79A7",
+    "dst": "#0B8FA8",
     "dmt": COLOURS["ink"],
     "dmt-naive": "#56B4E9",
     "dmt-flip": "#56B4E9",
     "oracle": COLOURS["quiet"],
 }
-"""Methods have colours of their own: blue, orange, green and vermillion mean labels."""
+"""Methods have colours of their own: blue, orange, green and vermillion mean labels. CL and CBST share a rule, and a
+colour; the other ablations of DMT have one, too."""
 
 
 def phases_table(record: dict[str, Any]) -> pd.DataFrame:
@@ -81,21 +85,21 @@ def weights(record: dict[str, Any]) -> Figure:
     return figure
 
 
-def by_method(records: ByMethod, methods: Sequence[str]) -> Figure:
-    """Test accuracy, one dot a seed, and mean ± standard deviation."""
+def by_method(records: ByMethod, methods: Sequence[str], measure: str = "test accuracy") -> Figure:
+    """The score, one dot a seed, and mean ± standard deviation; ``measure`` is what the axis calls it."""
     figure, ax = plt.subplots(figsize=(WIDTH, 0.62 * len(methods) + 1.3))
     for row, method in enumerate(methods):
-        values = [record["test_accuracy"] for record in records[method]]
+        values = [score(record) for record in records[method]]
         _dots(ax, row, values, METHOD_COLOURS[method])
         spread = Spread.of(values)
         text = "not run" if spread is None else f"{spread.mean:.1f}"
         ax.text(1.02, row, text, transform=ax.get_yaxis_transform(), va="center", weight="bold")
     _rows(ax, [NAMES[method] for method in methods], any(records[method] for method in methods))
-    ax.set_xlabel("test accuracy (%)")
+    ax.set_xlabel(f"{measure} (%)")
     return figure
 
 
-def differences(records: ByMethod, first: str, others: Sequence[str]) -> Figure:
+def differences(records: ByMethod, first: str, others: Sequence[str], measure: str = "test accuracy") -> Figure:
     """``first`` against others, one dot a seed: both saw the same labels, so what they share cancels."""
     figure, ax = plt.subplots(figsize=(WIDTH, 0.75 * len(others) + 1.3))
     ax.axvline(0, color=COLOURS["quiet"], linewidth=1.2)
@@ -106,7 +110,7 @@ def differences(records: ByMethod, first: str, others: Sequence[str]) -> Figure:
         text = "not run" if spread is None else signed(spread.mean)
         ax.text(1.02, row, text, transform=ax.get_yaxis_transform(), va="center", weight="bold")
     _rows(ax, [f"{NAMES[first]} − {NAMES[other]}" for other in others], bool(records[first]))
-    ax.set_xlabel("difference in test accuracy (points)")
+    ax.set_xlabel(f"difference in {measure} (points)")
     return figure
 
 

@@ -1,4 +1,4 @@
-"""The paper's figures, tables, equations, algorithms and appendices, and where this book has them."""
+"""The paper's figures, tables, equations, algorithms, appendices: where this book has them, and what is recorded."""
 
 from __future__ import annotations
 
@@ -9,66 +9,198 @@ from pathlib import Path
 from typing import NamedTuple
 
 from .places import repository
+from .reproduction import TABLES, Cell
+
+
+class Runs(NamedTuple):
+    """The runs that an item is made from: a table's, or some of them."""
+
+    table: str
+    preset: str | None = None
+    methods: tuple[str, ...] | None = None
+
+    @property
+    def cells(self) -> list[Cell]:
+        return [
+            cell
+            for cell in TABLES[self.table]
+            if self.preset in (None, cell.preset) and (self.methods is None or cell.method in self.methods)
+        ]
+
+    @property
+    def wanted(self) -> int:
+        return sum(len(cell.seeds) for cell in self.cells)
+
+    def recorded(self, results: Path) -> int:
+        return sum(cell.recorded(results) for cell in self.cells)
+
+    @property
+    def command(self) -> str:
+        """Makes these records, and the others of the table."""
+        return f"python -m dmtlib reproduce {self.table}"
 
 
 class Item(NamedTuple):
-    """Something of the paper; ``page`` below book/ and ``file`` are None until someone has written them."""
+    """Something of the paper.
+
+    Attributes:
+        page: below book/, without its ending; None, or not there, until someone has written it.
+        function: what computes it, with its module.
+        runs: the paper's; None where no record is needed.
+        small: runs on a CPU that the page shows in their place.
+    """
 
     name: str
     shows: str
     page: str | None = None
-    file: str | None = None
-    records: str | None = None  # folders of results/ whose runs it is made from, as a pattern
+    function: str | None = None
+    runs: Runs | None = None
+    small: Runs | None = None
 
-    def written(self, root: Path) -> bool:
-        """Whether a page shows it and a file computes it."""
-        return self.page_path(root) is not None and self.file is not None and (root / self.file).exists()
-
-    def done(self, root: Path) -> bool:
-        """Whether, besides, there are records of the runs that it is made from."""
-        recorded = self.records is None or any((root / "results").glob(f"{self.records}/*/seed-*.json"))
-        return self.written(root) and recorded
+    @property
+    def file(self) -> str | None:
+        """Where the function is."""
+        return None if self.function is None else f"{self.function.rpartition('.')[0].replace('.', '/')}.py"
 
     def page_path(self, root: Path) -> Path | None:
         path = root / f"book/{self.page}.py"
         return path if self.page is not None and path.exists() else None
 
+    def status(self, root: Path) -> str:
+        """One of :data:`STATUS`."""
+        if self.page_path(root) is None or self.file is None or not (root / self.file).exists():
+            return "to come"
+        recorded, results = 0, root / "results"
+        if self.runs is None or (recorded := self.runs.recorded(results)) == self.runs.wanted:
+            return "done"
+        if recorded:
+            return "partly run"
+        return "small-scale" if self.small and self.small.recorded(results) else "not run"
 
-LOSS = "dmtlib/method/dynamic_loss.py"
-LABELS = "dmtlib/method/pseudo_labels.py"
-CIFAR_TABLES = "dmtlib/evidence/cifar_tables.py"
+
+STATUS = {
+    "done": "a page shows it, and whatever runs it needs are recorded",
+    "partly run": "some of the paper's runs are recorded",
+    "small-scale": "shown from small runs of our own; of the paper's none is recorded at full length",
+    "not run": "page and code are there, records are not",
+    "to come": "no page yet",
+}
+"""What may be said of an item, and what it means."""
+
+CODE = '<code style="font-size:80%;color:inherit;background:none">{}</code>'
+"""In the colour of its table, which in the dark theme isn't the page's."""
+
+_CIFAR10_SMALL = Runs("cifar10-small", methods=("baseline", "cl", "dmt"))
+_SCENES = Runs("scenes", methods=("baseline", "dmt", "oracle"))
+_LOSS, _LABELS = "dmtlib.method.dynamic_loss", "dmtlib.method.pseudo_labels"
+_RESULTS = "dmtlib.evidence.segmentation_results_figures"
+_CIFAR10, _PIXELS = "dmtlib.evidence.cifar_tables", "dmtlib.evidence.segmentation_tables"
 
 PAPER = [
-    Item("Fig. 1", "errors of pseudo labels by confidence", "01_pseudo_labels", "dmtlib/evidence/confidence.py"),
-    Item("Fig. 2", "the framework", "02_disagreement", "dmtlib/evidence/disagreement_figures.py"),
-    Item("Fig. 3", "disagreement on a toy", "02_disagreement", "dmtlib/evidence/toy.py"),
-    Item("Fig. 4", "augmentation and consistency", "05_augmentation", "dmtlib/evidence/anchoring.py"),
-    Item("Fig. 5", "the three cases", "03_dynamic_loss", "dmtlib/evidence/loss_figures.py"),
-    Item("Fig. 6", "difference maximized sampling", None, "dmtlib/method/difference_sampling.py"),
-    Item("Fig. 7", "pseudo labels and weights, VOC"),
-    Item("Fig. 8", "methods over labeled ratios, VOC"),
-    Item("Fig. 9", "predictions, VOC"),
-    Item("Fig. 10", "DMT and CBST by iteration, VOC"),
-    Item("Fig. 11", "four uses of disagreement"),
-    Item("Fig. A.12", "predictions, Cityscapes"),
-    Item("Table 1", "hyper-parameters", None, "dmtlib/presets.py"),
-    Item("Table 2", "DMT and CL, CIFAR-10", "06_cifar10", CIFAR_TABLES, "cifar10-[14]000*"),
-    Item("Table 3", "DMT and other methods, CIFAR-10", "06_cifar10", CIFAR_TABLES, "cifar10-4000*"),
-    Item("Table 4", "DMT and other methods, VOC"),
-    Item("Table 5", "DMT and human labels, VOC"),
-    Item("Table 6", "DMT and other methods, Cityscapes"),
-    Item("Table 7", "ablations, VOC"),
-    Item("Eq. 1", "entropy", "01_pseudo_labels", LABELS),
-    Item("Eq. 2", "the pseudo label", "01_pseudo_labels", LABELS),
-    Item("Eq. 3", "the dynamic weight", "03_dynamic_loss", LOSS),
-    Item("Eq. 4", "the loss of pseudo labels", "03_dynamic_loss", LOSS),
-    Item("Eq. 5", "the loss of true labels", "03_dynamic_loss", LOSS),
-    Item("Eq. 6", "their sum", "03_dynamic_loss", LOSS),
-    Item("Alg. 1", "the curriculum, classification", "04_curriculum", "dmtlib/training/curriculum.py"),
-    Item("Alg. 2", "the curriculum, segmentation", None, "dmtlib/training/mutual.py"),
-    Item("App. A", "more predictions"),
-    Item("App. B", "proper baseline training", "07_honest_evaluation", "dmtlib/evidence/baselines.py"),
-    Item("App. C", "realistic validation", "07_honest_evaluation", "dmtlib/evidence/evaluation.py"),
+    Item(
+        "Fig. 1",
+        "errors of pseudo labels by confidence",
+        "01_pseudo_labels",
+        "dmtlib.evidence.confidence.error_in_top",
+        Runs("table-3", methods=("baseline",)),
+        Runs("cifar10-small", methods=("baseline",)),
+    ),
+    Item("Fig. 2", "the framework", "02_disagreement", "dmtlib.evidence.disagreement_figures.framework"),
+    Item("Fig. 3", "disagreement on a toy", "02_disagreement", "dmtlib.evidence.toy.train_pairs"),
+    Item("Fig. 4", "augmentation and consistency", "05_augmentation", "dmtlib.evidence.anchoring.learn_on"),
+    Item("Fig. 5", "the three cases", "03_dynamic_loss", "dmtlib.evidence.loss_figures.three_cases"),
+    Item(
+        "Fig. 6",
+        "difference maximized sampling",
+        "08_segmentation",
+        "dmtlib.method.difference_sampling.difference_maximized_subsets",
+    ),
+    Item(
+        "Fig. 7",
+        "pseudo labels and weights, VOC",
+        "09_mutual_training",
+        "dmtlib.evidence.lessons.lessons",
+        Runs("table-4", "voc-20", ("dmt",)),
+        Runs("scenes", methods=("dmt",)),
+    ),
+    Item(
+        "Fig. 8",
+        "methods over labeled ratios, VOC",
+        "10_segmentation_results",
+        f"{_RESULTS}.over_ratios",
+        Runs("table-4"),
+    ),
+    Item(
+        "Fig. 9",
+        "predictions, VOC",
+        "10_segmentation_results",
+        f"{_RESULTS}.predicted_pictures",
+        Runs("table-4", "voc-20", ("baseline", "dmt")),
+        Runs("scenes", methods=("baseline", "dmt")),
+    ),
+    Item(
+        "Fig. 10",
+        "DMT and CBST by iteration, VOC",
+        "09_mutual_training",
+        "dmtlib.evidence.mutual_figures.by_phase",
+        Runs("table-7", "voc-20", ("cbst", "dmt")),
+        Runs("scenes", methods=("cbst", "dmt")),
+    ),
+    Item("Fig. 11", "four uses of disagreement", "15_relatives", "dmtlib.evidence.relatives.pulls"),
+    Item(
+        "Fig. A.12",
+        "predictions, Cityscapes",
+        "10_segmentation_results",
+        f"{_RESULTS}.predicted_pictures",
+        Runs("table-6", "cityscapes-8", ("baseline", "dmt")),
+        Runs("camvid-small", methods=("baseline", "dmt")),
+    ),
+    Item("Table 1", "hyper-parameters", "13_reproduce", "dmtlib.evidence.reproduction_tables.table_1"),
+    Item("Table 2", "DMT and CL, CIFAR-10", "06_cifar10", f"{_CIFAR10}.table_2", Runs("table-2"), _CIFAR10_SMALL),
+    Item(
+        "Table 3",
+        "DMT and other methods, CIFAR-10",
+        "06_cifar10",
+        f"{_CIFAR10}.table_3",
+        Runs("table-3"),
+        _CIFAR10_SMALL,
+    ),
+    Item(
+        "Table 4",
+        "DMT and other methods, VOC",
+        "10_segmentation_results",
+        f"{_PIXELS}.table_4",
+        Runs("table-4"),
+        _SCENES,
+    ),
+    Item("Table 5", "DMT and human labels, VOC", "10_segmentation_results", f"{_PIXELS}.table_5", Runs("table-5")),
+    Item(
+        "Table 6",
+        "DMT and other methods, Cityscapes",
+        "10_segmentation_results",
+        f"{_PIXELS}.table_6",
+        Runs("table-6"),
+        Runs("camvid-small"),
+    ),
+    Item("Table 7", "ablations, VOC", "11_ablations", f"{_PIXELS}.table_7", Runs("table-7"), Runs("scenes")),
+    Item("Eq. 1", "entropy", "01_pseudo_labels", f"{_LABELS}.entropy"),
+    Item("Eq. 2", "the pseudo label", "01_pseudo_labels", f"{_LABELS}.pseudo_label"),
+    Item("Eq. 3", "the dynamic weight", "03_dynamic_loss", f"{_LOSS}.dynamic_weights"),
+    Item("Eq. 4", "the loss of pseudo labels", "03_dynamic_loss", f"{_LOSS}.weighted_cross_entropy"),
+    Item("Eq. 5", "the loss of true labels", "03_dynamic_loss", f"{_LOSS}.full_weight_where"),
+    Item("Eq. 6", "their sum", "03_dynamic_loss", f"{_LOSS}.dynamic_loss"),
+    Item("Alg. 1", "the curriculum, classification", "04_curriculum", "dmtlib.training.curriculum.train"),
+    Item("Alg. 2", "the curriculum, segmentation", "09_mutual_training", "dmtlib.training.mutual.train_segmentation"),
+    Item(
+        "App. A",
+        "more predictions",
+        "10_segmentation_results",
+        f"{_RESULTS}.predicted_pictures",
+        Runs("table-6", "cityscapes-8", ("baseline", "dmt")),
+        Runs("camvid-small", methods=("baseline", "dmt")),
+    ),
+    Item("App. B", "proper baseline training", "07_honest_evaluation", "dmtlib.evidence.baselines.steps_by_rule"),
+    Item("App. C", "realistic validation", "07_honest_evaluation", "dmtlib.training.evaluation.fine_grained_accuracy"),
 ]
 
 
@@ -80,35 +212,54 @@ class PaperMap:
 
     @property
     def done(self) -> list[Item]:
-        return [item for item in self.items if item.done(self.root)]
+        return [item for item in self.items if item.status(self.root) == "done"]
 
     def __repr__(self) -> str:
-        rows = [(i.name, self._status(i), i.shows, i.page or "", i.file or "") for i in self.items]
-        return "\n".join("  ".join(row).rstrip() for row in rows)
+        rows = [(i.name, i.status(self.root), i.shows, i.page or "", i.function or "") for i in self.items]
+        texts = [("  ".join(row), "; ".join(self._records(item))) for row, item in zip(rows, self.items, strict=True)]
+        return "\n".join(f"{text}  {records}".rstrip() for text, records in texts)
 
     def _repr_html_(self) -> str:
-        rows = [("item", "", "what it shows", "page, file")]
-        rows += [(i.name, self._status(i), i.shows, self._places(i)) for i in self.items]
-        looks = ("", "", "white-space:normal;min-width:9em", "")
+        head = ("item", "status", "records", "what it shows", "page, function", "command")
+        looks = ("", "", "", "white-space:normal;min-width:9em", "", "")
         form = "<tr>" + "".join(f'<td style="text-align:left;{look}">{{}}</td>' for look in looks) + "</tr>"
-        lines = [form.format(*row) for row in rows]
-        head = lines[0].replace("td", "th")
-        body = "\n".join(lines[1:])
-        return f'<table class="dataframe" border="0"><thead>{head}</thead><tbody>\n{body}\n</tbody></table>'
+        lines = [form.format(*self._row(item)) for item in self.items]
+        legend = "; ".join(f"<b>{name}</b>: {meaning}" for name, meaning in STATUS.items())
+        return (
+            f'<table class="dataframe" border="0"><thead>{form.format(*head).replace("td", "th")}</thead><tbody>\n'
+            + "\n".join(lines)
+            + f'\n</tbody></table><p style="font-size:90%;white-space:normal">{legend}.</p>'
+        )
 
-    def _status(self, item: Item) -> str:
-        if item.done(self.root):
-            return "done"
-        return "not run" if item.written(self.root) else "to come"
+    def _row(self, item: Item) -> tuple[str, ...]:
+        places = [self._link(item), CODE.format(item.function.removeprefix("dmtlib.")) if item.function else ""]
+        return (
+            item.name,
+            item.status(self.root),
+            "<br>".join(self._records(item)),
+            item.shows,
+            "<br>".join(filter(None, places)),
+            CODE.format(item.runs.command) if item.runs else "",
+        )
 
-    def _places(self, item: Item) -> str:
-        """The page's title, linked, and the file: pages lead to pages and notebooks to notebooks."""
-        places = []
+    def _records(self, item: Item) -> list[str]:
+        """Those of the paper's runs, and of the small ones that stand in for them."""
+        results = self.root / "results"
+        counts = [f"{r.recorded(results)} of {r.wanted}" for r in (item.runs, item.small) if r]
+        return counts[:1] + [f"{item.small.table} {count}" for count in counts[1:]]
+
+    def _link(self, item: Item) -> str:
         path = item.page_path(self.root)
-        if path is not None:
-            title = re.search(r"^# # (.*)$", path.read_text(encoding="utf-8"), re.MULTILINE)
-            ending = "html" if os.environ.get("DMT_STATIC", "0") not in ("", "0") else "ipynb"
-            places.append(f'<a href="{item.page}.{ending}">{html.escape(title[1] if title else item.page)}</a>')
-        if item.file is not None:
-            places.append(f'<code style="font-size:80%">{item.file}</code>')
-        return "<br>".join(places)
+        return "" if path is None else page_link(path)
+
+
+def page_link(path: Path) -> str:
+    """A chapter's title as a link to it: pages lead to pages and notebooks to notebooks."""
+    title = re.search(r"^# # (.*)$", path.read_text(encoding="utf-8"), re.MULTILINE)
+    text = html.escape(title[1] if title else path.stem)
+    return f'<a href="{path.stem}.{"html" if static() else "ipynb"}" style="color:inherit">{text}</a>'
+
+
+def static() -> bool:
+    """Whether what is made now becomes a page of the site, not a notebook's output."""
+    return os.environ.get("DMT_STATIC", "0") not in ("", "0")

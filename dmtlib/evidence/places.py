@@ -11,6 +11,7 @@ from typing import Any
 import dmtlib
 
 from ..data.classification import packed_file
+from ..data.segmentation import prepared_folder
 
 
 def repository() -> Path:
@@ -31,25 +32,36 @@ def results() -> Path:
 def missing_data(name: str) -> str | None:
     """What keeps a data set from being read here, in one line that says how to get it; None if nothing does.
 
-    The JPEG copy of CIFAR-10 is packed into the clone's ``data/`` now, if ``DMT_DATA`` has it: 20 seconds, once.
-    Nothing is ever downloaded.
+    The JPEG copy of CIFAR-10 and CamVid are brought into the clone's ``data/`` now, if ``DMT_DATA`` has them: 20 and
+    10 seconds, once. Nothing is ever downloaded.
     """
     packed = {"cifar10": "cifar10", "cifar10-jpeg": "cifar10-jpeg", "cifar10-mini": "cifar10-jpeg"}.get(name)
-    if packed is None or packed_file(packed).exists():
-        return None
-    archive = Path(os.environ.get("DMT_DATA") or "nowhere", "cifar10-jpeg.tar.xz")
-    if packed == "cifar10" or not archive.is_file():
+    if packed is not None:
         source = "torchvision" if packed == "cifar10" else "PATH"
         made_from = "" if packed == "cifar10" else " from CIFAR-10's images as JPEG (data_prep/README.md)"
-        return f"data/{packed}.pt is not there; `python data_prep/cifar10.py --source {source}` makes it{made_from}."
-    script, out = repository() / "data_prep/cifar10.py", repository() / "data"
+        archive = "" if packed == "cifar10" else "cifar10-jpeg.tar.xz"
+        told = f"data/{packed}.pt is not there; `python data_prep/cifar10.py --source {source}` makes it{made_from}."
+        return None if packed_file(packed).exists() else _bring("cifar10.py", archive, told)
+    if name in ("camvid", "camvid-quarter"):
+        told = "data/camvid is not there; `python data_prep/camvid.py --source PATH` makes it (data_prep/README.md)."
+        return None if prepared_folder("camvid").is_dir() else _bring("camvid.py", "camvid.tar", told)
+    return None
+
+
+def _bring(script: str, archive: str, told: str) -> str | None:
+    """Run a script of data_prep/ on an archive of ``DMT_DATA``; what to say if there is none, or if it fails."""
+    source = Path(os.environ.get("DMT_DATA") or "nowhere", archive)
+    if not source.is_file():
+        return told
+    made, out = repository() / "data_prep" / script, repository() / "data"
     environment = {**os.environ, "PYTHONPATH": str(repository())}
-    packing = subprocess.run(
-        [sys.executable, script, "--source", archive, "--out", out], env=environment, capture_output=True, text=True
+    bringing = subprocess.run(
+        [sys.executable, made, "--source", source, "--out", out], env=environment, capture_output=True, text=True
     )
-    if packing.returncode == 0:
+    if bringing.returncode == 0:
         return None
-    return f"data/{packed}.pt is not there and could not be made: {packing.stderr.strip().splitlines()[-1]}"
+    what = told.partition(";")[0]
+    return f"{what} and could not be made: {bringing.stderr.strip().splitlines()[-1]}"
 
 
 def paper_number(table: str, row: str, column: str) -> float | str:

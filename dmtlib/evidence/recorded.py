@@ -7,7 +7,7 @@ from typing import Any
 
 from ..training.config import METHODS
 from .places import results
-from .records import Spread, load_records, paired_differences
+from .records import Spread, load_records, paired_differences, score
 
 NOT_RUN = "not run"
 NAMES = {
@@ -81,6 +81,6 @@ def _reading(spread: Spread) -> str:
 
 
 def summary(records: ByMethod, methods: tuple[str, ...]) -> str:
-    """Test accuracy by method, in one line: mean ± standard deviation and the number of seeds."""
-    spreads = {NAMES[m]: Spread.of([r["test_accuracy"] for r in records[m]]) for m in methods}
+    """The score by method, in one line: mean ± standard deviation and the number of seeds."""
+    spreads = {NAMES[m]: Spread.of([score(r) for r in records[m]]) for m in methods}
     return ", ".join(f"{name} {NOT_RUN if s is None else s}" for name, s in spreads.items())

@@ -40,7 +40,7 @@ style="flex:1 1 10em;min-width:8em;max-width:24em"></label><output style="min-wi
 </script>
 </div>"""
 FRAME = """\
-<img src="data:image/png;base64,{png}" alt="{alt}" data-value="{text}" \
+<img src="data:image/png;base64,{png}" alt="{alt}" data-value="{text}" class="dark-light" \
 style="display:{display};width:{width}px;max-width:100%;height:auto">"""
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from ..training.config import METHODS
+from . import segmentation_tables as pixels
 from .cifar_tables import cifar10_table, cost_table, peers_table, table_2, table_3
 from .recorded import cell
 from .records import load_records, paired_differences
@@ -43,6 +44,12 @@ TABLES: dict[str, Callable[[Path], pd.DataFrame]] = {
     "cifar10": cifar10_table,
     "table-2": table_2,
     "table-3": table_3,
+    "table-4": pixels.table_4,
+    "table-5": pixels.table_5,
+    "table-6": pixels.table_6,
+    "table-7": pixels.table_7,
+    "scenes": partial(pixels.comparison, preset="scenes"),
+    "camvid": pixels.camvid,
     "peers": lambda _: peers_table(),
     "cost": cost_table,
 }

@@ -15,6 +15,13 @@ out.mkdir()
 (out / "cifar10-jpeg.pt").touch()
 """
 
+CAMVID = """
+import sys
+from pathlib import Path
+
+Path(sys.argv[4], "camvid").mkdir(parents=True)
+"""
+
 
 @pytest.fixture
 def clone(tmp_path, monkeypatch):
@@ -22,7 +29,9 @@ def clone(tmp_path, monkeypatch):
     (tmp_path / "clone/data_prep").mkdir(parents=True)
     (tmp_path / "clone/data_prep/cifar10.py").write_text(SCRIPT)
     monkeypatch.setattr(places, "repository", lambda: tmp_path / "clone")
+    (tmp_path / "clone/data_prep/camvid.py").write_text(CAMVID)
     monkeypatch.setattr(places, "packed_file", lambda name: tmp_path / f"clone/data/{name}.pt")
+    monkeypatch.setattr(places, "prepared_folder", lambda name: tmp_path / "clone/data" / name)
     monkeypatch.delenv("DMT_DATA", raising=False)
     return tmp_path / "clone"
 
@@ -36,6 +45,8 @@ def clone(tmp_path, monkeypatch):
             "data/cifar10-jpeg.pt is not there; `python data_prep/cifar10.py --source PATH` makes it from",
         ),
         ("cifar10-mini", "data/cifar10-jpeg.pt is not there"),
+        ("camvid", "data/camvid is not there; `python data_prep/camvid.py --source PATH` makes it"),
+        ("camvid-quarter", "data/camvid is not there"),
     ],
 )
 def test_what_is_missing_is_said_with_what_brings_it(clone, name, words):
@@ -43,7 +54,7 @@ def test_what_is_missing_is_said_with_what_brings_it(clone, name, words):
     assert not (clone / "data").exists()
 
 
-@pytest.mark.parametrize("name", ["digits", "packed:mine.pt", "folder:mine"])
+@pytest.mark.parametrize("name", ["digits", "scenes", "packed:mine.pt", "folder:mine"])
 def test_other_data_need_no_packing(clone, name):
     assert places.missing_data(name) is None
 
@@ -63,3 +74,10 @@ def test_what_cannot_be_packed_is_told(clone, tmp_path, monkeypatch):
     (tmp_path / "cifar10-jpeg.tar.xz").write_text("half the images")
     told = places.missing_data("cifar10-jpeg")
     assert told == "data/cifar10-jpeg.pt is not there and could not be made: cifar10.py: damaged"
+
+
+def test_camvid_is_brought_once_where_a_folder_has_it(clone, tmp_path, monkeypatch):
+    monkeypatch.setenv("DMT_DATA", str(tmp_path))
+    (tmp_path / "camvid.tar").write_text("images")
+    assert places.missing_data("camvid-quarter") is None  # a second time, the script would fail
+    assert (clone / "data/camvid").is_dir() and places.missing_data("camvid") is None

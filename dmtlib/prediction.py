@@ -1,0 +1,207 @@
+"""A finished run asked about images that are new to it: a class and a confidence for each, or a mask.
+
+    python -m dmtlib predict RUN IMAGES --out OUT
+
+does what :func:`predict_folder` does. Only weights and plain values are read from a run, never code.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor, nn
+from tqdm.auto import tqdm
+
+from .data.folders import decode_square
+from .data.masks import encode_palette
+from .data.pictures import SUFFIXES
+from .data.segmentation_images import ListedImages
+from .data.whole_folder import whole_folder, write_file
+from .method.pseudo_labels import pseudo_label
+from .training.evaluation import PREDICTION_BATCH, predict
+from .training.precision import choose_device
+from .training.runs import RunDirectory, RunError
+from .training.segmentation_evaluation import predict_images
+from .training.segmentation_runs import phase_segmenter
+from .training.storage import write_atomically
+
+
+@dataclass(frozen=True)
+class Classifier:
+    """The last model of a run on images, and what it must know of an image.
+
+    Attributes:
+        side: an image's shorter side is brought to this many pixels, and the middle is kept.
+        mean, std: per channel, of pixels scaled to [0, 1]; of one channel, if it has learned grey images.
+    """
+
+    model: nn.Module
+    classes: tuple[str, ...]
+    side: int
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    def read(self, file: Path) -> UInt8[Tensor, "C side side"]:
+        """
+        Raises:
+            ValueError: an unreadable image; one line, naming the file.
+        """
+        pixels = torch.from_numpy(decode_square(str(file), _read(file), self.side).copy())
+        if len(self.mean) == 3:
+            return pixels
+        red, green, blue = pixels.int()
+        return ((299 * red + 587 * green + 114 * blue + 500) // 1000).to(torch.uint8).unsqueeze(0)
+
+    def probabilities(self, images: UInt8[Tensor, "N C side side"]) -> Float[Tensor, "N classes"]:
+        """Of clean images, on the CPU."""
+        return predict(self.model, images, self.mean, self.std).cpu()
+
+
+@dataclass(frozen=True)
+class Segmenter:
+    """The better of the last models of a run on pixels (Alg. 2, line 16). Its normalisation is among its weights."""
+
+    model: nn.Module
+    classes: tuple[str, ...]
+
+    def labels(self, files: Sequence[Path]) -> Iterator[UInt8[Tensor, "H W"]]:
+        """The class of every pixel of one image after the other, each in its own size, on the CPU.
+
+        Raises:
+            ValueError: an unreadable image; one line, naming the file.
+        """
+        images = ListedImages([str(file) for file in files], {str(f): f for f in files}, {}, len(self.classes))
+        for probabilities in predict_images(self.model, images, range(len(images))):
+            yield probabilities.argmax(dim=0).to(torch.uint8).cpu()
+
+
+def load_run(path: str | Path, device: str = "auto") -> Classifier | Segmenter:
+    """The model that a finished run ended with, on ``device``.
+
+    Args:
+        path: the run directory, such as ``runs/digits-40/dmt/seed-0``.
+        device: `auto`, `cuda`, `mps` or `cpu`.
+
+    Raises:
+        RunError: no run, an unfinished one, or one whose files are damaged or too old.
+        ValueError: an unknown or absent device.
+    """
+    where = choose_device(device)
+    run = RunDirectory(Path(path))
+    if not (run.path / "config.json").is_file():
+        raise RunError(f"{path} is no run directory: there is no config.json in it")
+    record = run.record
+    if record is None:
+        raise RunError(f"{path} holds an unfinished run; the command that began it goes on with it")
+    last = len(record["phases"]) - 1
+    state = run.load_phase(last)
+    if "best" in record and "classes" in state:
+        return Segmenter(phase_segmenter(run, last, record["best"]).to(where), tuple(state["classes"]))
+    if "data" in state:
+        seen = state["data"]
+        return Classifier(
+            model=run.phase_model(last).to(where),
+            classes=tuple(seen["classes"]),
+            side=seen["side"],
+            mean=tuple(seen["mean"]),
+            std=tuple(seen["std"]),
+        )
+    raise RunError(f"{path} was made by an older version, which did not keep the classes' names; run it anew")
+
+
+def predict_folder(
+    run: str | Path, images: str | Path, out: str | Path, *, device: str = "auto", progress: bool = True
+) -> int:
+    """Ask a finished run about every PNG and JPEG below a folder, write its answers, and return how many.
+
+    Args:
+        run: a run directory; see :func:`load_run`.
+        images: a folder, or one image. Hidden files are passed over.
+        out: of a run on images, a CSV file with the columns file, class and confidence. Of a run on pixels, a new
+            folder: for each image a palette PNG of its size and name, a pixel's value being its class. Written under
+            another name and renamed: it is there whole, or not at all.
+        progress: show a bar.
+
+    Raises:
+        RunError: as :func:`load_run`.
+        ValueError: no images, an unreadable one, or a place that cannot be written; one line, naming the file.
+    """
+    images, out = Path(images), Path(out)
+    model = load_run(run, device)
+    files = find_images(images)
+    write = write_masks if isinstance(model, Segmenter) else write_classes
+    try:
+        write(model, files, images if images.is_dir() else images.parent, out, progress)
+    except OSError as error:
+        raise ValueError(f"{out} cannot be written: {error.strerror or error}") from None
+    return len(files)
+
+
+def find_images(path: Path) -> list[Path]:
+    """Every PNG and JPEG below a folder, in alphabetical order, or the one that ``path`` is.
+
+    Raises:
+        ValueError: there is none.
+    """
+    if path.is_file():
+        return [path]
+    if not path.is_dir():
+        raise ValueError(f"{path}: no such file or folder")
+    files = [
+        file
+        for file in sorted(path.rglob("*"))
+        if file.suffix.lower() in SUFFIXES and not any(p.startswith(".") for p in file.relative_to(path).parts)
+    ]
+    if not files:
+        raise ValueError(f"{path}: no PNG or JPEG image in it")
+    return files
+
+
+def write_classes(model: Classifier, files: Sequence[Path], folder: Path, out: Path, progress: bool) -> None:
+    """A line for each image; an older file of that name is replaced."""
+    if out.is_dir():
+        raise ValueError(f"{out} is a folder; the classes of images go into one CSV file")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(("file", "class", "confidence"))
+    left = iter(files)
+    with _bar(files, progress) as bar:
+        while batch := list(islice(left, PREDICTION_BATCH)):
+            labels, confidence = pseudo_label(model.probabilities(torch.stack([model.read(file) for file in batch])))
+            for file, label, sure in zip(batch, labels.tolist(), confidence.tolist(), strict=True):
+                table.writerow((file.relative_to(folder).as_posix(), model.classes[label], f"{sure:.6f}"))
+            bar.update(len(batch))
+    write_atomically(out, lambda file: file.write(text.getvalue().encode()))
+
+
+def write_masks(model: Segmenter, files: Sequence[Path], folder: Path, out: Path, progress: bool) -> None:
+    """A mask for each image, which :mod:`.data.masks` can read again: corrected by hand, it is a label."""
+    if out.exists() and not (out.is_dir() and not any(out.iterdir())):
+        raise ValueError(f"{out} is there already; masks go into a new folder")
+    names = [file.relative_to(folder).with_suffix(".png") for file in files]
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"{folder}: two images are named {twice.with_suffix('')}, and would have the same mask")
+    with whole_folder(out) as unfinished, _bar(files, progress) as bar:
+        for name, labels in zip(names, model.labels(files), strict=True):
+            write_file(unfinished / name, encode_palette(labels.numpy()))
+            bar.update()
+
+
+def _bar(files: Sequence[Path], progress: bool) -> tqdm:
+    return tqdm(total=len(files), desc="predict", unit=" images", disable=not progress)
+
+
+def _read(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise ValueError(f"{file}: cannot be read: {error.strerror}") from None
