@@ -54,11 +54,8 @@ venv: $(ENVIRONMENT) ## Make the environment
 repo-url: $(ENVIRONMENT) ## Set the book's public address: make repo-url URL=https://github.com/OWNER/NAME
 	@$(BIN)/python tools/chapters.py repository "$$URL"
 
-# One thread a run and two runs at once: on small networks that is faster than two threads. Goes on where it was stopped.
-records: $(ENVIRONMENT) ## Record digits-40, every method of its table on seeds 0-9 (half an hour on two cores)
-	@for seed in 0 1 2 3 4 5 6 7 8 9; do for method in baseline cl dmt dmt-naive oracle; do \
-		echo "train digits-40 --method $$method --seed $$seed --results results"; done; done | \
-		OMP_NUM_THREADS=1 xargs -P 2 -L 1 $(BIN)/python -m dmtlib
+records: $(ENVIRONMENT) ## Record digits-40, every method of its table (an hour on two cores), going on where it was stopped
+	@OMP_NUM_THREADS=1 $(BIN)/python -m dmtlib reproduce digits --jobs 2
 
 picture: $(ENVIRONMENT) ## Draw README's picture from the records
 	@$(BIN)/python tools/picture.py
@@ -97,7 +94,7 @@ book/%.ipynb: | book/%.py $(ENVIRONMENT)
 # Rendered from scratch, because a second, incremental rendering would not repeat the first one's warnings.
 # The site is replaced only once its successor is complete.
 $(SITE): $(CHAPTERS:%=$(EXECUTED)/%.ipynb) $(PAGES) $(shell find book/_static -type f) book/_toc.yml book/references.bib \
-		_config.yml tools/repository_links.py | $(ENVIRONMENT)
+		_config.yml tools/api_pages.py tools/goals.py tools/repository_links.py | $(ENVIRONMENT)
 	@rm -rf $(BUILD)/stage $(BUILD)/render
 	@mkdir -p $(BUILD)/stage
 	@cp -R $(CHAPTERS:%=$(EXECUTED)/%.ipynb) $(PAGES) book/_static book/_toc.yml book/references.bib $(BUILD)/stage

@@ -34,6 +34,16 @@ if missing:
 # greater confidence counts nothing. This book teaches the method and reproduces the paper, figure by figure. Every
 # number on its pages comes from a cell that ran while the page was made, or from a record in `results/` that names
 # its seed, settings and code. The few numbers quoted from papers say that they are.
+#
+# :::{goals}
+# **You need** nothing yet. The chapters need the basics of PyTorch.
+#
+# **Afterwards you can**
+#
+# - say in two sentences what DMT adds to a model that learns from its own labels;
+# - find where each figure and table of the paper is in this book, and whether it has been run;
+# - run a chapter yourself, with other parameters.
+# :::
 
 # %%
 from dmtlib.evidence import curriculum_figures as draw
@@ -69,8 +79,9 @@ say("\n".join(f"- {text}" for text in differences))
 #
 # This is small: images of 8×8 pixels and a network that trains in a minute or two on a laptop. It is real data
 # and the whole method, but no evidence about CIFAR-10 or PASCAL VOC, where the paper's claims are. {doc}`06_cifar10`
-# shows what has been run on CIFAR-10, and a small case in which learning from oneself does harm. PASCAL VOC is *to
-# come*.
+# shows what has been run on CIFAR-10, and a small case in which learning from oneself does harm. On pixels, where the
+# paper gains most, {doc}`10_segmentation_results` has generated scenes and small street images; PASCAL VOC and
+# Cityscapes are commands that wait for a GPU ({doc}`13_reproduce`).
 #
 # ## Who it is for
 #
@@ -90,7 +101,18 @@ say("\n".join(f"- {text}" for text in differences))
 # 6. {doc}`06_cifar10`: the paper's tables on CIFAR-10, its numbers beside ours.
 # 7. {doc}`07_honest_evaluation`: what a difference between two numbers is worth.
 #
-# Exercises have hidden solutions; {doc}`api` is the library's own page.
+# 8. {doc}`08_segmentation`: which pixels to keep, when most of them are background.
+# 9. {doc}`09_mutual_training`: two models label for each other, five times.
+# 10. {doc}`10_segmentation_results`: the paper's tables on pixels, its numbers beside ours.
+# 11. {doc}`11_ablations`: the method taken apart.
+# 12. {doc}`12_your_data`: your images, from a folder to predictions, and whether it will be worth it.
+# 13. {doc}`13_reproduce`: the command, the cost and the state of every cell of every table.
+# 14. {doc}`14_deviations`: where the paper, its authors' code and this book differ, and why.
+# 15. {doc}`15_relatives`: three other uses of two models that disagree.
+#
+# Who wants the images only reads 1 to 7, who wants the pixels can go from 3 to 8. Exercises have hidden solutions.
+# {doc}`cheat_sheet` is the method on one page, {doc}`glossary` says what each term means, and {doc}`api` is the
+# library's own page.
 #
 # ## How to run it
 #
@@ -106,10 +128,8 @@ say("\n".join(f"- {text}" for text in differences))
 #
 # ## The paper, item by item
 #
-# Where each figure, table, equation, algorithm and appendix of {cite:t}`feng2022dmt` is in this book. *Done* means
-# that a page shows it and a file computes it, on the data that the page names; our Fig. 1 is of digits, for example.
-# *Not run*: page and code are there, the records that the item needs are not. A file without a page is code that works
-# and waits for its chapter.
+# Where each figure, table, equation, algorithm and appendix of {cite:t}`feng2022dmt` is in this book, made from the
+# code and from `results/` when this page was.
 
 # %%
 paper = PaperMap()

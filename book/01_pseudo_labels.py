@@ -33,6 +33,16 @@ if missing:
 # It has something to say about that: with every label comes a probability, its *confidence*. Most methods trust the
 # confident labels and discard the rest. {cite:t}`feng2022dmt` open with an experiment on how far that goes, their
 # Fig. 1. Here it is on scikit-learn's handwritten digits, with a model trained on this page.
+#
+# :::{goals}
+# **You need** to have trained a classifier in PyTorch.
+#
+# **Afterwards you can**
+#
+# - make pseudo labels, and draw how their error grows with the share that is kept (Fig. 1);
+# - say what a threshold on confidence buys, and what it costs;
+# - tell a self-error from any other error.
+# :::
 
 # %%
 import tempfile

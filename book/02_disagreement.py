@@ -34,6 +34,16 @@ if missing:
 #
 # {cite:t}`feng2022dmt` say that it can, and build a method on it. Their Fig. 3 illustrates it on a toy.
 # Here we build such a toy with two real networks, count, and then try to break what we found.
+#
+# :::{goals}
+# **You need** {doc}`01_pseudo_labels`.
+#
+# **Afterwards you can**
+#
+# - work out from two error rates and a disagreement how many errors two models share;
+# - compare disagreement with confidence fairly, at the same number of flags;
+# - name what must hold for a second model to help.
+# :::
 
 # %%
 import pandas as pd

@@ -32,6 +32,16 @@ if missing:
 # {doc}`02_disagreement` left us with three cases and a number, $p_B$. This chapter makes a loss of them, Eq. 3–6 of
 # {cite:t}`feng2022dmt`: one formula, worked by hand, checked by the library, and then looked at from the side that
 # matters in training, its gradient.
+#
+# :::{goals}
+# **You need** {doc}`02_disagreement`, and to know the derivative of a product.
+#
+# **Afterwards you can**
+#
+# - work Eq. 3–6 by hand for a small batch;
+# - say which labels teach the most at a given γ, and why the weight is a constant;
+# - put the loss into a training loop of your own.
+# :::
 
 # %%
 import math

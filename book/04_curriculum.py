@@ -37,6 +37,16 @@ if missing:
 # - **baseline**: the labels alone;
 # - **CL**, Curriculum Labeling {cite:p}`cascante2021curriculum`: five generations, every pseudo label counts 1;
 # - **DMT**: the same five generations, every pseudo label counts what Eq. 3 says ({doc}`03_dynamic_loss`).
+#
+# :::{goals}
+# **You need** {doc}`03_dynamic_loss`.
+#
+# **Afterwards you can**
+#
+# - follow Algorithm 1 line by line in the code;
+# - measure whether wrong labels get less weight, and say which ones get away;
+# - compare two methods seed by seed.
+# :::
 
 # %%
 import tempfile

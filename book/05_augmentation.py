@@ -33,6 +33,16 @@ if missing:
 # image an *anchor*: it was made where the model errs least, and holds while the image under it changes. This page
 # looks at what happens to the image, then at what an anchor is worth, and last at what mixing does to a label's
 # weight.
+#
+# :::{goals}
+# **You need** {doc}`03_dynamic_loss`; {doc}`04_curriculum` for what the anchors are made of.
+#
+# **Afterwards you can**
+#
+# - tell the augmentation of the paper's words from that of the authors' code;
+# - say what an anchor gives that consistency alone doesn't, and show it;
+# - work mixup with dynamic weights by hand.
+# :::
 
 # %%
 import tempfile

@@ -37,6 +37,16 @@ if missing:
 # - *published*: printed by others, about other methods in other code;
 # - *here*: computed from the records in `results/`, each of which names its seed, settings, code and device. Where no
 #   record is, the cell says "not run".
+#
+# :::{goals}
+# **You need** {doc}`04_curriculum`, and from {doc}`05_augmentation` what the operations are.
+#
+# **Afterwards you can**
+#
+# - read Tables 2 and 3 beside our records, and tell printed, measured and published elsewhere apart;
+# - run any cell of them, stop it and go on, and say beforehand what it costs;
+# - recognise a curriculum that ends below its own baseline.
+# :::
 
 # %%
 from pathlib import Path
@@ -284,9 +294,10 @@ table_3 = tables.table_3(recorded_results())
 table_3
 
 # %% [markdown]
-# A reader of today will ask about FixMatch {cite:p}`sohn2020fixmatch` and what came after it. These numbers are
-# **published elsewhere and were not run here**. All of them come from one code base, USB {cite:p}`wang2022usb`, with
-# the same network: means over three seeds, of the *best* checkpoint on the test set.
+# A reader of today will ask about FixMatch {cite:p}`sohn2020fixmatch`, FreeMatch {cite:p}`wang2023freematch` and
+# CRMatch {cite:p}`fan2023crmatch`. These numbers are **published elsewhere and were not run here**. All of them come
+# from one code base, USB {cite:p}`wang2022usb`, with the same network: means over three seeds, of the *best*
+# checkpoint on the test set.
 
 # %%
 tables.peers_table()

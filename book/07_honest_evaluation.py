@@ -33,6 +33,16 @@ if missing:
 # and how often somebody looked before writing it down. And it is compared with a baseline, that may have been trained
 # with more or with less care. The paper's Appendices B and C are about just these things. This page measures each of
 # them, on small models that you can train while you read.
+#
+# :::{goals}
+# **You need** {doc}`04_curriculum`, a mean and a standard deviation.
+#
+# **Afterwards you can**
+#
+# - say how many test images and seeds a difference needs;
+# - compare two models on the same images, and know what fine-grained testing mixes in;
+# - judge a gain by how long its baseline trained, and by who chose the checkpoint.
+# :::
 
 # %%
 import dataclasses

@@ -13,6 +13,10 @@ from jupytext.compare import compare_notebooks
 
 TEXTS = chapters()
 
+GOALS = re.compile(
+    r"^:::\{goals\}\n\*\*You need\*\* .+?\n\n\*\*Afterwards you can\*\*\n\n(- .+)\n:::$", re.MULTILINE | re.DOTALL
+)
+
 each_chapter = pytest.mark.parametrize("text", TEXTS, ids=lambda path: path.stem)
 
 
@@ -64,6 +68,13 @@ def test_chapters_define_no_classes_and_know_no_absolute_paths(text):
 def test_a_chapter_ends_with_an_assertion(text):
     last = ast.parse(code_cells(text)[-1])
     assert any(isinstance(node, ast.Assert) for node in ast.walk(last))
+
+
+@each_chapter
+def test_a_chapter_says_what_it_needs_and_teaches(text):
+    title = jupytext.read(text).cells[1].source  # after the setup cell
+    (taught,) = GOALS.findall(title)
+    assert 1 <= len(re.findall("^- ", taught, re.MULTILINE)) <= 4
 
 
 @each_chapter

@@ -1,9 +1,11 @@
 """The built site in headless Chromium, served from this machine."""
 
 import shutil
+import subprocess
 import threading
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
@@ -16,6 +18,7 @@ pytestmark = [
 ]
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-dev-shm-usage"]
 PHONE, DESK = {"width": 360, "height": 740}, {"width": 1280, "height": 900}
+AXE = "axe-core@4.11.0"
 
 PAGES = [path.stem for path in [*chapters(), *(ROOT / "book").glob("*.md")]]
 names = pytest.mark.parametrize("name", [*PAGES, "search", "genindex"])
@@ -93,6 +96,45 @@ def test_page_fits_a_phone(visit, name):
     if page.locator(".math").count():
         page.wait_for_selector("mjx-container", state="attached")
     assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+
+
+@pytest.fixture(scope="module")
+def axe(tmp_path_factory) -> Path:
+    """The script that looks for what bars a reader who can't see well, or has no mouse."""
+    if shutil.which("npm") is None:
+        pytest.skip("no npm here: apt-get install npm")
+    folder = tmp_path_factory.mktemp("axe")
+    packed = subprocess.run(["npm", "pack", "--silent", AXE], cwd=folder, capture_output=True, text=True)
+    if packed.returncode:
+        pytest.skip(f"npm could not fetch {AXE}: {(packed.stderr.strip().splitlines() or ['no word why'])[-1]}")
+    shutil.unpack_archive(folder / packed.stdout.strip(), folder)
+    return folder / "package/axe.min.js"
+
+
+@names
+def test_axe_finds_no_serious_violation(visit, axe, name):
+    page = visit(name)
+    page.add_script_tag(path=axe)
+    # Colours are another matter in the dark; all the rest is the same there.
+    found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")["violations"]
+    page.evaluate("document.documentElement.dataset.theme = 'dark'")
+    found += page.evaluate("axe.run(document, {runOnly: ['color-contrast']})")["violations"]
+    serious = [v for v in found if v["impact"] in ("serious", "critical")]
+    assert not [(v["id"], [node["html"][:200] for node in v["nodes"][:3]]) for v in serious]
+
+
+def test_solutions_open_from_the_keyboard(visit):
+    opened = 0
+    for chapter in chapters():
+        page = visit(chapter.stem)
+        for solution in page.locator(".solution.dropdown").all():
+            body, button = solution.locator("section"), solution.locator("button.toggle-button")
+            assert not body.is_visible()
+            button.focus()
+            page.keyboard.press("Enter")
+            body.wait_for(state="visible")
+            opened += 1
+    assert opened >= 2 * len(chapters())
 
 
 def test_the_book_opens_at_its_first_page(visit):

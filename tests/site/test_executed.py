@@ -6,7 +6,7 @@ import nbformat
 import pytest
 from chapters import chapters
 
-CHAPTERS = 8
+CHAPTERS = 16
 LARGEST_OUTPUT = 1_000_000  # bytes
 
 pytestmark = pytest.mark.timeout(900)

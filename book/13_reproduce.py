@@ -1,0 +1,270 @@
+# %% tags=["setup", "remove-cell"]
+# In a clone of the book this changes nothing. On Colab, or beside a lone notebook, it brings dmtlib and its needs.
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+REPOSITORY = ""  # the book's public address; `make repo-url URL=…` writes it here
+if find_spec("dmtlib") is None:
+    here = Path.cwd()
+    clone = next((p for p in here.parents if (p / "dmtlib/__init__.py").exists()), here / "the-dmt-book")
+    if not clone.exists():
+        if not REPOSITORY:
+            raise ModuleNotFoundError(
+                "The library dmtlib is missing, and this copy of the book doesn't know the address to fetch it from. "
+                "Write the book's git address into REPOSITORY above, or run `pip install .` in a clone of the book."
+            )
+        subprocess.run(["git", "clone", "--quiet", "--depth", "1", REPOSITORY, str(clone)], check=True)
+    sys.path.insert(0, str(clone))
+needs = "torch torchvision numpy pandas sklearn torchmetrics jaxtyping tqdm rich typer tensorboard filelock"
+missing = [name for name in f"{needs} matplotlib seaborn ipywidgets".split() if find_spec(name) is None]
+if missing:
+    packages = [name.replace("sklearn", "scikit-learn") for name in missing]
+    subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", *packages], check=True)
+
+# %% [markdown]
+# # Reproduce everything
+#
+# A table of the paper is a few cells, a cell is a mean over a few runs, and a run is one command. This page lists
+# them all. **What is done, what would the rest cost you, and which command do you type?**
+#
+# :::{goals}
+# **You need** {doc}`00_start_here`; for the paper's tables a GPU, or patience.
+#
+# **Afterwards you can**
+#
+# - make any table with one command, stop it, go on, and spread it over several GPUs;
+# - say what a run costs in hours, memory and disk before you start it, and which of these numbers are guesses;
+# - tell what is recorded from what is not.
+# :::
+
+# %%
+from dmtlib.evidence import reproduction_tables as tables
+from dmtlib.evidence.costs import GPUS, PEAK_SHARES, count_classification_step, run_cost
+from dmtlib.evidence.figures import say, show, style
+from dmtlib.evidence.places import results as recorded_results
+from dmtlib.evidence.reproduction import TABLES, cells_of, missing_runs, runs_of, train_arguments
+from dmtlib.presets import preset
+
+style()
+
+# %% tags=["parameters"]
+gpu = "NVIDIA H200"  # for the calculated hours: a key of dmtlib.evidence.costs.GPUS
+
+# %%
+results = recorded_results()
+overview = tables.overview(results, gpu)
+counts = ", ".join(f"{name} {row.recorded} of {row.runs}" for name, row in overview.iterrows())
+show(
+    tables.hours_by_table(results, gpu),
+    alt=f"Hours by table on a logarithmic axis: bars of calculated hours for the tables that need a GPU, dots where "
+    f"runs are recorded. Recorded runs: {counts}.",
+)
+
+# %% [markdown]
+# *All runs of a table, one after the other. A bar is calculated, from a fast GPU program to a slow one; how, stands
+# below. A dot is measured: the sum of what the recorded runs took, on the devices that they ran on, which for the
+# small tables were CPUs with other work to do.*
+#
+# ## One command a table
+
+# %%
+overview
+
+# %% [markdown]
+# *"recorded": records of full length, on the data that the paper used, of the variant that follows the paper.
+# "other records": shorter runs, other data, the authors' variant, more seeds. "not run": nothing of full length.*
+#
+# For example, Table 4, and a look at what it would do:
+#
+# ```
+# python -m dmtlib reproduce table-4
+# python -m dmtlib reproduce table-4 --dry-run
+# ```
+#
+# It trains every run that has no record in `results/` yet, and writes each record when its run ends. **What is
+# finished is skipped.** Stop it whenever you like, with Ctrl-C or by pulling the plug: the same command goes on in
+# the middle of the run that it was in. A run that fails stops no other; it is told in one line, with its log, and
+# the exit code is 1. Tables that share cells share their runs, and several can be named at once.
+#
+# | option | |
+# |---|---|
+# | `--seeds 0,1` | these seeds instead of the table's own |
+# | `--budget 0.1` | a tenth of the training: a first look, kept apart from full runs |
+# | `--variant authors` | what the authors' code does otherwise ({doc}`14_deviations`) |
+# | `--data folder:PATH` | other data |
+# | `--jobs 4` | four runs at a time |
+# | `--tidy` | delete a run's directory once it is recorded |
+#
+# What a dry run prints for Table 5, in short:
+
+# %%
+wanted = runs_of(["table-5"])
+missing = missing_runs(wanted, results)
+print(f"{len(wanted) - len(missing)} of {len(wanted)} runs are recorded")
+for config in missing[:3]:
+    print("python -m dmtlib", *train_arguments(config), "…")
+
+# %% [markdown]
+# The order is seed by seed, so the first whole comparison is there after a third or a fifth of the time.
+#
+# The data come first. Each script checks what it brings, and says what is missing (`data_prep/README.md`):
+#
+# ```
+# python data_prep/cifar10.py                    # Tables 2 and 3
+# python data_prep/voc.py                        # Tables 4, 5 and 7
+# python data_prep/cityscapes.py --source PATH   # Table 6; needs a registration
+# python data_prep/camvid.py --source PATH       # camvid, camvid-small
+# ```
+#
+# `reproduce/cifar10.sh` is all of it for CIFAR-10: data, benchmarks, GPU tests, then Tables 2 and 3 at a tenth of
+# their length and at all of it.
+#
+# ## Several GPUs
+#
+# A run uses one GPU. More GPUs do more runs at the same time: that needs no communication, and gives the same records.
+# `reproduce` starts one run a GPU, in a process of its own, and gives a free GPU the next run. `--jobs` changes
+# how many: three on one GPU, say, where a single run leaves much of it idle.
+#
+# ```
+# python -m dmtlib reproduce table-2 table-3                          # all GPUs, one run each
+# CUDA_VISIBLE_DEVICES=0,1 python -m dmtlib reproduce table-4         # two of them
+# python -m dmtlib reproduce table-2 --jobs 3                         # three at a time, on what there is
+# python -m dmtlib reproduce digits --device cpu --jobs 2             # two on a CPU, each with half of the cores
+# ```
+#
+# Two machines share a table by its seeds: `--seeds 0,1` here and `--seeds 2` there. Afterwards copy the records
+# into one `results/`. They are small JSON files, and each lies where its settings say.
+#
+# ## What a run is
+#
+# The paper's Table 1, read from the presets that the commands name:
+
+# %%
+tables.table_1()
+
+# %% [markdown]
+# *Epochs are passes over the pseudo-labeled images of a phase, and a run of DMT has five such phases after the
+# supervised one. The settings of the small presets are in `dmtlib/presets.py` and `dmtlib/segmentation_presets.py`.*
+#
+# ## What it costs
+#
+# Three of the four costs can be counted before anything runs:
+#
+# - **steps** follow from the numbers of images, epochs and batches;
+# - **operations** of a step are counted by torch itself, on tensors that have a shape and no content;
+# - **bytes** on the GPU, likewise: weights, gradients, momentum, and what the forward pass keeps for the backward
+#   pass. A real process needs somewhat more. On the disk: weights of each phase, and three bytes for each
+#   pseudo-labeled pixel.
+#
+# Only the **hours** need an assumption: which share of a GPU's peak the training reaches.
+
+# %%
+step = count_classification_step(28, 2, 512, 10)
+cost = run_cost(preset("cifar10-4000", "dmt"))
+fast, slow = (f"{100 * share:.0f}%" for share in sorted(PEAK_SHARES, reverse=True))
+say(
+    f"For example a run of DMT on CIFAR-10 with 4,000 labels: {cost.images / 1e6:.0f} million images, "
+    f"{(step.training + step.forward) / 512 / 1e9:.2f} GFLOP for each, as every batch passes forward twice. Together "
+    f"{cost.flops / 1e15:.0f} PFLOP. At **{fast}** to **{slow}** of the peak of an {gpu}, "
+    f"{GPUS[gpu].flops_per_second / 1e12:.0f} TFLOP/s, that is {tables.hours_in_words(cost.hours(GPUS[gpu]))} hours."
+)
+say("\n\n".join(tables.measured_steps(results)))
+
+# %% [markdown]
+# The hours below are these **calculated** ones wherever the column says so, and not measured. Small images and
+# small batches keep a large GPU from its peak, and on pixels the images come from the disk, which takes
+# processor cores. Where records exist, a column of its own says what they took. First CIFAR-10:
+
+# %%
+tables.cells_table(["table-2", "table-3"], results, gpu)
+
+# %% [markdown]
+# PASCAL VOC:
+
+# %%
+tables.cells_table(["table-4", "table-5", "table-7"], results, gpu)
+
+# %% [markdown]
+# Street scenes, and what runs on a CPU:
+
+# %%
+tables.cells_table(["table-6", "camvid"], results, gpu)
+
+# %%
+tables.cells_table(["digits", "cifar10-small", "scenes", "camvid-small"], results, gpu)
+
+# %% [markdown]
+# *The last column is the whole command of the first seed; with `--results results` its record goes where the tables
+# look. GB are 10⁹ bytes.*
+#
+# Look at the disk. A run of DMT on VOC labels every pixel of some 10,000 images for two models in five phases, and
+# keeps all of it, so that each phase can be looked at later. Whoever only wants the numbers adds `--tidy`: a run
+# still needs the space, but gives it back.
+
+# %%
+memory = {name: cost.gpu_bytes for name in ("voc-8", "cityscapes-8") if (cost := run_cost(preset(name, "dmt")))}
+smallest = min(GPUS, key=lambda name: GPUS[name].memory)
+say(
+    f"Memory is no obstacle: {memory['voc-8'] / 1e9:.1f} GB for VOC and {memory['cityscapes-8'] / 1e9:.1f} GB for "
+    f"Cityscapes, calculated, fit on the paper's own {smallest}, which has {GPUS[smallest].memory / 1e9:.0f} GB."
+)
+
+# %% [markdown]
+# ## Exercises
+#
+# ```{exercise} A weekend
+# :label: ex-a-weekend
+# You have one Tesla T4 for 48 hours. Which of the paper's tables can you make at the lower speed that is assumed? How
+# many seeds of Table 2 fit, at the lower and at the higher one?
+# ```
+#
+# ````{solution} ex-a-weekend
+# :class: dropdown
+# ```python
+# hours = {name: tables.table_hours(name, "Tesla T4") for name in TABLES}
+# slow = {name: round(both[1]) for name, both in hours.items() if both}
+# one_seed = [round(both / 5) for both in hours["table-2"]]
+# slow, one_seed
+# ```
+# At the lower speed none of them, and not even one seed of Table 2. At the higher one three of its five seeds fit. A
+# tenth of the training (`--budget 0.1`) fits in any case, and that is what a first look is for.
+# ````
+#
+# ```{exercise} Stop it
+# :label: ex-stop-it
+# Start `python -m dmtlib reproduce digits --seeds 0 --results mine --runs mine-runs`, stop it in the middle with
+# Ctrl-C, and start it again. What does it skip, and where does it go on? What tells you that nothing was lost?
+# ```
+#
+# ````{solution} ex-stop-it
+# :class: dropdown
+# The records in `mine/` are skipped; the first line says how many. The run that was stopped goes on from its last
+# checkpoint, seconds before the stop. On a CPU it ends with the very bits of a run that was never stopped, so it has
+# the accuracy that is recorded here, if the processor rounds as ours did:
+# ```python
+# from dmtlib.evidence.records import load_records
+#
+# for record in load_records(results, "digits-40", "baseline")[:1]:
+#     print(record["seed"], record["test_accuracy"], record["device"], record["commit"])
+# ```
+# The labeled images are the same on every machine: a run's `split.json` lists them.
+# ````
+#
+# ## What was shown
+#
+# Every number of Tables 2 to 7 that this library can make has its runs, each run its command, and each table one for
+# all of them. What is recorded is counted, and what isn't has a price: the counted part is exact, and the hours are as
+# good as their assumption. Whoever runs a table leaves a record that names its code, data and device, and
+# the pages of this book show it when they are next built.
+#
+# Equal settings don't make equal programs. {doc}`14_deviations` lists where ours differs from the paper's words and
+# from its authors' code.
+
+# %%
+assert (overview["recorded"] <= overview["runs"]).all()
+assert sum(len(cell.seeds) for cell in cells_of(TABLES)) == len(runs_of(TABLES))
+assert len(missing) == len(wanted) - overview.loc["table-5", "recorded"]
+assert all(low < high for low, high in filter(None, (tables.table_hours(name, gpu) for name in TABLES)))
+assert max(memory.values()) < GPUS[smallest].memory

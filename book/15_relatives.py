@@ -1,0 +1,216 @@
+# %% tags=["setup", "remove-cell"]
+# In a clone of the book this changes nothing. On Colab, or beside a lone notebook, it brings dmtlib and its needs.
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+REPOSITORY = ""  # the book's public address; `make repo-url URL=…` writes it here
+if find_spec("dmtlib") is None:
+    here = Path.cwd()
+    clone = next((p for p in here.parents if (p / "dmtlib/__init__.py").exists()), here / "the-dmt-book")
+    if not clone.exists():
+        if not REPOSITORY:
+            raise ModuleNotFoundError(
+                "The library dmtlib is missing, and this copy of the book doesn't know the address to fetch it from. "
+                "Write the book's git address into REPOSITORY above, or run `pip install .` in a clone of the book."
+            )
+        subprocess.run(["git", "clone", "--quiet", "--depth", "1", REPOSITORY, str(clone)], check=True)
+    sys.path.insert(0, str(clone))
+needs = "torch torchvision numpy pandas sklearn torchmetrics jaxtyping tqdm rich typer tensorboard filelock"
+missing = [name for name in f"{needs} matplotlib seaborn ipywidgets".split() if find_spec(name) is None]
+if missing:
+    packages = [name.replace("sklearn", "scikit-learn") for name in missing]
+    subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", *packages], check=True)
+
+# %% [markdown]
+# # Four uses of disagreement
+#
+# Two models that differ tell more than one: {doc}`02_disagreement` showed it, and DMT was not the first to use it.
+# The paper closes with its relatives (Sec. 6, Fig. 11). All of them train two networks, A and B, and let what one
+# says decide what the other learns. But they make opposite things of a disagreement: a reason to learn, a fault to
+# remove, a question of rank, a warning. **On the same batch, what would each of them teach B?**
+#
+# :::{goals}
+# **You need** {doc}`03_dynamic_loss`.
+#
+# **Afterwards you can**
+#
+# - tell Co-teaching+, Deep Co-Training, Dual Student and DMT apart by what they do with a disagreement;
+# - read a method off its gradient: which elements pull, how strongly, and where to;
+# - say what such a picture of one step leaves open.
+# :::
+
+# %%
+import pandas as pd
+
+from dmtlib.evidence import relatives
+from dmtlib.evidence import relatives_figures as draw
+from dmtlib.evidence.figures import say, show, show_body, style
+
+style()
+show(
+    draw.four_uses(),
+    alt="Four diagrams of models A and B. Co-teaching+: arrows both ways around a sign of inequality; each picks what "
+    "the other learns, where they disagree. Deep Co-Training: arrows both ways and a sign of equality; both are "
+    "pulled together everywhere. Dual Student: one arrow from A to B and a greater-than sign; the surer one teaches, "
+    "element by element. DMT: A in grey gave labels, which go to B; they count as far as B agrees with them.",
+)
+
+# %% tags=["parameters"]
+seed = 0
+budget = 1.0  # the share of the draws below that are made
+
+# %% [markdown]
+# *Our drawing of the paper's Fig. 11.* In words:
+#
+# - **Co-teaching+** {cite:p}`yu2019coteachingplus` is about noisy labels. Where the two models agree there is nothing
+#   to learn, as in Decoupling {cite:p}`malach2017decoupling`. Where they disagree (≠), each picks the labels of small
+#   loss for the other, as in Co-teaching {cite:p}`han2018coteaching`.
+# - **Deep Co-Training** {cite:p}`qiao2018deepcotraining` asks two models to agree (=) on every unlabeled image.
+#   Adversarial examples have to keep them from becoming one and the same.
+# - **Dual Student** {cite:p}`ke2019dualstudent` asks on each image which model is surer of itself, under
+#   perturbation too. That one teaches (>); the other has no say.
+# - **DMT** lets a model of the past label, once. B learns all of it, weighed by how far it agrees (≈): a large
+#   disagreement is a sign of an error, not an opportunity, and both models decide together.
+#
+# Co-teaching+ and DMT read the same sign in opposite directions. Both can be right. *Random* label noise looks the
+# same to both models, and what they agree on they have both learned already. A *pseudo* label's error was made by a
+# model like the one in training, so the label is most in doubt just where that one disagrees.
+#
+# ## Five elements by hand
+#
+# An element is an image or a pixel. All five below carry the label 0, given by a model before, with the
+# confidence in the first column; A and B say what they think of class 0 now, and of the rival class 1.
+
+# %%
+names, batch = relatives.by_hand()
+said = {"c": batch.confidence, "A on 0": batch.a[:, 0], "A on 1": batch.a[:, 1]}
+said |= {"B on 0": batch.b[:, 0], "B on 1": batch.b[:, 1]}
+pd.DataFrame(said, index=names).round(2)
+
+# %% [markdown]
+# Each method is a loss of B's logits. So its gradient answers all of our questions. The numbers are how far a step
+# *raises* B's logit of class 0: positive towards the label, negative away from it, 0 where B learns nothing.
+
+# %%
+pull = {name: relatives.pulls(loss, batch, batch.labels) for name, loss in relatives.METHODS.items()}
+pd.DataFrame(pull, index=names).round(3)
+
+# %% [markdown]
+# Compare within a column: the losses have different scales. Row by row:
+#
+# - *all agree*: DMT pulls hardest here, in its own measure. It makes B surer of what both believe. The others have
+#   next to nothing to do.
+# - *B agrees, unsure*: Deep Co-Training and Dual Student take B towards A's certainty. To DMT an unsure B is a reason
+#   to take a small step, and γ says how small.
+# - *B doubts it*: a strong pull by all but DMT, for which B's doubt makes the label light.
+# - *B contradicts*, with more confidence than the label had: DMT gives it weight 0. Co-teaching+ learns it at full
+#   weight, because A's loss is small. Dual Student leaves B alone: A is not sure enough to teach.
+# - *A now contradicts* its own old label: Deep Co-Training and Dual Student follow A as it is now, away from the
+#   label. DMT keeps to the old label, and can't know.
+#
+# In code each is a few lines. Co-teaching+, Dual Student and DMT:
+
+# %%
+for loss in (relatives.co_teaching_plus, relatives.dual_student, relatives.dmt):
+    show_body(loss)
+
+# %% [markdown]
+# ## A thousand elements
+#
+# Now real networks, the toy of {doc}`02_disagreement`: points on a spiral, 40 of them labeled, and three networks that
+# differ in their seeds. One labels the thousand others; A and B are the two in training. The truth is known to
+# us, so each pull is one *towards the truth* or *away from it*.
+
+# %%
+draws = max(2, round(12 * budget))
+drawn = relatives.spiral_batches(list(range(draws * seed, draws * (seed + 1))))
+points, batch = drawn[0]
+show(
+    draw.pull_map(points, batch),
+    alt="Four maps of the spiral with the same thousand points. Co-teaching+ pulls a tenth of the points, strongly, "
+    "about as many away from the truth as towards it. Deep Co-Training pulls all, strongly where A and B differ; Dual "
+    "Student less than half. DMT pulls nearly all, mostly towards the truth, and hardly where B is sure.",
+)
+
+# %% [markdown]
+# *The larger the dot, the stronger the pull, compared with the strongest of the same method.* Over all draws:
+
+# %%
+table = relatives.compare([batch for _, batch in drawn])
+table.round(1)
+
+# %%
+dmt, trusting = table.loc["DMT"], table.loc["every label, weight 1"]
+wrong, away = "of those labeled wrong (%)", "pull away from the truth (%)"
+say(
+    f"Of all labels {trusting[wrong]:.1f}% are wrong, and they make **{trusting[away]:.0f}%** of the pull if every "
+    f"label has weight 1, because B resists them. Under the dynamic loss they make **{dmt[away]:.0f}%**. Where A and "
+    f"B disagree, {table.loc['Co-teaching+', wrong]:.0f}% of what Co-teaching+ learns is labeled wrong."
+)
+
+# %% [markdown]
+# This is one step, on a toy, with three networks that are equally good. It says what each method looks at, not which
+# one ends up better. Co-teaching+ was made for labels whose errors are random; here they come from a network of the
+# same kind, which errs where A and B do. Deep Co-Training and Dual Student let both models move on together, step by
+# step, and their targets move with them. DMT's labels stay for a whole phase, errors included, and the weight is all
+# that stands against those.
+#
+# What follows from the pictures is smaller, and holds: **DMT is the only one of the four that learns from nearly every
+# label and lets B object to each.** In its tables the paper compares final accuracies with two of the others, taken
+# from their papers, with another network ({doc}`06_cifar10`, Table 3).
+#
+# ## Exercises
+#
+# ```{exercise} When A and B become one
+# :label: ex-become-one
+# Let A and B be equal: `batch._replace(b=batch.a, b_copy=batch.a_copy)`. What is left of each of the four pulls? Which
+# method notices, and which goes on as if nothing had happened?
+# ```
+#
+# ````{solution} ex-become-one
+# :class: dropdown
+# ```python
+# same = batch._replace(b=batch.a, b_copy=batch.a_copy)
+# {name: relatives.pulls(loss, same, same.truth).abs().sum().item() for name, loss in relatives.METHODS.items()}
+# ```
+# Three fall to zero (up to rounding): with no disagreement there is nothing to pick, nothing to pull together, and no
+# one surer. That is the collapse that Deep Co-Training's adversarial examples are there to prevent. DMT goes on,
+# because its labels come from a third model: fixed labels keep a disagreement that models in training would lose.
+# ````
+#
+# ```{exercise} Another γ
+# :label: ex-another-gamma
+# How does the share of DMT's pull that leads away from the truth change with γ? Why does it not fall to zero?
+# ```
+#
+# ````{solution} ex-another-gamma
+# :class: dropdown
+# ```python
+# from functools import partial
+#
+# for gamma in (0.0, 1.0, 2.0, 5.0, 10.0):
+#     *_, share = relatives.shares(partial(relatives.dmt, gamma=gamma), [batch for _, batch in drawn])
+#     print(gamma, round(share, 1))
+# ```
+# At γ = 0 it is already lower than with weight 1 everywhere: case 3 takes away what B contradicts with confidence.
+# Each doubling of γ takes more, and gains less. Where B makes the labeler's error too, the label has B's blessing, and
+# no weight of this kind can tell.
+# ````
+#
+# ## What was shown
+#
+# Four methods with two models each, told apart by one gradient. What one takes for the place to learn is to
+# another the place to be careful. DMT's own step is the third kind of use: disagreement as a measure of doubt, with
+# labels that stand still while it is taken.
+#
+# This was the last chapter. {doc}`glossary` and {doc}`cheat_sheet` are for the way home, {doc}`12_your_data` for the
+# first task of your own, and {doc}`13_reproduce` for whoever wants to turn a "not run" into a number.
+
+# %%
+assert (table.loc["DMT", away] < trusting[away]) and (table.loc["Co-teaching+", "learned from (%)"] < 30)
+assert pull["DMT"][3] == 0 < pull["Co-teaching+"][3] and pull["Dual Student"][4] < 0 < pull["DMT"][4]
+same = batch._replace(b=batch.a, b_copy=batch.a_copy)
+still = {name: relatives.pulls(loss, same, same.truth).abs().max() for name, loss in relatives.METHODS.items()}
+assert max(still[name] for name in ("Co-teaching+", "Deep Co-Training", "Dual Student")) < 1e-5 < still["DMT"]

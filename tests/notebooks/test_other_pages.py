@@ -1,0 +1,130 @@
+"""The pages that are no chapters: the library's names, the bibliography, the method on one page."""
+
+import pkgutil
+import re
+
+import pytest
+import torch
+from api_pages import in_words, lines_of
+from chapters import ROOT
+
+import dmtlib
+from dmtlib.evidence.recorded import recorded
+from dmtlib.evidence.records import Spread, paired_differences
+from dmtlib.presets import preset
+
+BOOK = ROOT / "book"
+PAGES = {path.stem: path.read_text() for path in [*BOOK.glob("*.md"), *BOOK.glob("*.py")]}
+
+# --- The library ---
+
+
+def test_every_module_is_on_one_api_page():
+    """Those of evidence/ get there by themselves; api_evidence.md names some of them to put them first."""
+    modules = {module.name for module in pkgutil.walk_packages(dmtlib.__path__, "dmtlib.") if not module.ispkg}
+    named = [name for page, text in PAGES.items() for name in re.findall(r"automodule:: (\S+)", text)]
+    assert len(named) == len(set(named))
+    assert set(named) <= modules
+    missing = {name for name in modules - set(named) if not name.startswith("dmtlib.evidence.")} - {"dmtlib.__main__"}
+    assert not missing, "each needs its lines on one of book/api_*.md"
+
+
+@pytest.mark.parametrize(
+    ("annotation", "words"),
+    [
+        ("Float[Tensor, 'B C *S']", "float tensor (B, C, *S)"),
+        ("~jaxtyping.UInt8[~torch.Tensor, 'B']", "uint8 tensor (B,)"),
+        ("Float[Tensor, '']", "float tensor ()"),
+        ("~collections.abc.Iterator[~jaxtyping.UInt8[Tensor, 'H W']]", "Iterator[uint8 tensor (H, W)]"),
+        ("Int64[Tensor, 'n'] | None", "int64 tensor (n,) or None"),
+        ("RunConfig", "RunConfig"),
+    ],
+)
+def test_shapes_in_words(annotation, words):
+    assert in_words(annotation) == words
+
+
+def test_a_name_leads_to_its_lines():
+    file, _, lines = lines_of("dmtlib.method.dynamic_loss", "dynamic_weights").partition("#L")
+    first, last = map(int, lines.split("-L"))
+    code = (ROOT / file).read_text().splitlines()[first - 1 : last]
+    assert code[1].startswith("def dynamic_weights(") and code[-1].startswith("    return ")
+    assert lines_of("dmtlib.method.dynamic_loss", "AGREEMENT") is None
+    assert lines_of("dmtlib.training.runs", "RunDirectory.record").startswith("dmtlib/training/runs.py#L")
+
+
+# --- The bibliography ---
+
+ENTRIES = dict(re.findall(r"^@\w+\{(\w+),\n(.*?)^\}", (BOOK / "references.bib").read_text(), re.MULTILINE | re.DOTALL))
+CITED = {
+    key for text in PAGES.values() for group in re.findall(r"\{cite:[pt]\}`([^`]+)`", text) for key in group.split(",")
+}
+
+
+def test_the_paper_has_43_references_and_all_are_accounted_for():
+    numbers = [int(n) for entry in ENTRIES.values() for n in re.findall(r"In the paper: \[(\d+)\]", entry)]
+    assert len(numbers) == len(set(numbers)) == sum("keywords" in entry for entry in ENTRIES.values())
+    unknown = {int(n) for n in re.findall(r"\[(\d+)\]", PAGES["references"])}
+    assert unknown.isdisjoint(numbers)
+    assert unknown | set(numbers) == set(range(1, 44))
+
+
+def test_other_works_are_mentioned_somewhere():
+    assert len(ENTRIES) > 40 and set(ENTRIES) >= CITED
+    assert not [key for key, entry in ENTRIES.items() if "keywords" not in entry and key not in CITED]
+
+
+# --- The method on one page ---
+
+SHEET = PAGES["cheat_sheet"]
+
+
+def test_the_settings_are_those_of_the_presets():
+    rows = re.findall(r"^\| `([\w-]+)` \| (.*) \|$", SHEET, re.MULTILINE)
+    assert len(rows) == 8
+    for name, cells in rows:
+        c = preset(name, "dmt")
+        assert c.gamma1 == c.gamma2
+        others = (c.batch_size - c.labeled_per_batch) / c.labeled_per_batch
+        assert cells.split(" | ") == [
+            f"{c.gamma1:g}",
+            f"{c.supervised_learning_rate:g}, {c.learning_rate:g}",
+            f"{c.baseline_epochs:.0f}, {c.phase_epochs:g}",
+            f"{c.batch_size}, 1 : {others:g}",
+        ]
+
+
+def test_the_code_runs():
+    torch.manual_seed(0)
+    a, b, steps = torch.nn.Linear(6, 3), torch.nn.Linear(6, 3), 4
+    unlabeled, before = torch.randn(40, 6), b.weight.detach().clone()
+
+    def batch(step, kept, y_a, c_a):
+        mine = kept[step : step + 4]
+        x = torch.cat([torch.randn(2, 6), unlabeled[mine]])
+        return (
+            x,
+            torch.cat([torch.tensor([0, 1]), y_a[mine]]),
+            torch.cat([torch.ones(2), c_a[mine]]),
+            torch.arange(6) < 2,
+        )
+
+    (code,) = re.findall(r"^```python\n(.*?)^```$", SHEET, re.MULTILINE | re.DOTALL)
+    assert len([line for line in code.splitlines() if line]) == 10
+    names = dict(
+        a=a, b=b, unlabeled=unlabeled, steps=steps, batch=batch, optimizer=torch.optim.SGD(b.parameters(), 0.1)
+    )
+    exec(code, names)
+    assert len(names["kept"]) == 8 and names["loss"].isfinite() and not torch.equal(b.weight, before)
+
+
+def test_what_it_says_of_our_records_is_so():
+    assert "on our digits DMT does not beat CL" in SHEET
+    assert "on a small part of CIFAR-10 DMT beats CL, and\nthe baseline beats both" in SHEET
+
+    def gain(records, one, other):
+        return Spread.of(paired_differences(records[one], records[other])).mean
+
+    digits, cifar = recorded("digits-40"), recorded("cifar10-small")
+    assert gain(digits, "dmt", "cl") <= 0
+    assert gain(cifar, "dmt", "cl") > 0 > gain(cifar, "dmt", "baseline") > gain(cifar, "cl", "baseline")

@@ -1,0 +1,81 @@
+"""Pages that are no chapters, as they were built: every public name of the library, and one sheet of paper."""
+
+import importlib
+import inspect
+import pkgutil
+import re
+import shutil
+from functools import cache
+from pathlib import Path
+
+import pytest
+from bs4 import BeautifulSoup
+from chapters import ROOT, chapters
+
+import dmtlib
+
+CHROMIUM = next(filter(None, map(shutil.which, ["chromium", "chromium-browser", "google-chrome"])), None)
+pytestmark = pytest.mark.timeout(900)
+
+
+@cache
+def parse(path: Path) -> BeautifulSoup:
+    return BeautifulSoup(path.read_text(), "html.parser")
+
+
+def public_names() -> list[str]:
+    """The functions and classes of all modules, where they are defined."""
+    names = []
+    for found in pkgutil.walk_packages(dmtlib.__path__, "dmtlib."):
+        if found.ispkg or found.name == "dmtlib.__main__":
+            continue
+        for name, value in vars(importlib.import_module(found.name)).items():
+            defined = inspect.isroutine(value) or inspect.isclass(value)
+            if defined and value.__module__ == found.name and not name.startswith("_"):
+                names.append(f"{found.name}.{name}")
+    return names
+
+
+def test_every_public_name_has_a_place_and_its_source(build):
+    places = {
+        tag["id"]: tag for path in (build / "html").glob("api*.html") for tag in parse(path).select("dt.sig[id]")
+    }
+    names = public_names()
+    assert len(names) > 250
+    assert not [name for name in names if name not in places]
+    assert not [name for name in names if not places[name].select('a[href^="_modules/"]')]
+
+
+def test_the_names_of_the_package_are_on_the_first_page(build):
+    links = {a["href"].partition("#")[2].rpartition(".")[2] for a in parse(build / "html/api.html").select("td a")}
+    assert links == set(dmtlib.__all__)
+
+
+def test_types_are_in_words(build):
+    for path in (build / "html").glob("api*.html"):
+        text = parse(path).get_text()
+        assert "Tensor, '" not in text and "Alias for field" not in text, path.name
+        assert str(ROOT) not in text, path.name
+
+
+def test_every_chapter_says_how_long_it_takes(build):
+    for chapter in chapters():
+        (box,) = parse(build / f"html/{chapter.stem}.html").select(".dmt-goals")
+        assert re.search(r"about \d+ minutes? to read; the code ran for [\d.]+ (seconds|minutes) when", box.get_text())
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no chromium here: apt-get install chromium")
+def test_the_cheat_sheet_is_one_sheet_of_paper(build):
+    from playwright.sync_api import sync_playwright
+
+    flags = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
+        page = browser.new_page()
+        page.goto((build / "html/cheat_sheet.html").as_uri(), wait_until="load")
+        page.wait_for_function("document.querySelectorAll('.math mjx-container').length > 20")
+        pdf = page.pdf(prefer_css_page_size=True)
+        browser.close()
+    assert len(re.findall(rb"/Type\s*/Page\b(?!s)", pdf)) == 1
+    (box,) = re.findall(rb"/MediaBox\s*\[0 0 (\S+) (\S+?)\]", pdf)
+    assert [round(float(side) / 72 * 25.4) for side in box] == [210, 297]

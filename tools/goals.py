@@ -1,0 +1,72 @@
+"""Sphinx extension: the box at the start of a chapter, with the time that it takes.
+
+A chapter's title cell ends with what it needs and what it teaches, in words:
+
+    :::{goals}
+    **You need** …
+
+    **Afterwards you can**
+
+    - …
+    :::
+
+The directive adds how long the chapter takes: reading, counted from its text; running, from papermill's clock. So no
+number is typed, and none is out of date.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from pathlib import Path
+
+from docutils import nodes
+from sphinx.util.docutils import SphinxDirective
+
+WORDS_PER_MINUTE = 200
+SECONDS_PER_CODE_LINE = 3
+SOLUTION = re.compile(r"^(`{3,})\{solution\}.*?^\1$", re.MULTILINE | re.DOTALL)  # hidden, so not counted
+WORD = re.compile(r"[^\W\d_][\w'’-]*")
+
+
+def reading_minutes(cells: list[dict]) -> int:
+    """For the text without the hidden solutions, and the code that a reader sees."""
+    shown = [cell for cell in cells if "setup" not in cell["metadata"].get("tags", [])]
+    texts = ["".join(cell["source"]) for cell in shown if cell["cell_type"] == "markdown"]
+    codes = ["".join(cell["source"]) for cell in shown if cell["cell_type"] == "code"]
+    words = sum(len(WORD.findall(SOLUTION.sub("", text))) for text in texts)
+    lines = sum(len(code.splitlines()) for code in codes)
+    return math.ceil(words / WORDS_PER_MINUTE + lines * SECONDS_PER_CODE_LINE / 60)
+
+
+def in_words(seconds: float) -> str:
+    """Rounded up to five seconds, from 100 seconds on to half a minute: a busy machine would change more than that."""
+    if seconds <= 100:
+        return f"{5 * math.ceil(seconds / 5)} seconds"
+    return f"{math.ceil(seconds / 30) / 2:g} minutes"
+
+
+def time_needed(notebook: dict) -> str:
+    minutes = reading_minutes(notebook["cells"])
+    reading = f"about {minutes} minute{'s' if minutes > 1 else ''} to read"
+    seconds = notebook["metadata"].get("papermill", {}).get("duration")
+    if seconds is None:
+        return f"{reading}."
+    return f"{reading}; the code ran for {in_words(seconds)} when this page was made."
+
+
+class Goals(SphinxDirective):
+    has_content = True
+
+    def run(self) -> list[nodes.Node]:
+        box = nodes.admonition("", nodes.title("", "Before you begin"), classes=["dmt-goals"])
+        self.state.nested_parse(self.content, self.content_offset, box)
+        notebook = json.loads(Path(self.env.doc2path(self.env.docname)).read_text(encoding="utf-8"))
+        box += nodes.paragraph("", "", nodes.strong("", "It takes "), nodes.Text(time_needed(notebook)))
+        return [box]
+
+
+def setup(app):
+    app.add_directive("goals", Goals)
+    return {"parallel_read_safe": True}
