@@ -94,8 +94,8 @@ say(algorithm_2())
 # The paper also tries a model that labels for itself with the same weights, and calls it DST. It is our control.
 #
 # One choice is left. When B's turn comes, A has already learned: does the *new* A label for B, or the A of the phase
-# before? Alg. 2 writes $i-1$ for both, and that is our default (`labelers="previous"`); both models are treated
-# alike. The authors' code lets the new A label (`labelers="newest"`). It is an exercise below.
+# before? Alg. 2 writes $i-1$ for both, the authors' scripts name those files, and that is our default
+# (`labelers="previous"`): both models are treated alike. The other order (`labelers="newest"`) is an exercise below.
 #
 # ## Three runs
 #
@@ -304,7 +304,7 @@ say(f"The paper on VOC, one split each (Table 7, printed, not measured here): {'
 #
 # ```{exercise} The newest labeler
 # :label: ex-newest
-# Let the new A label for B, as the authors' code does. Who labels for whom in which phase? Which of the two models do
+# Let the new A label for B. Who labels for whom in which phase? Which of the two models do
 # you expect to gain?
 # ```
 #

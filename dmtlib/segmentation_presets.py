@@ -148,9 +148,9 @@ SEGMENTATION_PRESETS: dict[str, dict] = {
 """The settings of each preset on pixels, by name: fields of
 :class:`~dmtlib.training.segmentation_config.SegmentationConfig`."""
 
-# What the authors' code does otherwise than the paper says: two of DeepLab-v2's four rates, labels for B from the
-# new A, other lengths of baselines, and weights that were chosen by the labels of val.
-_AUTHORS = dict(rates=(6, 12), labelers="newest", goes_on_from="best-on-val")
+# What the authors' code does otherwise than the paper says: two of DeepLab-v2's four rates, other lengths of
+# baselines, and weights that were chosen by the labels of val.
+_AUTHORS = dict(rates=(6, 12), goes_on_from="best-on-val")
 _AUTHORS_BASELINE_EPOCHS = {
     "voc-106": 300,
     "voc-50": 134,

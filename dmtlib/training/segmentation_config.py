@@ -13,8 +13,9 @@ METHODS = {name: method for name, method in methods.METHODS.items() if name != "
 """The rows of Table 7. CL is CBST on images; on pixels the class-balanced one is what the paper compares with."""
 
 LABELERS = ("previous", "newest")
-"""Which generation labels in phase i. `previous`: both labelers are of generation i − 1, as Alg. 2 indexes them.
-`newest`: the new A labels for B, as in the authors' code."""
+"""Which generation labels in phase i. `previous`: both labelers are of generation i − 1, as Alg. 2 indexes them, and
+as the authors' scripts name them (segmentation/dmt-voc-20-1.sh of DST-CBC at 45cd997). `newest`: the new A labels for
+B."""
 
 GOES_ON_FROM = ("last", "best-on-val")
 """Which weights of a model label, and go on into its next phase. `last`: those of the last step. `best-on-val`: those

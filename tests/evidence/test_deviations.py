@@ -70,7 +70,7 @@ def test_the_variants_differ_where_the_list_says(monkeypatch):
     for name in ("cifar10-4000", "cifar10-1000"):
         assert set(variant_differences(name).index) == {"augmentation", "ema_decay", "weight_pass_moves_statistics"}
     found = set(variant_differences("voc-50").index)
-    assert found == {"rates", "labelers", "goes_on_from", "baseline_epochs"}
+    assert found == {"rates", "goes_on_from", "baseline_epochs"}
     assert sum(item.variant for item in POINTS) == 3 + len(found)
     assert {name for name in PRESETS | SEGMENTATION_PRESETS if name.endswith("-authors")} >= {"voc-50-authors"}
 

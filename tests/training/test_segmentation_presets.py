@@ -66,8 +66,8 @@ def test_lengths_in_steps():
 def test_the_authors_variant():
     paper, authors = (preset("voc-106", "dmt", variant=variant).to_json() for variant in ("paper", "authors"))
     different = {key for key in paper if paper[key] != authors[key]}
-    assert different == {"preset", "rates", "labelers", "goes_on_from", "baseline_epochs"}
-    assert (authors["rates"], authors["labelers"], authors["baseline_epochs"]) == ([6, 12], "newest", 300)
+    assert different == {"preset", "rates", "goes_on_from", "baseline_epochs"}
+    assert (authors["rates"], authors["baseline_epochs"]) == ([6, 12], 300)
     assert (paper["goes_on_from"], authors["goes_on_from"]) == ("last", "best-on-val")
 
 
