@@ -1,4 +1,4 @@
-"""Every chapter's notebook from top to bottom, and then its solutions, where there is only what Colab has.
+"""Every chapter's notebook with other parameters, and then its solutions, where there is only what Colab has.
 
 The environment is a new one whose packages are links to this one's: those that Colab brings, what they need, and no
 more. The first cell must do the rest: clone the book (from a bare clone beside it, instead of GitHub) and let pip
@@ -21,6 +21,8 @@ from nbformat.v4 import new_code_cell
 from packaging.requirements import Requirement
 from run_chapter import parameters_of
 
+from dmtlib.evidence.your_data import make_image_folder, make_mask_folder
+
 COLAB = [
     "torch",
     "torchvision",
@@ -36,7 +38,12 @@ COLAB = [
 SOLUTION = re.compile(r"^(`{3,})\{solution\}.*?^\1$", re.DOTALL | re.MULTILINE)
 CODE = re.compile(r"^```python\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 LACKING = {"jaxtyping", "torchmetrics"}  # of what dmtlib needs, at the least
-BUDGET = 0.02
+
+# Other values than the chapters' own, for papermill. Those of chapter 6 are test_parameters.py's.
+VALUES = {"budget": 0.02, "seed": 3, "device": "cpu", "gpu": "Tesla T4", "side": 10}
+VALUES |= {"mask_changes": {"crop": [32, 32], "batch_size": 6, "labeled_per_batch": 3}}
+FOLDERS = {"image_folder": make_image_folder, "mask_folder": make_mask_folder}
+KEPT = {"preset", "image_preset", "mask_preset"}  # no other one is small, or has its data here
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -119,10 +126,13 @@ def test_a_chapter_and_its_solutions_run_on_colab(chapter, colab, address, tmp_p
     pair = notebook(chapter.read_text())
     pair.cells[0].source = re.sub('REPOSITORY = ".*?"', f'REPOSITORY = "{address}"', pair.cells[0].source)
     pair.cells += [new_code_cell(code) for code in solutions(pair.cells)]
-    parameters = {"budget": BUDGET} if "budget" in parameters_of(pair.cells) else {}
-    monkeypatch.setenv("JUPYTER_PATH", str(colab / "jupyter"))
-    out = tmp_path / "out.ipynb"
     work = tmp_path / "content"
     work.mkdir()
+    names = parameters_of(pair.cells)
+    parameters = {name: value for name, value in VALUES.items() if name in names}
+    parameters |= {name: str(make(work / name)) for name, make in FOLDERS.items() if name in names}
+    assert names <= parameters.keys() | KEPT or chapter.stem == "06_cifar10"
+    monkeypatch.setenv("JUPYTER_PATH", str(colab / "jupyter"))
+    out = tmp_path / "out.ipynb"
     papermill.execute_notebook(pair, str(out), parameters, kernel_name="python3", cwd=str(work), progress_bar=False)
     assert (work / "the-dmt-book/dmtlib/__init__.py").exists()
