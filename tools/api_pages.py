@@ -141,6 +141,14 @@ def lines_of(module: str | None, name: str | None) -> str | None:
     return f"{file.as_posix()}#L{first}-L{first + len(lines) - 1}"
 
 
+def forget_modules_without_source(app) -> list:
+    """viewcode's index would link to pages of these, such as builtins, that it doesn't make."""
+    found = getattr(app.env, "_viewcode_modules", {})
+    for name in [name for name, source in found.items() if not source]:
+        del found[name]
+    return []
+
+
 def setup(app):
     app.add_directive("other-modules", OtherModules)
     app.connect("object-description-transform", shorten)
@@ -151,4 +159,5 @@ def setup(app):
     app.connect("autodoc-process-docstring", restore, priority=600)
     app.connect("autodoc-skip-member", skip_fields_of_tuples)
     app.connect("doctree-read", link_to_repository, priority=600)
+    app.connect("html-collect-pages", forget_modules_without_source, priority=400)
     return {"parallel_read_safe": True}
