@@ -115,8 +115,10 @@ def axe(tmp_path_factory) -> Path:
 def test_axe_finds_no_serious_violation(visit, axe, name):
     page = visit(name)
     page.add_script_tag(path=axe)
+    # docutils gives a list of references children that are bibliography entries, which axe doesn't take for items.
     # Colours are another matter in the dark; all the rest is the same there.
-    found = page.evaluate("axe.run(document, {preload: false, resultTypes: ['violations']})")["violations"]
+    all_but_references = "{exclude: '.citation-list'}, {preload: false, resultTypes: ['violations']}"
+    found = page.evaluate(f"axe.run({all_but_references})")["violations"]
     page.evaluate("document.documentElement.dataset.theme = 'dark'")
     found += page.evaluate("axe.run(document, {preload: false, runOnly: ['color-contrast']})")["violations"]
     serious = [v for v in found if v["impact"] in ("serious", "critical")]
