@@ -77,7 +77,10 @@ TABLES: dict[str, list[Cell]] = {
         *_cells(_DIGITS, ("dmt-flip", "dst", "cbst", "online-st"), tuple(range(5))),
     ],
     "cifar10-small": _cells({"80 labels": "cifar10-small"}, ("baseline", "cl", "dmt", "oracle"), (0, 1, 2)),
-    "scenes": _cells({"50 labels": "scenes"}, (*ABLATIONS.values(), "oracle"), THREE_SPLITS),
+    "scenes": [
+        *_cells({"50 labels": "scenes"}, (*ABLATIONS.values(), "oracle"), THREE_SPLITS),
+        *_cells({"50 labels, two starts": "scenes-two-starts"}, ("dmt",), THREE_SPLITS),
+    ],
     "camvid-small": _cells({"1/8": "camvid-small"}, _SMALL, THREE_SPLITS),
 }
 """The cells of each table: the paper's, and those of the book's small-scale runs. Cells that several tables share, as
