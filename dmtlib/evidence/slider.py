@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import base64
 import html
-import io
 import os
 from collections.abc import Callable, Iterable
 from typing import Any
 
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
-from PIL import Image
 
-from .figures import PIXELS_PER_INCH
+from .figures import PIXELS_PER_INCH, to_png
 
 SHARPNESS = 1.25  # image pixels per page pixel: twenty frames weigh something, so a bit less than a single figure's
-COLOURS_PER_FRAME = 64  # a palette instead of full colour halves a frame's bytes, and plots have few colours
+COLOURS_PER_FRAME = 64  # plots have few colours
 
 # All frames lie in the page and one is shown, so the first is there without a script too. The script finds its own
 # slider through currentScript and keeps to itself, so several sliders can stand in one page.
@@ -81,7 +79,7 @@ def _fragment(figures: Iterable[Figure], texts: list[str], label: str, alt: str,
     for figure, text in zip(figures, texts, strict=True):
         frame = FRAME.format(
             width=round(figure.get_figwidth() * PIXELS_PER_INCH),
-            png=base64.b64encode(_small_png(figure, colours)).decode(),
+            png=base64.b64encode(to_png(figure, SHARPNESS, colours)).decode(),
             alt=html.escape(f"{alt}, {label} {text}"),
             text=html.escape(text),
             display="none" if frames else "block",
@@ -89,16 +87,6 @@ def _fragment(figures: Iterable[Figure], texts: list[str], label: str, alt: str,
         frames.append(frame)
     label, text = html.escape(label), html.escape(texts[0])
     return FRAGMENT.format(label=label, text=text, last=len(frames) - 1, frames="\n".join(frames))
-
-
-def _small_png(figure: Figure, colours: int) -> bytes:
-    """The figure as a PNG with a palette; its bytes depend on the picture alone."""
-    drawn, packed = io.BytesIO(), io.BytesIO()
-    figure.savefig(drawn, format="png", dpi=PIXELS_PER_INCH * SHARPNESS, facecolor="white")
-    plt.close(figure)
-    picture = Image.open(drawn).convert("RGB").quantize(colours, dither=Image.Dither.NONE)
-    picture.save(packed, format="png", optimize=True)
-    return packed.getvalue()
 
 
 def _widget(draw: Callable[[Any], Figure], values: list[Any], texts: list[str], label: str) -> Any:

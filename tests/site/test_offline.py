@@ -11,7 +11,6 @@ from chapters import chapters
 
 pytestmark = pytest.mark.timeout(900)
 
-HEAVIEST_PAGE = 3_000_000  # bytes
 # What a browser fetches by itself, as opposed to links that a reader follows.
 LOADED = [
     ("script", "src"),
@@ -98,10 +97,6 @@ def test_inline_scripts_name_no_host(pages):
 def test_no_link_waits_for_an_address_that_is_not_known(pages):
     hosts = {urlsplit(a["href"]).netloc for page in pages for a in parse(page).find_all("a", href=True)}
     assert not hosts & {"colab.research.google.com", "mybinder.org"}
-
-
-def test_pages_are_light(pages):
-    assert not [(page.name, page.stat().st_size) for page in pages if page.stat().st_size > HEAVIEST_PAGE]
 
 
 def test_pictures_say_what_they_show(pages):
