@@ -69,6 +69,14 @@ seed = 0  # of the labeled images and of the network
 budget = 1.0  # the share of the training that is done
 device = "auto"
 
+# %%
+config = presets.preset(preset, "baseline", seed, budget)
+data = load_dataset(config.data)
+split = split_labeled(data.train_labels, config.num_labels, seed)
+some = torch.cat([split.labeled[:5], split.unlabeled[:5]])
+captions = [str(label) for label in data.train_labels[some[:5]].tolist()] + ["?"] * 5
+show(draw.gallery(data.train_images[some], captions), alt="Ten digits: five with their label, five with a “?”.")
+
 # %% [markdown]
 # ## Forty labels and a model
 #
@@ -76,13 +84,10 @@ device = "auto"
 # images are soon known by heart. This is phase 0 of everything that follows, and takes about ten seconds.
 
 # %% tags=["remove-output"]
-config = presets.preset(preset, "baseline", seed, budget)
 runs = tempfile.mkdtemp()  # or a folder of yours: a finished run there isn't repeated
 record = train(config, runs=runs, device=device)
 
 # %%
-data = load_dataset(config.data)
-split = split_labeled(data.train_labels, config.num_labels, seed)
 model = RunDirectory.of(config, runs).phase_model(0)
 labeling = confidence.label_images(model, data, split.unlabeled)
 wrong, errors = labeling.wrong, int(labeling.wrong.sum())

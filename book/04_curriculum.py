@@ -66,6 +66,16 @@ from dmtlib.training.together import train_together
 
 style()
 
+# %%
+show(
+    draw.scheme(),
+    alt="Diagram of Alg. 1. A new model in each phase learns the labels S_l and, from phase 1 on, the labels that the "
+    "model before it gave: the top 20 percent of the images in phase 1, 40 percent in phase 2, all in phase 5.",
+)
+
+# %% [markdown]
+# *Alg. 1, drawn.* $S_l$ is the labeled subset, $F^i$ the model of generation $i$.
+
 # %% tags=["parameters"]
 preset = "digits-40"
 seed = 0  # of the labeled images and of all networks
@@ -75,8 +85,8 @@ device = "auto"
 # %% [markdown]
 # ## The algorithm, and the lines that do it
 #
-# $S_l$ is the labeled subset, $S_u$ the unlabeled one, $F^i$ the model of generation $i$. The comments are the
-# lines of Alg. 1; below each stand the lines of the library that do it.
+# $S_u$ is the unlabeled subset. The comments are the lines of Alg. 1; below each stand the lines of the library that
+# do it.
 
 # %%
 say(algorithm_1())
@@ -92,7 +102,7 @@ say(algorithm_1())
 #
 # ## Three runs
 #
-# They run at the same time, one a core, and take about a minute on two idle ones. With `budget = 0.5` each gets half
+# They run at the same time, one a core. With `budget = 0.5` each gets half
 # of the training that the recorded runs further down had.
 
 # %% tags=["remove-output"]

@@ -74,18 +74,28 @@ seed = 0  # of the labeled images and of the network
 budget = 0.2  # the share of the training that is done
 device = "auto"
 
+# %%
+config = presets.preset(preset, "baseline", seed, budget)
+data = load_segmentation(config.data)
+train = data.parts["train"]
+picture_rows(
+    [[train.images[i] for i in range(4)], [train.masks[i] for i in range(4)]],
+    [f"scene {i}" for i in range(4)],
+    names=["image", "truth"],
+    alt="Four scenes, each with two or three signs on a coloured ground, and below them the class of every pixel.",
+    classes=data.classes,
+)
+
 # %% [markdown]
 # A small DeepLab learns the few labeled scenes, for a fifth of its preset's steps. Everything on this page is
 # small-scale: it shows how pixels are chosen, not how good a model can get. That is {doc}`10_segmentation_results`.
 
 # %% tags=["remove-output"]
-config = presets.preset(preset, "baseline", seed, budget)
 runs = tempfile.mkdtemp()  # or a folder of yours: a finished run there isn't repeated
 record = train_segmentation(config, runs=runs, device=device)
 
 # %%
-data = load_segmentation(config.data)
-split, train = split_of(config, data), data.parts["train"]
+split = split_of(config, data)
 unlabeled = [i for i, name in enumerate(train.names) if name not in split.labeled]
 model = phase_segmenter(RunDirectory.of(config, runs), 0)
 labeling = ranking.label_pixels(model, data, unlabeled)

@@ -256,8 +256,8 @@ say("On digits:\n\n" + "\n".join(f"- {difference(digits, *pair)}" for pair in pa
 # Three more things to bear in mind. On scenes the methods with two models train twice as much, and their score is of
 # the better model, chosen where it is scored ({doc}`09_mutual_training`). But their models begin with 80% of the
 # labels each, so that they differ, where DST's begins with all: a second opinion has its price, and with labels this
-# few it may be more than the opinion is worth. And on digits so few labels are wrong that there is little for any rule
-# to win ({doc}`04_curriculum`).
+# few it may be more than the opinion is worth. And on digits two things change from DST to DMT, who labels and whether
+# a model goes on or starts anew, while few labels are wrong there, for any rule ({doc}`04_curriculum`).
 #
 # ## Exercises
 #

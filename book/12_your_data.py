@@ -204,7 +204,7 @@ say(
 #
 # ## Train, and export
 #
-# The run itself is the one line that it was in {doc}`04_curriculum`:
+# The run itself is the one line that it was in {doc}`01_pseudo_labels`, with another method:
 
 # %% tags=["remove-output"]
 config = preset(image_preset, "dmt", seed, **settings)

@@ -112,7 +112,8 @@ Cards("loop")
 say(effects.dmt_against_dst())
 
 # %% [markdown]
-# *Mean over the seeds that both have; {doc}`11_ablations` has the whole comparison.*
+# *Mean over the seeds that both have. Here DST's one model also starts with all labels, where each of DMT's two has a
+# part of them; {doc}`11_ablations` has the whole comparison.*
 #
 # ## Evaluation
 
@@ -147,9 +148,9 @@ variant_differences("cifar10-4000")
 variant_differences("voc-8")
 
 # %% [markdown]
-# Nobody has recorded both variants at full length on this book's machines, unless the tables of {doc}`06_cifar10` and
-# {doc}`10_segmentation_results` show a row that says *authors'*. So the list above says what *could* move a number.
-# What did, only runs can tell ({doc}`13_reproduce`).
+# The list above says what *could* move a number. What did, only runs of both variants can tell ({doc}`13_reproduce`);
+# the tables of {doc}`06_cifar10` and {doc}`10_segmentation_results` have a row of their own for records of the
+# authors'.
 #
 # ## Exercises
 #
@@ -162,7 +163,7 @@ variant_differences("voc-8")
 # ```{solution} ex-half-a-point
 # :class: dropdown
 # First those that change the model or what it learns from: COCO's weights, the four branches, the weights that go on
-# (the paper's number may contain a choice by val), the generation that labels, the size at which pixels are labeled.
+# (the paper's number may contain a choice by val), the border of the labeled images, bf16 instead of fp16.
 # Ruled out: λ of mixup, which pixels don't have; the storage of confidences, which is exact to five digits; the
 # splits, which are the published ones; and the length of the baseline, which at 1/8 is the same in both. And before
 # all of that: how far do three splits scatter? Table 5, the only one with deviations, has 0.29 points for DMT.

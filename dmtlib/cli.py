@@ -36,7 +36,10 @@ def train(
     budget: Annotated[float, typer.Option(help="Share of the full training length, in (0, 10].")] = 1.0,
     data: Annotated[
         str | None,
-        typer.Option(help="Other data: cifar10, cifar10-jpeg, packed:PATH, folder:PATH or folder@SIDE:PATH."),
+        typer.Option(
+            help="Other data: cifar10, cifar10-jpeg, packed:PATH, folder:PATH or folder@SIDE:PATH; on pixels scenes, "
+            "voc, cityscapes, camvid, camvid-quarter or folder:PATH."
+        ),
     ] = None,
     all_labels: Annotated[
         bool, typer.Option("--all-labels", help="Learn every label that the data have, not a drawn subset of them.")

@@ -119,7 +119,7 @@ SEGMENTATION_PRESETS: dict[str, dict] = {
         precision="fp32",
     ),
     # Real streets within minutes of a CPU, from scratch: 45 labels, as `camvid-8`, at a quarter of the side. Its sizes
-    # were chosen on the baseline and the oracle, see `load_camvid_quarter`; one core takes 8 minutes for DMT.
+    # were chosen on the baseline and the oracle, see `load_camvid_quarter`; the oracle's length alone was not.
     "camvid-small": dict(
         data="camvid-quarter",
         labeled_ratio=8,

@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, NullLocator
 
+from .diagrams import arrow, box
 from .figures import COLOURS, WIDTH
 from .recorded import NAMES, ByMethod, signed
 from .records import Spread, paired_differences, score
@@ -28,6 +29,29 @@ METHOD_COLOURS = {
 }
 """Methods have colours of their own: blue, orange, green and vermillion mean labels. CL and CBST share a rule, and a
 colour; the other ablations of DMT have one, too."""
+
+
+def scheme() -> Figure:
+    """Alg. 1 as a drawing: each model is a new one, and learns what the one before it said."""
+    figure, ax = plt.subplots(figsize=(WIDTH, 2.9))
+    ax.set(xlim=(0, 100), ylim=(0, 45))
+    ax.axis("off")
+    ink, blue, orange = COLOURS["ink"], COLOURS["labeled"], COLOURS["pseudo"]
+    columns = {0: 12, 1: 37, 2: 62, 5: 92}  # phase → where its model stands
+    words = ["phase 0\nlabels only", "phase 1\ntop 20%", "phase 2\ntop 40%", "phase 5\nall images"]
+    box(ax, (52, 39), (24, 9), "$S_l$", blue)
+    for (phase, x), text in zip(columns.items(), words, strict=True):
+        arrow(ax, (52 + (x - 52) * 0.2, 34.5), (x, 25), blue)
+        box(ax, (x, 20), (12, 10), f"$F^{phase}$", ink)
+        ax.text(x, 12, text, ha="center", va="top", fontsize=11, color="#4B5563", linespacing=1.4)
+        if phase < 2:
+            arrow(ax, (x + 6, 20), (x + 19, 20), orange)
+    ax.text(74, 20, "…", ha="center", va="center", fontsize=16)
+    arrow(ax, (78, 20), (86, 20), orange)
+    legend = {"learns labels": blue, "labels for": orange}
+    handles = [plt.Line2D([], [], color=colour, label=text) for text, colour in legend.items()]
+    figure.legend(handles=handles, loc="outside upper right", ncol=2)
+    return figure
 
 
 def phases_table(record: dict[str, Any]) -> pd.DataFrame:

@@ -66,6 +66,11 @@ class Item(NamedTuple):
         path = root / f"book/{self.page}.py"
         return path if self.page is not None and path.exists() else None
 
+    @property
+    def command(self) -> str:
+        """Makes its records; where none are needed, its page."""
+        return self.runs.command if self.runs else f"papermill book/{self.page}.ipynb out.ipynb --cwd book"
+
     def status(self, root: Path) -> str:
         """One of :data:`STATUS`."""
         if self.page_path(root) is None or self.file is None or not (root / self.file).exists():
@@ -91,7 +96,7 @@ CODE = '<code style="font-size:80%;color:inherit;background:none">{}</code>'
 """In the colour of its table, which in the dark theme isn't the page's."""
 
 _CIFAR10_SMALL = Runs("cifar10-small", methods=("baseline", "cl", "dmt"))
-_SCENES = Runs("scenes", methods=("baseline", "dmt", "oracle"))
+_SCENES = Runs("scenes", "scenes", methods=("baseline", "dmt", "oracle"))
 _LOSS, _LABELS = "dmtlib.method.dynamic_loss", "dmtlib.method.pseudo_labels"
 _RESULTS = "dmtlib.evidence.segmentation_results_figures"
 _CIFAR10, _PIXELS = "dmtlib.evidence.cifar_tables", "dmtlib.evidence.segmentation_tables"
@@ -121,7 +126,7 @@ PAPER = [
         "09_mutual_training",
         "dmtlib.evidence.lessons.lessons",
         Runs("table-4", "voc-20", ("dmt",)),
-        Runs("scenes", methods=("dmt",)),
+        Runs("scenes", "scenes", methods=("dmt",)),
     ),
     Item(
         "Fig. 8",
@@ -136,7 +141,7 @@ PAPER = [
         "10_segmentation_results",
         f"{_RESULTS}.predicted_pictures",
         Runs("table-4", "voc-20", ("baseline", "dmt")),
-        Runs("scenes", methods=("baseline", "dmt")),
+        Runs("scenes", "scenes", methods=("baseline", "dmt")),
     ),
     Item(
         "Fig. 10",
@@ -144,7 +149,7 @@ PAPER = [
         "09_mutual_training",
         "dmtlib.evidence.mutual_figures.by_phase",
         Runs("table-7", "voc-20", ("cbst", "dmt")),
-        Runs("scenes", methods=("cbst", "dmt")),
+        Runs("scenes", "scenes", methods=("cbst", "dmt")),
     ),
     Item("Fig. 11", "four uses of disagreement", "15_relatives", "dmtlib.evidence.relatives.pulls"),
     Item(
@@ -182,7 +187,7 @@ PAPER = [
         Runs("table-6"),
         Runs("camvid-small"),
     ),
-    Item("Table 7", "ablations, VOC", "11_ablations", f"{_PIXELS}.table_7", Runs("table-7"), Runs("scenes")),
+    Item("Table 7", "ablations, VOC", "11_ablations", f"{_PIXELS}.table_7", Runs("table-7"), Runs("scenes", "scenes")),
     Item("Eq. 1", "entropy", "01_pseudo_labels", f"{_LABELS}.entropy"),
     Item("Eq. 2", "the pseudo label", "01_pseudo_labels", f"{_LABELS}.pseudo_label"),
     Item("Eq. 3", "the dynamic weight", "03_dynamic_loss", f"{_LOSS}.dynamic_weights"),
@@ -239,7 +244,7 @@ class PaperMap:
             "<br>".join(self._records(item)),
             item.shows,
             "<br>".join(filter(None, places)),
-            CODE.format(item.runs.command) if item.runs else "",
+            CODE.format(item.command),
         )
 
     def _records(self, item: Item) -> list[str]:

@@ -13,7 +13,7 @@ import pandas as pd
 
 from ..training.segmentation_config import METHODS
 from .places import printed_numbers
-from .recorded import NAMES, cell
+from .recorded import NAMES, NOT_RUN, cell
 from .records import load_records, paired_differences, score
 from .settings import PAPER, PAPER_GAP, SETTING, measured, measured_difference, recorded_settings
 
@@ -92,11 +92,17 @@ def comparison(results: Path, preset: str) -> pd.DataFrame:
                 "method": NAMES[method],
                 "mean IoU (%)": cell([r["mean_iou"] for r in records]),
                 "over the baseline": "" if method == "baseline" else gain,
+                "steps a model": f"{_steps_of_a_model(records[0]):,}" if records else NOT_RUN,
                 "seconds a run": cell([r["seconds"] for r in records], digits=0),
                 "seeds": len(records),
             }
         )
     return pd.DataFrame(rows).set_index("method")
+
+
+def _steps_of_a_model(record: dict[str, Any]) -> int:
+    """In all phases: each of two models learns as many."""
+    return sum(phase["models"]["A"]["steps"] for phase in record["phases"])
 
 
 def camvid(results: Path) -> pd.DataFrame:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import torch
 from torch import Tensor
+from tqdm.auto import tqdm
 
 from ..models.deeplab import DeepLabV2
 from ..models.pretrained import pretrained
@@ -14,7 +16,7 @@ from .segmentation_config import SegmentationConfig
 
 
 def initialise(config: SegmentationConfig, architecture: dict[str, Any], name: str) -> DeepLabV2:
-    """Model A or B before it has learned anything (Alg. 2, lines 2 and 6); what is not loaded is random.
+    """Model A or B before it has learned anything (Alg. 2, lines 2 and 6); what is not loaded is random, and told.
 
     Args:
         architecture: ``backbone``, ``num_classes`` and ``rates`` of :class:`~dmtlib.models.deeplab.DeepLabV2`.
@@ -27,7 +29,9 @@ def initialise(config: SegmentationConfig, architecture: dict[str, Any], name: s
         torch.manual_seed(derive_seed(config.seed, "initialise", name))
         if weights == "random":
             return DeepLabV2(**architecture)
-        return pretrained(**architecture, initialisation=weights, path=path or None)[0]
+        model, report = pretrained(**architecture, initialisation=weights, path=path or None)
+    tqdm.write(f"model {name} starts from {config.initialisations['AB'.index(name)]}: {report}", file=sys.stderr)
+    return model
 
 
 def restore(architecture: dict[str, Any], weights: dict[str, Tensor], device: torch.device | str) -> DeepLabV2:

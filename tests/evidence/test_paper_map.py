@@ -75,7 +75,7 @@ def test_done_needs_a_page_and_a_function_s_file(tmp_path):
 
 
 def test_a_table_s_status_comes_from_its_records(tmp_path):
-    item = Item("Table 5", "", "01_page", "file.function", Runs("table-5"), Runs("scenes", methods=("dmt",)))
+    item = Item("Table 5", "", "01_page", "file.function", Runs("table-5"), Runs("scenes", "scenes", ("dmt",)))
     for file in ("book/01_page.py", "file.py"):
         (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / file).touch()

@@ -1,7 +1,13 @@
 """What the chapter from images to pixels counts, on pixels few enough to count by hand."""
 
+import json
+import os
+import subprocess
+import sys
+
 import pytest
 import torch
+from chapters import ROOT
 
 from dmtlib.evidence import pixel_ranking as ranking
 from dmtlib.method.pseudo_labels import count_selected
@@ -102,6 +108,18 @@ def test_of_two_classes_renormalisation_changes_no_kept_label():
     alphas = [0.1, 0.5, 0.9, 0.99]
     assert (ranking.renormalisation_effect(two, alphas)["changed"] == 0).all()
     assert all((ranking.thresholds(two, alpha) >= 0.5).all() for alpha in alphas)
+
+
+def test_the_benchmark_selects_as_sorting_does_and_answers_in_json(tmp_path):
+    """It ends with an error where the two ways differ. Seconds are not tested."""
+    command = [sys.executable, "benchmarks/selection.py", "--pixels", "400000"]
+    done = subprocess.run(
+        command, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    (row,) = json.loads(done.stdout.splitlines()[-1])
+    assert list(row) == ["pixels", "seconds", "sort_seconds", "ratio", "extra_bytes"]
+    assert row["pixels"] == 400_000 and row["extra_bytes"] < 50e6
 
 
 def test_the_benchmarks_numbers_are_those_in_its_head():

@@ -18,6 +18,7 @@ def record(preset, method, seed, mean_iou, *, budget=1.0, data="voc", class_iou=
         "class_iou": class_iou or {"sky": 90.0, "pole": None},
         "seconds": 60.0,
         "config": {"budget": budget, "data": data},
+        "phases": [{"models": {"A": {"steps": 800}}}, {"models": {"A": {"steps": 400}, "B": {"steps": 400}}}],
     }
 
 
@@ -93,6 +94,7 @@ def test_comparisons_list_what_was_run_and_four_methods_in_any_case(keep):
     table = tables.comparison(results, "scenes")
     assert list(table.index) == ["baseline", "CBST", "DST", "DMT", "oracle"]
     assert table.loc["DST", "over the baseline"] == "+10.00" and table.loc["DMT", "mean IoU (%)"] == "not run"
+    assert table.loc["DST", "steps a model"] == "1,200" and table.loc["DMT", "steps a model"] == "not run"
     assert set(tables.camvid(results)["mean IoU (%)"]) == {"not run"}
 
 

@@ -43,7 +43,13 @@ LACKING = {"jaxtyping", "torchmetrics"}  # of what dmtlib needs, at the least
 VALUES = {"budget": 0.02, "seed": 3, "device": "cpu", "gpu": "Tesla T4", "side": 10}
 VALUES |= {"mask_changes": {"crop": [32, 32], "batch_size": 6, "labeled_per_batch": 3}}
 FOLDERS = {"image_folder": make_image_folder, "mask_folder": make_mask_folder}
-KEPT = {"preset", "image_preset", "mask_preset"}  # no other one is small, or has its data here
+PRESETS = {
+    "00_start_here": {"preset": "cifar10-small"},
+    "08_segmentation": {"preset": "scenes-two-starts"},
+    "09_mutual_training": {"preset": "scenes-two-starts"},
+    "12_your_data": {"mask_preset": "scenes-two-starts"},
+}
+KEPT = {"preset", "image_preset"}  # elsewhere no other one is small, or has its data here
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -131,6 +137,7 @@ def test_a_chapter_and_its_solutions_run_on_colab(chapter, colab, address, tmp_p
     names = parameters_of(pair.cells)
     parameters = {name: value for name, value in VALUES.items() if name in names}
     parameters |= {name: str(make(work / name)) for name, make in FOLDERS.items() if name in names}
+    parameters |= PRESETS.get(chapter.stem, {})
     assert names <= parameters.keys() | KEPT or chapter.stem == "06_cifar10"
     monkeypatch.setenv("JUPYTER_PATH", str(colab / "jupyter"))
     out = tmp_path / "out.ipynb"

@@ -13,7 +13,8 @@ from chapters import ROOT
 
 from dmtlib.data.packed import PackedImages, write_packed
 
-RUN = {"preset": "cifar10-small", "method": "dmt", "seed": 3, "budget": 0.002, "device": "cpu"}
+RUN = {"preset": "cifar10-small", "method": "dmt", "seed": 3, "budget": 0.002, "device": "cpu", "variant": "paper"}
+RUN |= {"runs": "elsewhere"}
 MEASURED = ("seconds", "images_per_second")  # of time: two runs don't have them in common
 
 pytestmark = pytest.mark.timeout(600)
@@ -42,7 +43,7 @@ def command_line(data: str, folder) -> str:
 
 def test_a_run_goes_on_from_the_command_line_to_papermill_and_back(data, tmp_path, monkeypatch):
     command_line(data, tmp_path)
-    run = tmp_path / "runs/cifar10-small/dmt/seed-3"
+    run = tmp_path / "elsewhere/cifar10-small/dmt/seed-3"
     whole = json.loads((run / "result.json").read_text())
     for file in ("result.json", "phase-5.pt"):  # as if it had been killed in its last phase
         (run / file).unlink()
@@ -71,7 +72,7 @@ def test_without_its_data_the_chapter_says_what_is_missing(tmp_path, monkeypatch
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     monkeypatch.setenv("DMT_STATIC", "1")
     out = tmp_path / "out.ipynb"
-    parameters = {"preset": "cifar10-4000", "method": "dmt", "budget": 0.1}
+    parameters = {"preset": "cifar10-4000", "variant": "authors", "method": "dmt", "budget": 0.1}
     papermill.execute_notebook(ROOT / "book/06_cifar10.ipynb", out, parameters, cwd=tmp_path, progress_bar=False)
     shown = json.dumps([cell.get("outputs", []) for cell in nbformat.read(out, as_version=4).cells])
     assert "Not run on this page: data/cifar10.pt is not there" in shown

@@ -96,14 +96,6 @@ def test_page_opens_cleanly_and_lightly_with_its_math_rendered(visit, name):
     assert page.locator("svg[data-icon]").count() > 5 and page.locator("svg[data-icon] circle").count() == 0
 
 
-@names
-def test_page_fits_a_phone(visit, name):
-    page = visit(name, viewport=PHONE)
-    if page.locator(".math").count():
-        page.wait_for_selector("mjx-container", state="attached")
-    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
-
-
 @pytest.fixture(scope="module")
 def axe(tmp_path_factory) -> Path:
     """The script that looks for what bars a reader who can't see well, or has no mouse."""
@@ -117,25 +109,50 @@ def axe(tmp_path_factory) -> Path:
     return folder / "package/axe.min.js"
 
 
+def serious(found: list[dict]) -> list[tuple]:
+    """Of what axe found, as far as it bars someone: the rule, and the first three elements."""
+    bars = [violation for violation in found if violation["impact"] in ("serious", "critical")]
+    return [(each["id"], [node["html"][:200] for node in each["nodes"][:3]]) for each in bars]
+
+
 @names
 def test_axe_finds_no_serious_violation(visit, axe, name):
     page = visit(name)
     page.add_script_tag(path=axe)
     # docutils gives a list of references children that are bibliography entries, which axe doesn't take for items.
-    # Colours are another matter in the dark; all the rest is the same there.
     all_but_references = "{exclude: '.citation-list'}, {preload: false, resultTypes: ['violations']}"
-    found = page.evaluate(f"axe.run({all_but_references})")["violations"]
-    page.add_style_tag(content="* { transition: none !important }")  # or axe may read a colour halfway to the dark one
-    page.evaluate("document.documentElement.dataset.theme = 'dark'")
-    found += page.evaluate("axe.run(document, {preload: false, runOnly: ['color-contrast']})")["violations"]
-    serious = [v for v in found if v["impact"] in ("serious", "critical")]
-    assert not [(v["id"], [node["html"][:200] for node in v["nodes"][:3]]) for v in serious]
+    assert not serious(page.evaluate(f"axe.run({all_but_references})")["violations"])
+
+
+@names
+def test_a_dark_phone_shows_it_too(visit, axe, name):
+    """No sideways scrolling of the page; what scrolls inside it does so by keyboard; colours stand out."""
+    page = visit(name, viewport=PHONE, scheme="dark")
+    if page.locator(".math").count():
+        page.wait_for_selector("mjx-container", state="attached")
+    assert page.evaluate("document.documentElement.dataset.theme") == "dark"
+    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+    page.add_script_tag(path=axe)
+    page.add_style_tag(content="* { transition: none !important }")  # or axe may read a colour on its way
+    rules = "['color-contrast', 'scrollable-region-focusable']"
+    assert not serious(page.evaluate(f"axe.run(document, {{preload: false, runOnly: {rules}}})")["violations"])
+
+
+def test_deviations_open_from_the_keyboard(visit):
+    page = visit("14_deviations", viewport=PHONE)
+    cards = page.locator("details").all()
+    assert len(cards) > 25
+    for card in cards:
+        assert not card.locator("div").first.is_visible()
+        card.locator("summary").focus()
+        page.keyboard.press("Enter")
+        assert card.locator("div").first.is_visible()
 
 
 def test_solutions_open_from_the_keyboard(visit):
     opened = 0
     for chapter in chapters():
-        page = visit(chapter.stem)
+        page = visit(chapter.stem, viewport=PHONE)
         for solution in page.locator(".solution.dropdown").all():
             body, button = solution.locator("section"), solution.locator("button.toggle-button")
             assert not body.is_visible()

@@ -8,8 +8,11 @@ import json
 import pytest
 import torch
 from tiny_scenes import CLASSES, CONFIG, PARTS, metrics, scenes
+from torchvision.io import encode_png
 
+from dmtlib.data.masks import encode_mask
 from dmtlib.data.segmentation import SegmentationData
+from dmtlib.data.segmentation_images import ListedImages
 from dmtlib.method.dynamic_loss import dynamic_loss
 from dmtlib.method.rules import RULES
 from dmtlib.training import best_on_val, mutual
@@ -17,6 +20,7 @@ from dmtlib.training.mutual import train_segmentation
 from dmtlib.training.runs import RunDirectory, RunError
 from dmtlib.training.segmentation_config import GOES_ON_FROM, METHODS
 from dmtlib.training.segmentation_evaluation import class_iou, confusion_matrix, mean_iou, predict_images
+from dmtlib.training.segmentation_models import initialise
 from dmtlib.training.segmentation_phase import SegmentationTrainer, pixel_sums
 from dmtlib.training.segmentation_runs import phase_segmenter, split_of, stored_pixel_labels
 from dmtlib.training.statistics import STATISTICS
@@ -207,12 +211,22 @@ def test_images_without_masks_are_never_labeled(monkeypatch, tiny, data):
 
 def test_two_initialisations_differ(monkeypatch, tiny):
     first = []
-    initialise = mutual.initialise
     monkeypatch.setattr(mutual, "initialise", lambda *a: first.append(copy.deepcopy(initialise(*a))) or initialise(*a))
     before = torch.get_rng_state()
     tiny("dmt", alphas=(1.0,))
     assert torch.equal(before, torch.get_rng_state())  # no draw from the global generator
     assert len(first) == 2 and not torch.equal(first[0].backbone.conv1.weight, first[1].backbone.conv1.weight)
+
+
+def test_what_fits_of_loaded_weights_is_told(tiny, tmp_path, capsys):
+    backbone = initialise(CONFIG, {"backbone": "narrow", "num_classes": 5, "rates": (1, 2)}, "A").backbone
+    torch.save(backbone.state_dict(), tmp_path / "weights.pth")
+    tiny("baseline", initialisations=(f"imagenet:{tmp_path}/weights.pth", "random"))
+    (told,) = [line for line in capsys.readouterr().err.splitlines() if "starts from" in line]
+    matched = sum(not key.endswith("num_batches_tracked") for key in backbone.state_dict())
+    assert told.startswith("model A starts from imagenet:") and told.endswith(
+        f": {matched} matched, 4 missing, 0 unexpected, 0 wrongly shaped"  # weights and biases of two classifiers
+    )
 
 
 def test_a_phase_goes_on_from_its_own_model(monkeypatch, tiny):
@@ -378,7 +392,39 @@ def test_padding_for_scoring_is_cut_off_again(data, tiny):
     model = phase_segmenter(tiny("baseline")[0], 0)
     padded = next(predict_images(model, data.parts["val"], [0], pad=(80, 72)))
     alone = next(predict_images(model, data.parts["val"], [0]))
-    assert padded.shape == alone.shape == (5, 64, 64) and not torch.equal(padded, alone)
+    black = torch.zeros(1, 3, 80, 72, dtype=torch.uint8)
+    black[:, :, :64, :64] = data.parts["val"].images[0]  # the border is to the right and below
+    with torch.no_grad():
+        expected = model(black).softmax(dim=1)[0, :, :64, :64]
+    assert torch.equal(padded, expected) and not torch.equal(padded, alone)
+
+
+def test_files_of_several_sizes_are_trained_on_and_scored_with_a_border(data, tiny, tmp_path):
+    """As VOC is: pictures of their own sizes, scored in a frame that all of them fit into."""
+    parts, images, masks = {}, {}, {}
+    for part, stored in data.parts.items():
+        for i, name in enumerate(stored.names):
+            height, width = 40 + 2 * i, 64 - 2 * (i % 5)
+            images[name], masks[name] = tmp_path / f"{name}-image.png", tmp_path / f"{name}-mask.png"
+            images[name].write_bytes(bytes(encode_png(stored.images[i, :, :height, :width].contiguous()).numpy()))
+            masks[name].write_bytes(encode_mask(stored.masks[i, :height, :width].numpy()))
+        parts[part] = ListedImages(stored.names, images, masks, len(CLASSES))
+    framed = SegmentationData("framed", CLASSES, parts, evaluation_size=(80, 72))
+    run, record = tiny("dmt", data=framed, alphas=(1.0,))
+    for name, model in record["phases"][-1]["models"].items():
+        segmenter, total = phase_segmenter(run, 1, name), torch.zeros(5, 5)
+        for image, mask in (parts["val"][i] for i in range(len(parts["val"]))):
+            frame = torch.zeros(1, 3, 80, 72, dtype=torch.uint8)
+            frame[0, :, : image.shape[1], : image.shape[2]] = image
+            with torch.no_grad():
+                predicted = segmenter(frame)[0, :, : image.shape[1], : image.shape[2]].argmax(dim=0)
+            known = mask != 255
+            total += (5 * mask[known].long() + predicted[known]).bincount(minlength=25).view(5, 5)
+        assert model["val_mean_iou"] == pytest.approx(mean_iou(total), abs=1e-3)
+    labels = stored_pixel_labels(run, 1, "A")
+    place = {name: i for i, name in enumerate(parts["train"].names)}
+    assert len(labels) == 12
+    assert all(labels[i][0].shape == parts["train"].mask(place[name]).shape for i, name in enumerate(labels.names))
 
 
 def test_the_better_model_is_chosen_on_val_and_scored_on_test(tiny, monkeypatch):
