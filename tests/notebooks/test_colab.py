@@ -51,7 +51,7 @@ PRESETS = {
 }
 KEPT = {"preset", "image_preset"}  # elsewhere no other one is small, or has its data here
 
-pytestmark = pytest.mark.timeout(1800)  # on a slow machine with other work, chapter 9 and its solutions took ten minutes
+pytestmark = pytest.mark.timeout(1800)  # chapter 9 and its solutions took ten minutes on a slow, busy machine
 
 
 def closure(names: list[str]) -> dict[str, importlib.metadata.Distribution]:
