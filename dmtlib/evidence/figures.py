@@ -28,7 +28,7 @@ COLOURS = {
 WIDTH = 6.4  # inches, of nearly every figure: it fills the text column, and its print survives on a telephone
 PIXELS_PER_INCH = 110  # on the page
 SHARPNESS = 1.6  # image pixels per page pixel
-PHOTOGRAPH = 8192  # more colours than that, and a palette would show
+PHOTOGRAPH = 16_384  # more colours than that, and a palette would show
 
 
 def style() -> None:
