@@ -124,9 +124,8 @@ say("\n".join(f"- {text}" for text in differences))
 # ```
 #
 # `make lab` opens the chapters in JupyterLab, where the sliders are live. Each chapter also runs alone, on Colab
-# too: its first cell fetches what is missing, from the address that README says how to set. Parameters such as `seed`
-# and
-# `budget` stand in a cell of their own.
+# too: its first cell fetches what is missing, from the address that README says how to set. Parameters such as
+# `seed` and `budget` stand in a cell of their own.
 #
 # ## The paper, item by item
 #

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, NullLocator
 
-from .diagrams import arrow, box
+from .diagrams import arrow, arrow_key, box, canvas
 from .figures import COLOURS, WIDTH
 from .recorded import NAMES, ByMethod, signed
 from .records import Spread, paired_differences, score
@@ -33,9 +33,7 @@ colour; the other ablations of DMT have one, too."""
 
 def scheme() -> Figure:
     """Alg. 1 as a drawing: each model is a new one, and learns what the one before it said."""
-    figure, ax = plt.subplots(figsize=(WIDTH, 2.9))
-    ax.set(xlim=(0, 100), ylim=(0, 45))
-    ax.axis("off")
+    figure, ax = canvas(2.9, 45)
     ink, blue, orange = COLOURS["ink"], COLOURS["labeled"], COLOURS["pseudo"]
     columns = {0: 12, 1: 37, 2: 62, 5: 92}  # phase → where its model stands
     words = ["phase 0\nlabels only", "phase 1\ntop 20%", "phase 2\ntop 40%", "phase 5\nall images"]
@@ -48,9 +46,7 @@ def scheme() -> Figure:
             arrow(ax, (x + 6, 20), (x + 19, 20), orange)
     ax.text(74, 20, "…", ha="center", va="center", fontsize=16)
     arrow(ax, (78, 20), (86, 20), orange)
-    legend = {"learns labels": blue, "labels for": orange}
-    handles = [plt.Line2D([], [], color=colour, label=text) for text, colour in legend.items()]
-    figure.legend(handles=handles, loc="outside upper right", ncol=2)
+    arrow_key(figure, {"learns labels": blue, "labels for": orange})
     return figure
 
 

@@ -2,10 +2,26 @@
 
 from __future__ import annotations
 
+import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 
-from .figures import COLOURS
+from .figures import COLOURS, WIDTH
+
+
+def canvas(height: float, top: float) -> tuple[Figure, Axes]:
+    """A figure of the page's width, ``height`` inches high, without axes; its coordinates end at 100 and ``top``."""
+    figure, ax = plt.subplots(figsize=(WIDTH, height))
+    ax.set(xlim=(0, 100), ylim=(0, top))
+    ax.axis("off")
+    return figure, ax
+
+
+def arrow_key(figure: Figure, arrows: dict[str, str]) -> None:
+    """Above the drawing: what an arrow of each colour means."""
+    handles = [plt.Line2D([], [], color=colour, label=text) for text, colour in arrows.items()]
+    figure.legend(handles=handles, loc="outside upper right", ncol=len(arrows))
 
 
 def box(ax: Axes, centre: tuple[float, float], size: tuple[float, float], text: str, colour: str) -> None:

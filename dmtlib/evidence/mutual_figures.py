@@ -16,7 +16,7 @@ from torch import Tensor
 
 from ..data.masks import VOID
 from .curriculum_figures import METHOD_COLOURS
-from .diagrams import arrow, box
+from .diagrams import arrow, arrow_key, box, canvas
 from .figures import COLOURS, WIDTH
 from .lessons import Lessons
 from .mask_figures import SHADES, paint, picture_figure
@@ -32,9 +32,7 @@ SCORE, ERROR = "val_mean_iou", "pseudo_label_error"
 
 def scheme() -> Figure:
     """Alg. 2 as a drawing: each model goes on from itself, and learns what the other one said a phase before."""
-    figure, ax = plt.subplots(figsize=(WIDTH, 3.6))
-    ax.set(xlim=(0, 100), ylim=(0, 56))
-    ax.axis("off")
+    figure, ax = canvas(3.6, 56)
     ink, blue, orange = COLOURS["ink"], COLOURS["labeled"], COLOURS["pseudo"]
     columns = {0: 26, 1: 47, 2: 68, 5: 94}  # phase → where its models stand
     for name, y in {"A": 47, "B": 21}.items():
@@ -51,9 +49,7 @@ def scheme() -> Figure:
     words = ["phase 0\nlabels only", "phase 1\ntop 20%", "phase 2\ntop 40%", "phase 5\nall pixels"]
     for x, text in zip(columns.values(), words, strict=True):
         ax.text(x, 12, text, ha="center", va="top", fontsize=11, color="#4B5563", linespacing=1.4)
-    legend = {"learns labels": blue, "goes on as": ink, "labels for": orange}
-    handles = [plt.Line2D([], [], color=colour, label=text) for text, colour in legend.items()]
-    figure.legend(handles=handles, loc="outside upper right", ncol=3)
+    arrow_key(figure, {"learns labels": blue, "goes on as": ink, "labels for": orange})
     return figure
 
 

@@ -110,7 +110,7 @@ def test_of_two_classes_renormalisation_changes_no_kept_label():
     assert all((ranking.thresholds(two, alpha) >= 0.5).all() for alpha in alphas)
 
 
-def test_the_benchmark_selects_as_sorting_does_and_answers_in_json(tmp_path):
+def test_the_benchmark_selects_as_sorting_does_and_answers_in_json():
     """It ends with an error where the two ways differ. Seconds are not tested."""
     command = [sys.executable, "benchmarks/selection.py", "--pixels", "400000"]
     done = subprocess.run(
