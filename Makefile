@@ -13,6 +13,7 @@ SITE := $(BUILD)/html/index.html
 TOC := $(shell sed -nE 's/^[- ]*(root|file): *//p' book/_toc.yml)
 CHAPTERS := $(patsubst book/%.py,%,$(wildcard $(TOC:%=book/%.py)))
 PAGES := $(wildcard $(TOC:%=book/%.md))
+BUSY := 04_curriculum 07_honest_evaluation 09_mutual_training# they train on two cores
 LIBRARY := $(shell find dmtlib -name '*.py')
 RECORDS := $(shell find results -type f 2>/dev/null)
 
@@ -32,6 +33,8 @@ COMMIT_TIME := $(shell git log -1 --format=%ct 2>/dev/null)
 ifneq ($(COMMIT_TIME),)
 export SOURCE_DATE_EPOCH := $(COMMIT_TIME)
 endif
+
+MAKEFLAGS += --jobs=2
 
 .PHONY: book test lab sync venv records picture repo-url clean help FORCE
 .PRECIOUS: book/%.ipynb
@@ -86,6 +89,11 @@ $(BUILD)/inputs.txt: FORCE
 # A chapter runs again when its text, its notebook, the library or a record changed.
 $(EXECUTED)/%.ipynb: book/%.py book/%.ipynb $(LIBRARY) $(RECORDS) $(BUILD)/inputs.txt tools/run_chapter.py | $(ENVIRONMENT)
 	@OMP_NUM_THREADS=1 DMT_STATIC=1 $(BIN)/python tools/run_chapter.py $< $@ $(if $(BUDGET),budget=$(BUDGET))
+
+# Two chapters at a time; then those that keep two cores busy, one after the other.
+$(BUSY:%=$(EXECUTED)/%.ipynb): | $(patsubst %,$(EXECUTED)/%.ipynb,$(filter-out $(BUSY),$(CHAPTERS)))
+$(EXECUTED)/07_honest_evaluation.ipynb: | $(EXECUTED)/04_curriculum.ipynb
+$(EXECUTED)/09_mutual_training.ipynb: | $(EXECUTED)/07_honest_evaluation.ipynb
 
 # A chapter that has no notebook yet gets one.
 book/%.ipynb: | book/%.py $(ENVIRONMENT)

@@ -79,7 +79,7 @@ show(
 # %% tags=["parameters"]
 preset = "digits-40"
 seed = 0  # of the labeled images and of all networks
-budget = 0.5  # the share of the training that is done; 1 is what the recorded runs did
+budget = 0.25  # the share of the training that is done; 1 is what the recorded runs did
 device = "auto"
 
 # %% [markdown]
@@ -102,8 +102,8 @@ say(algorithm_1())
 #
 # ## Three runs
 #
-# They run at the same time, one a core. With `budget = 0.5` each gets half
-# of the training that the recorded runs further down had.
+# They run at the same time, one a core. With `budget = 0.25` each gets a quarter of the training that the recorded
+# runs further down had.
 
 # %% tags=["remove-output"]
 runs = tempfile.mkdtemp()  # or a folder of yours: a finished run there isn't repeated
@@ -336,6 +336,7 @@ for method in ("cl", "dmt"):
     assert counts == sorted(counts) and counts[-1] == len(data.train_labels) - configs[method].num_labels
 assert all(phase["mean_weight"] == 1 for phase in records["cl"]["phases"][1:])
 assert omega.min() >= 0 and omega.max() <= 1
-if budget >= 0.5:  # trained models: pseudo labels help, and wrong ones weigh less
-    assert min(final["cl"], final["dmt"]) > final["baseline"]
+if budget >= 0.25:  # models that have learned something: wrong labels weigh less
     assert wrong < right
+if budget >= 0.5:  # trained models: pseudo labels help
+    assert min(final["cl"], final["dmt"]) > final["baseline"]

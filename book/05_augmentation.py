@@ -69,7 +69,7 @@ style()
 # %% tags=["parameters"]
 preset = "digits-40"
 seed = 0  # of the labeled images, the network and all draws
-budget = 0.5  # the share of the training that is done
+budget = 0.3  # the share of the training that is done
 device = "auto"
 
 # %% [markdown]
@@ -211,7 +211,7 @@ for loss in targets.values():
 
 # %%
 setting = dict(model=model, data=data, split=split, augment=augment, seed=seed)
-setting["steps"] = max(10, int(300 * budget))
+setting["steps"] = max(10, round(300 * budget))
 alone, practice = {}, {}
 for name, loss in targets.items():
     alone[name] = anchoring.learn_on(loss=loss, labels=False, **setting)

@@ -125,12 +125,12 @@ say(
 # ## A dozen models to rank
 #
 # Now with real models. Baselines of digits-40, of two seeds and six lengths of training, and one more without mixup;
-# they train one a core, in about a minute on two idle ones. They are asked about all images that none of them learned.
-# We take those images for the whole world: the better model is the one that is right on more of them.
+# they train one a core. They are asked about all images that none of them learned. We take those images for the whole
+# world: the better model is the one that is right on more of them.
 
 # %% tags=["remove-output"]
 config = presets.preset(preset, "baseline", seed, budget)
-lengths = (2, 1, 1 / 2, 1 / 4, 1 / 8, 1 / 32)
+lengths = (1, 1 / 2, 3 / 8, 1 / 4, 1 / 8, 1 / 32)
 seeds = (seed, seed + 1)
 names = pd.MultiIndex.from_product([lengths, seeds], names=["length", "seed"])
 configs = [baselines.of_length(dataclasses.replace(config, seed=s), length) for length, s in names]

@@ -169,9 +169,10 @@ say(
 # %%
 scenes = recorded("scenes")
 c = presets.preset("scenes", "dmt")
-labels = labeled_count(SCENES["train"], c.labeled_ratio)
+counts = SCENES[c.data]
+labels = labeled_count(counts["train"], c.labeled_ratio)
 say(
-    f"`scenes`: {SCENES['train']} scenes, {labels} of them labeled, {SCENES['val']} scored. How hard they are was "
+    f"`scenes`: {counts['train']} scenes, {labels} of them labeled, {counts['val']} scored. How hard they are was "
     "chosen by measurement on the baseline and the oracle alone, before any other method saw them."
 )
 tables.comparison(recorded_results(), "scenes")

@@ -45,7 +45,6 @@ if missing:
 # :::
 
 # %%
-import dataclasses
 import shutil
 import tempfile
 from pathlib import Path
@@ -76,10 +75,10 @@ image_folder = None  # yours: a few labeled images and many others; None: one is
 image_preset = "digits-40"
 side = 8  # images are brought to side × side pixels
 mask_folder = None  # yours: images, and masks for a few; None: one is made here
-mask_preset = "scenes"
-mask_changes = {"crop": (48, 48), "batch_size": 8, "labeled_per_batch": 2}  # small, for a page
+mask_preset = "scenes-small"
 seed = 0
-budget = 0.25  # the share of the presets' full training that is done here
+budget = 0.25  # the share of the image preset's full training that is done here
+mask_budget = 0.6  # and of the mask preset's
 device = "auto"
 
 # %% [markdown]
@@ -280,12 +279,11 @@ say(
 
 # %% [markdown]
 # Alg. 2 trains two models anyway, so here the checks can wait until the run is done: its first models are kept.
-# `scenes` starts from random weights, with a small network; for photographs take `camvid-8` or `voc-106`, which start
-# from pre-trained weights, and a GPU. This page has seconds, so it takes small crops too.
+# `scenes-small` starts from random weights, with a small network and small crops, because this page has seconds; for
+# photographs take `camvid-8` or `voc-106`, which start from pre-trained weights, and a GPU.
 
 # %% tags=["remove-output"]
-config = preset(mask_preset, "dmt", seed, budget / 2, f"folder:{streets}", all_labels=True)
-config = dataclasses.replace(config, **mask_changes)
+config = preset(mask_preset, "dmt", seed, mask_budget, f"folder:{streets}", all_labels=True)
 mask_record = train_segmentation(config, runs=work / "runs", device=device, data=pixels)
 mask_run = RunDirectory.of(config, work / "runs")
 

@@ -36,6 +36,8 @@ from ..method.pseudo_labels import count_selected
 
 FORMAT = "dmtlib pixel labels, version 1"
 LABELS, CONFIDENCE, MANIFEST = "labels.npy", "confidence.npy", "manifest.json"
+TYPES = {LABELS: np.dtype("uint8"), CONFIDENCE: np.dtype("uint16")}
+HEADER = 128  # bytes before the first pixel
 
 
 @dataclass(frozen=True)
@@ -64,12 +66,11 @@ class PixelLabels:
     def codes(self, index: int) -> tuple[UInt8[Tensor, "H W"], UInt16[Tensor, "H W"]]:
         """The same as it is stored, with codes for the confidences."""
         height, width = self.sizes[index]
-        place = slice(self.starts[index], self.starts[index] + height * width)
         labels, codes = (
-            torch.from_numpy(np.array(np.load(self.folder / name, mmap_mode="r")[place])).reshape(height, width)
-            for name in (LABELS, CONFIDENCE)
+            np.fromfile(self.folder / name, dtype, height * width, offset=HEADER + self.starts[index] * dtype.itemsize)
+            for name, dtype in TYPES.items()
         )
-        return labels, codes
+        return torch.from_numpy(labels).reshape(height, width), torch.from_numpy(codes).reshape(height, width)
 
     @cached_property
     def starts(self) -> list[int]:
@@ -156,8 +157,8 @@ def _store(folder: Path, predictions: Iterable[tuple[str, Tensor, Tensor]], hist
     """Write all predictions, and count them."""
     names, sizes = [], []
     with open(folder / LABELS, "wb") as label_file, open(folder / CONFIDENCE, "wb") as code_file:
-        _write_header(label_file, np.uint8, 0)
-        _write_header(code_file, np.uint16, 0)
+        _write_header(label_file, TYPES[LABELS], 0)
+        _write_header(code_file, TYPES[CONFIDENCE], 0)
         for name, labels, confidence in predictions:
             try:
                 if labels.dim() != 2:
@@ -173,8 +174,8 @@ def _store(folder: Path, predictions: Iterable[tuple[str, Tensor, Tensor]], hist
         if not names:
             raise ValueError("predictions must hold at least one image")
         stored = PixelLabels(folder, tuple(names), tuple(sizes), kept=())
-        _write_header(label_file, np.uint8, stored.starts[-1])
-        _write_header(code_file, np.uint16, stored.starts[-1])
+        _write_header(label_file, TYPES[LABELS], stored.starts[-1])
+        _write_header(code_file, TYPES[CONFIDENCE], stored.starts[-1])
         _to_disk(code_file)
     return stored
 
@@ -192,11 +193,12 @@ def _keep(stored: PixelLabels, histogram: Tensor, alpha: float) -> tuple[int, ..
     return tuple(kept[: len(histogram)].tolist())
 
 
-def _write_header(file: BinaryIO, dtype: type, size: int) -> None:
+def _write_header(file: BinaryIO, dtype: np.dtype, size: int) -> None:
     """An npy header at the start of the file. It has room for a larger size, so it can be written again in place."""
     file.seek(0)
-    header = {"descr": np.lib.format.dtype_to_descr(np.dtype(dtype)), "fortran_order": False, "shape": (size,)}
+    header = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": (size,)}
     np.lib.format.write_array_header_1_0(file, header)
+    assert file.tell() == HEADER
 
 
 def _to_disk(file: Any) -> None:

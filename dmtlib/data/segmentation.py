@@ -14,7 +14,7 @@ from .scenes import KINDS, generate_scenes
 from .segmentation_folder import find_pictures, read_names, read_own_folder, require
 from .segmentation_images import ListedImages, StoredImages, shrink
 
-SCENES = {"train": 600, "val": 150}
+SCENES = {"scenes": {"train": 600, "val": 150}, "scenes-300": {"train": 300, "val": 75}}
 SCENES_SEED = 2022  # the scenes never change with a run's seed
 CAMVID_SHRINKS_BY = 4  # 360×480 pixels to 90×120
 
@@ -79,34 +79,38 @@ ROWS = {
 
 
 def load_segmentation(name: str, progress: bool = False) -> SegmentationData:
-    """A data set by its name in a preset: `scenes`; `voc`, `cityscapes`, `camvid`, which data_prep/ brings into the
-    folder ``data``; `camvid-quarter`, made from `camvid`; or `folder:PATH`.
+    """A data set by its name in a preset: `scenes`, `scenes-300`; `voc`, `cityscapes`, `camvid`, which data_prep/
+    brings into the folder ``data``; `camvid-quarter`, made from `camvid`; or `folder:PATH`.
 
     Raises:
         ValueError: no such data set, or its files cannot be used; the message says what is wrong.
     """
     kind, _, path = name.partition(":")
-    if name == "scenes":
-        return load_scenes()
+    if name in SCENES:
+        return load_scenes(name)
     if name in ROWS:
         return load_prepared(name, prepared_folder(name))
     if name == "camvid-quarter":
         return load_camvid_quarter(progress)
     if kind == "folder" and path:
         return load_folder(path, progress)
-    raise ValueError(f"data must be scenes, {', '.join(ROWS)}, camvid-quarter or folder:PATH, got {name!r}")
+    raise ValueError(f"data must be {', '.join([*SCENES, *ROWS])}, camvid-quarter or folder:PATH, got {name!r}")
 
 
-def load_scenes() -> SegmentationData:
-    """600 scenes to train on, and 150 to score, whose digits are on no training scene; see :mod:`.scenes`."""
+def load_scenes(name: str = "scenes") -> SegmentationData:
+    """600 scenes to train on, and 150 to score, whose digits are on no training scene; see :mod:`.scenes`.
+
+    Args:
+        name: `scenes`, or `scenes-300`: 300 and 75 others, for pages that have a minute.
+    """
     digits = load_digits()
     scans = {"train": (digits.train_images, digits.train_labels), "val": (digits.test_images, digits.test_labels)}
     parts = {}
-    for offset, (part, count) in enumerate(SCENES.items()):
+    for offset, (part, count) in enumerate(SCENES[name].items()):
         images, labels = scans[part]
         scenes = generate_scenes(count, images[:, 0], labels, SCENES_SEED + offset)
         parts[part] = StoredImages([f"{part}-{i:03d}" for i in range(count)], *scenes)
-    return SegmentationData("scenes", ("background", *(str(digit) for digit in KINDS)), parts)
+    return SegmentationData(name, ("background", *(str(digit) for digit in KINDS)), parts)
 
 
 def load_camvid_quarter(progress: bool = False) -> SegmentationData:

@@ -8,7 +8,6 @@ import os
 from collections.abc import Callable, Iterable
 from typing import Any
 
-import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
 from .figures import PIXELS_PER_INCH, to_png
@@ -67,36 +66,32 @@ def slider(
     if not values:
         raise ValueError("values: a slider needs at least one")
     texts = [format.format(value) if isinstance(format, str) else format(value) for value in values]
-    if os.environ.get("DMT_STATIC", "0") not in ("", "0"):
-        from IPython.display import HTML
+    static = os.environ.get("DMT_STATIC", "0") not in ("", "0")
 
-        return HTML(_fragment(map(draw, values), texts, label, alt or "Figure", colours))
-    return _widget(draw, values, texts, label)
-
-
-def _fragment(figures: Iterable[Figure], texts: list[str], label: str, alt: str, colours: int) -> str:
-    frames = []
-    for figure, text in zip(figures, texts, strict=True):
-        frame = FRAME.format(
+    def frame(position: int, display: str = "block") -> str:
+        figure = draw(values[position])
+        return FRAME.format(
             width=round(figure.get_figwidth() * PIXELS_PER_INCH),
             png=base64.b64encode(to_png(figure, SHARPNESS, colours)).decode(),
-            alt=html.escape(f"{alt}, {label} {text}"),
-            text=html.escape(text),
-            display="none" if frames else "block",
+            alt=html.escape(f"{alt or 'Figure'}, {label} {texts[position]}"),
+            text=html.escape(texts[position]),
+            display=display,
         )
-        frames.append(frame)
+
+    return _fragment(frame, texts, label) if static else _widget(frame, texts, label)
+
+
+def _fragment(frame: Callable[[int, str], str], texts: list[str], label: str) -> Any:
+    from IPython.display import HTML
+
+    frames = [frame(position, "none" if position else "block") for position in range(len(texts))]
     label, text = html.escape(label), html.escape(texts[0])
-    return FRAGMENT.format(label=label, text=text, last=len(frames) - 1, frames="\n".join(frames))
+    return HTML(FRAGMENT.format(label=label, text=text, last=len(frames) - 1, frames="\n".join(frames)))
 
 
-def _widget(draw: Callable[[Any], Figure], values: list[Any], texts: list[str], label: str) -> Any:
+def _widget(frame: Callable[[int], str], texts: list[str], label: str) -> Any:
+    """No Output widget: papermill's client answers one, and may then miss that the cell has ended (nbclient #312)."""
     import ipywidgets
-    from IPython.display import display
-
-    def show(position: int) -> None:
-        figure = draw(values[position])
-        display(figure)
-        plt.close(figure)  # or the notebook would show it a second time
 
     position = ipywidgets.SelectionSlider(
         options=[(text, i) for i, text in enumerate(texts)],
@@ -105,4 +100,10 @@ def _widget(draw: Callable[[Any], Figure], values: list[Any], texts: list[str], 
         style={"description_width": "initial"},
         layout={"width": "min(100%, 40em)"},
     )
-    return ipywidgets.VBox([position, ipywidgets.interactive_output(show, {"position": position})])
+    picture = ipywidgets.HTML(frame(0))
+
+    def show(change: dict[str, Any]) -> None:
+        picture.value = frame(change["new"])
+
+    position.observe(show, "value")
+    return ipywidgets.VBox([position, picture])

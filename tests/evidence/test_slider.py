@@ -53,12 +53,28 @@ def test_a_function_may_write_the_values(static):
 
 def test_a_kernel_draws_when_the_slider_moves(live):
     drawn.clear()
-    widget = slider(draw, [1, 2, 4], "level", format="{:.1f}")
-    position = widget.children[0]
+    widget = slider(draw, [1, 2, 4], "level", format="{:.1f}", alt="A falling line")
+    position, picture = widget.children
     assert [text for text, _ in position.options] == ["1.0", "2.0", "4.0"]
     position.value = 2
     assert drawn == [1, 4]
     assert not plt.get_fignums()
+    assert BeautifulSoup(picture.value, "html.parser").img["alt"] == "A falling line, level 4.0"
+
+
+def test_a_kernel_shows_what_a_page_shows(live, monkeypatch):
+    position, picture = slider(draw, [1, 2], "level").children
+    position.value = 1
+    monkeypatch.setenv("DMT_STATIC", "1")
+    frames = BeautifulSoup(slider(draw, [1, 2], "level").data, "html.parser").find_all("img")
+    assert BeautifulSoup(picture.value, "html.parser").img["src"] == frames[1]["src"]
+
+
+def test_no_widget_of_a_slider_is_one_that_papermill_waits_for(live):
+    """An Output widget can make nbclient hang (its issue 312)."""
+    from ipywidgets import Output
+
+    assert not any(isinstance(child, Output) for child in slider(draw, [1], "level").children)
 
 
 def test_no_values_is_an_error():

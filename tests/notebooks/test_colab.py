@@ -41,13 +41,13 @@ LACKING = {"jaxtyping", "torchmetrics"}  # of what dmtlib needs, at the least
 
 # Other values than the chapters' own, for papermill. Those of chapter 6 are test_parameters.py's.
 VALUES = {"budget": 0.02, "seed": 3, "device": "cpu", "gpu": "Tesla T4", "side": 10}
-VALUES |= {"mask_changes": {"crop": [32, 32], "batch_size": 6, "labeled_per_batch": 3}}
+VALUES |= {"mask_budget": 0.05}
 FOLDERS = {"image_folder": make_image_folder, "mask_folder": make_mask_folder}
 PRESETS = {
     "00_start_here": {"preset": "cifar10-small"},
     "08_segmentation": {"preset": "scenes-two-starts"},
-    "09_mutual_training": {"preset": "scenes-two-starts"},
-    "12_your_data": {"mask_preset": "scenes-two-starts"},
+    "09_mutual_training": {"preset": "scenes"},
+    "12_your_data": {"mask_preset": "scenes"},
 }
 KEPT = {"preset", "image_preset"}  # elsewhere no other one is small, or has its data here
 

@@ -1,4 +1,4 @@
-"""Every chapter, executed by papermill at a tiny budget."""
+"""Every chapter, as papermill executed it for the book."""
 
 import json
 

@@ -43,6 +43,11 @@ def is_foreign(address: str) -> bool:
     return bool(urlsplit(address).netloc)
 
 
+@cache
+def anchors(path: Path) -> set[str]:
+    return {tag["id"] for tag in parse(path).find_all(id=True)}
+
+
 def missing(page: Path, address: str) -> str | None:
     """What an address on a page should lead to and doesn't."""
     target, anchor = urldefrag(address)
@@ -51,7 +56,7 @@ def missing(page: Path, address: str) -> str | None:
         path /= "index.html"
     if not path.exists():
         return f"{page.name}: {address}: no such file"
-    if anchor and path.suffix == ".html" and not parse(path).find(id=unquote(anchor)):
+    if anchor and path.suffix == ".html" and unquote(anchor) not in anchors(path):
         return f"{page.name}: {address}: no such anchor"
     return None
 

@@ -26,7 +26,7 @@ def every_seventh(save):
 patch(runs.RunDirectory, "save_checkpoint", every_seventh)
 
 if point == "between two checkpoints":
-    patch(curriculum.PhaseTrainer, "step", lambda step: lambda self: die() if next(calls) == 100 else step(self))
+    patch(curriculum.PhaseTrainer, "step", lambda step: lambda self: die() if next(calls) == 75 else step(self))
 elif point == "before the first checkpoint":
     patch(curriculum.PhaseTrainer, "step", lambda step: lambda self: die() if next(calls) == 3 else step(self))
 elif point == "while writing a checkpoint":
@@ -67,5 +67,5 @@ elif point == "before the record":
 else:
     sys.exit(f"no such point: {point}")
 
-curriculum.train(preset("digits-40", "dmt", seed=3, budget=0.05), runs=folder, device="cpu", progress=False)
+curriculum.train(preset("digits-40", "dmt", seed=3, budget=0.0375), runs=folder, device="cpu", progress=False)
 sys.exit("the run was to die, and didn't")

@@ -88,4 +88,4 @@ def test_the_metrics_have_no_gap_and_no_double(uninterrupted):
     import json
 
     lines = [json.loads(line) for line in (uninterrupted.path / "metrics.jsonl").read_text().splitlines()]
-    assert [(line["phase"], line["step"]) for line in lines] == [(p, s) for p in range(6) for s in (20, 40)]
+    assert [(line["phase"], line["step"]) for line in lines] == [(p, s) for p in range(6) for s in (20, 30)]
