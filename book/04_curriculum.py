@@ -131,7 +131,8 @@ say(
 # %% [markdown]
 # Phase 0 is the same model in all three: it learns the labels only. Follow the upper panel: the share of wrong labels
 # depends on two things that pull against each other. Each generation takes more labels, and later ones are less
-# confident. But each generation's labels come from a later model.
+# confident. But each generation's labels come from a later model. In the lower panel both fall below the baseline
+# before they rise: a generation starts from scratch, and at this budget it has few steps.
 #
 # ## Do wrong labels get less weight?
 #

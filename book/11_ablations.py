@@ -153,8 +153,9 @@ slider(
 # known class.*
 #
 # Move γ. At 0, DMT-Naive is CBST, while DMT is not: its third case still weighs 0. At 5, our preset's γ on scenes, all
-# three columns on the right teach background and little else, because B is sure of little else yet. Online ST looks
-# the most cautious of all. But what it learns is its own opinion: where it is sure and wrong, nobody ever objects.
+# three columns on the right teach background and little else, because B is sure of little else yet. Online ST asks
+# nobody. It takes more of the batch, and what it takes is its own opinion: where it is sure and wrong, nobody ever
+# objects.
 #
 # ## How much can the third case matter?
 #

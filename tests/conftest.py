@@ -18,11 +18,14 @@ settings.load_profile("book")
 class OneBuildOneWorker(LoadScopeScheduling):
     """Which tests stay together on a worker: those of a file, which share fixtures, and all of tests/site.
 
-    The latter wait for one build of the book. (xdist's own `--dist=loadgroup` has no effect under pytest 9.2.)
+    The latter wait for one build of the book. Each chapter on Colab stands alone: they fill both workers at the end.
+    (xdist's own `--dist=loadgroup` has no effect under pytest 9.2.)
     """
 
     def _split_scope(self, nodeid: str) -> str:
-        return "tests/site" if nodeid.startswith("tests/site/") else nodeid.split("::")[0]
+        if nodeid.startswith("tests/site/"):
+            return "tests/site"
+        return nodeid if "on_colab[" in nodeid else nodeid.split("::")[0]
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log) -> LoadScopeScheduling:

@@ -30,6 +30,10 @@ def test_600_and_150_scenes_in_seconds():
     image, mask = data.parts["train"][0]
     assert image.shape == (3, 64, 64) and mask.shape == (64, 64) and image.dtype == mask.dtype == torch.uint8
     assert data.classes == ("background", "3", "8", "1", "7")
+    assert {part: len(images) for part, images in load_segmentation("scenes-300").parts.items()} == {
+        "train": 300,
+        "val": 75,
+    }
 
 
 def test_the_scenes_never_change(scenes):

@@ -41,17 +41,16 @@ LACKING = {"jaxtyping", "torchmetrics"}  # of what dmtlib needs, at the least
 
 # Other values than the chapters' own, for papermill. Those of chapter 6 are test_parameters.py's.
 VALUES = {"budget": 0.02, "seed": 3, "device": "cpu", "gpu": "Tesla T4", "side": 10}
-VALUES |= {"mask_budget": 0.05}
+VALUES |= {"mask_budget": 0.01}
 FOLDERS = {"image_folder": make_image_folder, "mask_folder": make_mask_folder}
 PRESETS = {
     "00_start_here": {"preset": "cifar10-small"},
-    "08_segmentation": {"preset": "scenes-two-starts"},
-    "09_mutual_training": {"preset": "scenes"},
+    "08_segmentation": {"preset": "scenes-small"},
     "12_your_data": {"mask_preset": "scenes"},
 }
 KEPT = {"preset", "image_preset"}  # elsewhere no other one is small, or has its data here
 
-pytestmark = pytest.mark.timeout(1800)  # chapter 9 and its solutions took ten minutes on a slow, busy machine
+pytestmark = pytest.mark.timeout(900)  # two minutes are usual on a slow machine
 
 
 def closure(names: list[str]) -> dict[str, importlib.metadata.Distribution]:
@@ -75,7 +74,7 @@ def closure(names: list[str]) -> dict[str, importlib.metadata.Distribution]:
     return found
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def colab(tmp_path_factory) -> Path:
     """The environment's folder; it holds a kernel named `python3` for Jupyter."""
     folder = tmp_path_factory.mktemp("colab")
@@ -97,7 +96,7 @@ def colab(tmp_path_factory) -> Path:
     return folder
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def address(tmp_path_factory) -> str:
     """A bare clone of the book as it is in the working tree."""
     folder = tmp_path_factory.mktemp("address")
