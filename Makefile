@@ -34,7 +34,7 @@ ifneq ($(COMMIT_TIME),)
 export SOURCE_DATE_EPOCH := $(COMMIT_TIME)
 endif
 
-MAKEFLAGS += --jobs=2
+MAKEFLAGS += --jobs=2# chapters at a time
 
 .PHONY: book test lab sync venv records picture repo-url clean help FORCE
 .PRECIOUS: book/%.ipynb

@@ -118,32 +118,6 @@ SEGMENTATION_PRESETS: dict[str, dict] = {
         oracle_epochs=None,
         precision="fp32",
     ),
-    # What the book's pages train while they are made: too little for good models, enough to see what happens.
-    "scenes-small": dict(
-        data="scenes-300",
-        labeled_ratio=6,  # 50 labels
-        backbone="narrow",
-        rates=(1, 2, 4, 6),
-        initialisations=("random", "random"),
-        difference_maximized=True,
-        crop=(40, 40),
-        flip=0.0,
-        batch_size=8,
-        labeled_per_batch=2,
-        learning_rate=0.02,
-        supervised_learning_rate=0.02,
-        gamma1=5.0,
-        gamma2=5.0,
-        phase_steps=30,
-        phase_epochs=None,
-        online_steps=150,
-        online_epochs=None,
-        baseline_steps=120,
-        baseline_epochs=None,
-        oracle_steps=225,
-        oracle_epochs=None,
-        precision="fp32",
-    ),
     # Real streets within minutes of a CPU, from scratch: 45 labels, as `camvid-8`, at a quarter of the side. Its sizes
     # were chosen on the baseline and the oracle, see `load_camvid_quarter`; the oracle's length alone was not.
     "camvid-small": dict(
@@ -173,6 +147,19 @@ SEGMENTATION_PRESETS: dict[str, dict] = {
 }
 """The settings of each preset on pixels, by name: fields of
 :class:`~dmtlib.training.segmentation_config.SegmentationConfig`."""
+
+# What the book's pages train while they are made: too little for good models, enough to see what happens.
+SEGMENTATION_PRESETS["scenes-small"] = SEGMENTATION_PRESETS["scenes"] | dict(
+    data="scenes-300",
+    labeled_ratio=6,  # 50 labels
+    crop=(40, 40),
+    batch_size=8,
+    labeled_per_batch=2,
+    phase_steps=30,
+    online_steps=150,
+    baseline_steps=120,
+    oracle_steps=225,
+)
 
 # The control for what Alg. 2's two subsets cost: both models learn all labels, and only their random weights differ.
 SEGMENTATION_PRESETS["scenes-two-starts"] = SEGMENTATION_PRESETS["scenes"] | {"difference_maximized": False}
