@@ -272,10 +272,12 @@ say(f"{text[0].upper()}{text[1:]}.")
 # ```python
 # import dataclasses
 #
+# from dmtlib.training.curriculum import train
+#
 # elsewhere = tempfile.mkdtemp()
 # for method in ("cl", "dmt"):
 #     at_once = dataclasses.replace(configs[method], alphas=(1.0,) * 5)
-#     (record,) = train_together([at_once], runs=elsewhere, device=device)
+#     record = train(at_once, runs=elsewhere, device=device)
 #     print(method, [phase["test_accuracy"] for phase in record["phases"]], records[method]["test_accuracy"])
 # ```
 # DMT should need it less: a wrong label that enters early can be weighed down, while CL learns it at full weight.
@@ -309,8 +311,10 @@ say(f"{text[0].upper()}{text[1:]}.")
 # ```python
 # import dataclasses
 #
+# from dmtlib.training.curriculum import train
+#
 # longer = dataclasses.replace(configs["dmt"], alphas=(0.2, 0.4, 0.6, 0.8, 1.0, 1.0, 1.0, 1.0))
-# (record,) = train_together([longer], runs=tempfile.mkdtemp(), device=device)
+# record = train(longer, runs=tempfile.mkdtemp(), device=device)
 # [phase["test_accuracy"] for phase in record["phases"]]
 # ```
 # One of the 500 test images is 0.2 points. Once a generation's labels are those that its teacher would give anyway,

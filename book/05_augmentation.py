@@ -60,9 +60,9 @@ from dmtlib.evidence import augmentation_figures as draw
 from dmtlib.evidence.figures import say, show, show_body, style
 from dmtlib.evidence.slider import slider
 from dmtlib.method.mixup import mixup, mixup_loss
+from dmtlib.training.curriculum import train
 from dmtlib.training.evaluation import predict
 from dmtlib.training.runs import RunDirectory
-from dmtlib.training.together import train_together
 
 style()
 
@@ -165,7 +165,7 @@ show(
 # %% tags=["remove-output"]
 config = presets.preset(preset, "baseline", seed, budget)
 runs = tempfile.mkdtemp()  # or a folder of yours: a finished run there isn't repeated
-train_together([config], runs=runs, device=device)  # one thread is enough here
+train(config, runs=runs, device=device)
 
 # %%
 data = load_dataset(config.data)

@@ -304,10 +304,12 @@ say(f"DMT from two starts, mean IoU over the models: {draw.course(starts)}. {aga
 # ```python
 # import dataclasses
 #
+# from dmtlib.training.mutual import train_segmentation
+#
 # baseline = presets.preset(preset, "baseline", seed, budget)
 # steps = config.baseline_steps + len(config.alphas) * config.phase_steps
 # longer = dataclasses.replace(baseline, baseline_steps=steps)
-# (record,) = train_together([longer], runs=tempfile.mkdtemp(), device=device)
+# record = train_segmentation(longer, runs=tempfile.mkdtemp(), device=device)
 # record["mean_iou"], draw.curves(records["dmt"], draw.SCORE)
 # ```
 # With seed 0, nothing: the longer baseline ends above both of DMT's models. Models this weak have little to tell each
@@ -326,8 +328,10 @@ say(f"DMT from two starts, mean IoU over the models: {draw.course(starts)}. {aga
 # ```python
 # import dataclasses
 #
+# from dmtlib.training.mutual import train_segmentation
+#
 # newest = dataclasses.replace(config, labelers="newest")
-# (record,) = train_together([newest], runs=tempfile.mkdtemp(), device=device)
+# record = train_segmentation(newest, runs=tempfile.mkdtemp(), device=device)
 # for number, phase in enumerate(record["phases"]):
 #     print(number, {name: (m["labeled_by"], m["val_mean_iou"]) for name, m in phase["models"].items()})
 # ```

@@ -1,4 +1,5 @@
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -60,9 +61,17 @@ def test_a_run_killed_again_and_again_gets_there(uninterrupted, tmp_path):
     assert_same_bits(RunDirectory.of(preset(**RUN), tmp_path), uninterrupted)
 
 
+@pytest.fixture(scope="module")
+def killed(tmp_path_factory) -> Path:
+    """The folder of a run that was killed in phase 2, with a checkpoint. Tests copy it."""
+    folder = tmp_path_factory.mktemp("killed")
+    kill("between two checkpoints", folder)
+    return folder
+
+
 @pytest.mark.parametrize("damage", ["flipped bit", "truncated", "empty", "no zip"])
-def test_a_damaged_checkpoint_is_set_aside(damage, uninterrupted, tmp_path):
-    kill("between two checkpoints", tmp_path)
+def test_a_damaged_checkpoint_is_set_aside(damage, killed, uninterrupted, tmp_path):
+    shutil.copytree(killed, tmp_path, dirs_exist_ok=True)
     run = RunDirectory.of(preset(**RUN), tmp_path)
     file = run.path / "checkpoint.pt"
     content = bytearray(file.read_bytes())
@@ -75,8 +84,8 @@ def test_a_damaged_checkpoint_is_set_aside(damage, uninterrupted, tmp_path):
     assert_same_bits(run, uninterrupted)
 
 
-def test_a_damaged_phase_falls_back_to_the_one_before(uninterrupted, tmp_path):
-    kill("between two checkpoints", tmp_path)  # in phase 2
+def test_a_damaged_phase_falls_back_to_the_one_before(killed, uninterrupted, tmp_path):
+    shutil.copytree(killed, tmp_path, dirs_exist_ok=True)
     run = RunDirectory.of(preset(**RUN), tmp_path)
     (run.path / "phase-1.pt").write_bytes(b"")
     with pytest.warns(UserWarning, match=r"phase-1\.pt is damaged"):
