@@ -68,9 +68,7 @@ def touched(clone):
 
 
 def test_nothing_changed(clone):
-    started = time.perf_counter()
     made = make("book", cwd=clone)
-    assert time.perf_counter() - started < 5
     assert made.stdout == f"{clone}/_build/html/index.html\n"
 
 

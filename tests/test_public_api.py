@@ -140,7 +140,7 @@ def test_annotations_reject_what_does_not_fit():
 # --- Importing ----------------------------------------------------------------------------------------------------
 
 IMPORT = """
-import json, sys, time
+import json, sys
 
 def refuse(event, arguments):
     if event in ("socket.connect", "socket.getaddrinfo", "urllib.Request"):
@@ -150,13 +150,10 @@ sys.addaudithook(refuse)
 import dmtlib
 
 print(json.dumps(sorted({module.split(".")[0] for module in sys.modules})))
-print(time.process_time())
 """
 
 
 def test_import_is_light_and_offline():
     done = subprocess.run([sys.executable, "-c", IMPORT], check=True, capture_output=True, text=True)
-    lines = done.stdout.splitlines()
     heavy = {"torchvision", "sklearn", "matplotlib", "seaborn", "pandas", "torchmetrics", "tensorboard", "scipy"}
-    assert not heavy & set(json.loads(lines[0]))
-    assert float(lines[1]) <= 3, "seconds of processor time"
+    assert not heavy & set(json.loads(done.stdout))

@@ -1,7 +1,5 @@
 """The generated scenes: what a label says is what is drawn there."""
 
-import time
-
 import pytest
 import torch
 
@@ -22,10 +20,8 @@ def scenes():
     return load_scenes()
 
 
-def test_600_and_150_scenes_in_seconds():
-    start = time.process_time()
+def test_600_and_150_scenes():
     data = load_segmentation("scenes")
-    assert time.process_time() - start < 30  # about 2 where the machine has nothing else to do
     assert {part: len(images) for part, images in data.parts.items()} == {"train": 600, "val": 150}
     image, mask = data.parts["train"][0]
     assert image.shape == (3, 64, 64) and mask.shape == (64, 64) and image.dtype == mask.dtype == torch.uint8
