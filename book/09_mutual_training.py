@@ -77,7 +77,7 @@ show(
 # all of it.
 
 # %% tags=["parameters"]
-preset = "scenes-small"  # "scenes" is what the recorded runs further down did: half an hour on two cores
+preset = "scenes-small"  # "scenes" is what the recorded runs further down did, and takes many times as long
 seed = 0  # of the labeled scenes and of all networks
 budget = 1.0  # the share of the preset's training that is done
 device = "auto"

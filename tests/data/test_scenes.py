@@ -20,7 +20,7 @@ def scenes():
     return load_scenes()
 
 
-def test_600_and_150_scenes():
+def test_as_many_scenes_as_their_names_promise():
     data = load_segmentation("scenes")
     assert {part: len(images) for part, images in data.parts.items()} == {"train": 600, "val": 150}
     image, mask = data.parts["train"][0]
