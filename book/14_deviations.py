@@ -17,7 +17,7 @@ if find_spec("dmtlib") is None:
             )
         subprocess.run(["git", "clone", "--quiet", "--depth", "1", REPOSITORY, str(clone)], check=True)
     sys.path.insert(0, str(clone))
-needs = "torch torchvision numpy pandas sklearn torchmetrics jaxtyping tqdm rich typer tensorboard filelock"
+needs = "torch torchvision numpy pandas sklearn jaxtyping tqdm rich typer tensorboard filelock"
 missing = [name for name in f"{needs} matplotlib seaborn ipywidgets".split() if find_spec(name) is None]
 if missing:
     packages = [name.replace("sklearn", "scikit-learn") for name in missing]

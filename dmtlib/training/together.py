@@ -14,7 +14,6 @@ from tqdm.auto import tqdm
 
 from .config import RunConfig
 from .curriculum import train
-from .mutual import train_segmentation
 from .progress import describe_window
 from .runs import RunDirectory
 from .segmentation_config import SegmentationConfig
@@ -48,8 +47,11 @@ def train_together(
 
 
 def _train(config: Config, **options: Any) -> dict[str, Any]:
-    run = train_segmentation if isinstance(config, SegmentationConfig) else train
-    return run(config, **options)
+    if isinstance(config, SegmentationConfig):
+        from .mutual import train_segmentation  # it needs torchvision, which takes seconds to import
+
+        return train_segmentation(config, **options)
+    return train(config, **options)
 
 
 class _Watched:

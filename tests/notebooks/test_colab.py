@@ -37,7 +37,7 @@ COLAB = [
 ]
 SOLUTION = re.compile(r"^(`{3,})\{solution\}.*?^\1$", re.DOTALL | re.MULTILINE)
 CODE = re.compile(r"^```python\n(.*?)^```$", re.DOTALL | re.MULTILINE)
-LACKING = {"jaxtyping", "torchmetrics"}  # of what dmtlib needs, at the least
+LACKING = {"jaxtyping", "typer"}  # of what dmtlib needs, at the least
 
 # Other values than the chapters' own, for papermill. Those of chapter 6 are test_parameters.py's.
 VALUES = {"budget": 0.02, "seed": 3, "device": "cpu", "gpu": "Tesla T4", "side": 10}

@@ -16,7 +16,6 @@ from pathlib import Path
 from dying import die, patch
 from tiny_scenes import CONFIG, scenes
 from torch.utils import tensorboard  # noqa: F401 - runs import it late; here, once for all of them
-from torchmetrics.functional import classification  # noqa: F401 - likewise
 
 from dmtlib.data import pixel_labels
 from dmtlib.training import loop, mutual, runs
