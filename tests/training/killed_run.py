@@ -1,39 +1,39 @@
-"""A run that kills itself, as hard as the system can, at a chosen point: python killed_run.py POINT RUNS.
+"""Runs of Alg. 1 that kill themselves, each at another point: python killed_run.py RUNS tells how they died.
 
-Checkpoints are written every seventh step, so that a kill loses some steps that the next start must repeat.
+One process imports everything and forks one for each point, whose run is RUNS/<point>; the run RUNS/again dies at
+several of them. Checkpoints are written every seventh step, so that a kill loses some steps that the next start must
+repeat.
 """
 
+from __future__ import annotations
+
 import itertools
+import json
 import os
 import sys
 from pathlib import Path
 
 from dying import die, patch
+from torch.utils import tensorboard  # noqa: F401 - runs import it late; here, once for all of them
 
+from dmtlib.data.classification import load_digits
 from dmtlib.presets import preset
 from dmtlib.training import curriculum, loop, runs, storage
 
-point, folder = sys.argv[1], sys.argv[2]
-loop.CHECKPOINT_SECONDS, loop.CHECKPOINT_SHARE = 0.0, float("inf")
-calls = itertools.count()
+AGAIN = ("between two checkpoints", "while writing the metrics", "before the record")
 
 
-def every_seventh(save):
-    saves = itertools.count()
-    return lambda self, state: save(self, state) if next(saves) % 7 == 6 else None
+def die_at_step(step: int) -> None:
+    calls = itertools.count(1)
+    patch(curriculum.PhaseTrainer, "step", lambda run: lambda self: die() if next(calls) == step else run(self))
 
 
-patch(runs.RunDirectory, "save_checkpoint", every_seventh)
-
-if point == "between two checkpoints":
-    patch(curriculum.PhaseTrainer, "step", lambda step: lambda self: die() if next(calls) == 75 else step(self))
-elif point == "before the first checkpoint":
-    patch(curriculum.PhaseTrainer, "step", lambda step: lambda self: die() if next(calls) == 3 else step(self))
-elif point == "while writing a checkpoint":
+def die_writing_a_checkpoint() -> None:
+    calls = itertools.count(1)
 
     def half_written(replace):
         def rename(source, target):
-            if Path(target).name == "checkpoint.pt" and next(calls) == 4:
+            if Path(target).name == "checkpoint.pt" and next(calls) == 5:
                 os.truncate(source, os.path.getsize(source) // 2)
                 die()
             replace(source, target)
@@ -41,20 +41,27 @@ elif point == "while writing a checkpoint":
         return rename
 
     patch(storage.os, "replace", half_written)
-elif point == "between a phase's file and the removal of its checkpoint":
-    patch(runs.RunDirectory, "drop_checkpoint", lambda drop: lambda self: die() if next(calls) == 2 else drop(self))
-elif point == "after labeling":
-    patch(
-        runs.RunDirectory,
-        "save_pseudo_labels",
-        lambda save: lambda self, phase, pseudo: (save(self, phase, pseudo), die() if phase == 2 else None),
-    )
-elif point == "while writing the metrics":
+
+
+def die_dropping_a_checkpoint() -> None:
+    calls = itertools.count(1)
+    patch(runs.RunDirectory, "drop_checkpoint", lambda drop: lambda self: die() if next(calls) == 3 else drop(self))
+
+
+def die_after_labeling() -> None:
+    def save_and_die(save):
+        return lambda self, phase, pseudo: (save(self, phase, pseudo), die() if phase == 2 else None)
+
+    patch(runs.RunDirectory, "save_pseudo_labels", save_and_die)
+
+
+def die_writing_the_metrics() -> None:
+    calls = itertools.count(1)
 
     def half_a_line(append):
         def write(self, step, line):
             append(self, step, line)
-            if next(calls) == 5:
+            if next(calls) == 6:
                 self._file.write(b'{"phase": 2, "st')
                 self._file.flush()
                 die()
@@ -62,10 +69,39 @@ elif point == "while writing the metrics":
         return write
 
     patch(runs.MetricsLog, "append", half_a_line)
-elif point == "before the record":
-    patch(runs.RunDirectory, "finish", lambda finish: lambda self, record: die())
-else:
-    sys.exit(f"no such point: {point}")
 
-curriculum.train(preset("digits-40", "dmt", seed=3, budget=0.0375), runs=folder, device="cpu", progress=False)
-sys.exit("the run was to die, and didn't")
+
+POINTS = {
+    "before the first checkpoint": lambda: die_at_step(4),
+    "between two checkpoints": lambda: die_at_step(76),
+    "while writing a checkpoint": die_writing_a_checkpoint,
+    "between a phase's file and the removal of its checkpoint": die_dropping_a_checkpoint,
+    "after labeling": die_after_labeling,
+    "while writing the metrics": die_writing_the_metrics,
+    "before the record": lambda: patch(runs.RunDirectory, "finish", lambda finish: die),
+}
+
+
+def every_seventh(save):
+    saves = itertools.count(1)
+    return lambda self, state: save(self, state) if next(saves) % 7 == 0 else None
+
+
+def main(folder: Path) -> None:
+    loop.CHECKPOINT_SECONDS, loop.CHECKPOINT_SHARE = 0.0, float("inf")
+    patch(runs.RunDirectory, "save_checkpoint", every_seventh)
+    load_digits()  # imports what it needs, before the forks
+    died = []
+    for place, point in [*zip(POINTS, POINTS, strict=True), *(("again", point) for point in AGAIN)]:
+        if child := os.fork():
+            died.append(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+            continue
+        POINTS[point]()
+        run = preset("digits-40", "dmt", seed=3, budget=0.0375)
+        curriculum.train(run, runs=folder / place, device="cpu", progress=False)
+        os._exit(0)  # it was to die, and didn't
+    print(json.dumps(died))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

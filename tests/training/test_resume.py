@@ -1,3 +1,4 @@
+import json
 import os
 import shutil
 import signal
@@ -8,28 +9,25 @@ from pathlib import Path
 import pytest
 import torch
 from conftest import RUN
+from killed_run import AGAIN, POINTS
 
 from dmtlib.presets import preset
 from dmtlib.training.curriculum import train
 from dmtlib.training.runs import RunDirectory
 
-POINTS = [
-    "before the first checkpoint",
-    "between two checkpoints",
-    "while writing a checkpoint",
-    "between a phase's file and the removal of its checkpoint",
-    "after labeling",
-    "while writing the metrics",
-    "before the record",
-]
 TIMES = {"seconds", "images_per_second"}
 
 
-def kill(point: str, runs: Path) -> None:
+@pytest.fixture(scope="module")
+def killed(tmp_path_factory) -> Path:
+    """A folder of runs, each killed at the point that it is named after. Tests copy them."""
+    folder = tmp_path_factory.mktemp("killed")
     script = Path(__file__).with_name("killed_run.py")
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
-    killed = subprocess.run([sys.executable, script, point, runs], env=environment, capture_output=True, text=True)
-    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    done = subprocess.run([sys.executable, script, folder], env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == [-signal.SIGKILL] * (len(POINTS) + len(AGAIN)), done.stderr
+    return folder
 
 
 def assert_same_bits(run: RunDirectory, other: RunDirectory) -> None:
@@ -45,33 +43,18 @@ def assert_same_bits(run: RunDirectory, other: RunDirectory) -> None:
     assert {k: v for k, v in ours.items() if k not in TIMES} == {k: v for k, v in theirs.items() if k not in TIMES}
 
 
-@pytest.mark.parametrize("point", POINTS)
-def test_a_killed_run_ends_with_the_bits_of_one_that_was_not(point, uninterrupted, tmp_path):
-    kill(point, tmp_path)
+@pytest.mark.parametrize("point", [*POINTS, "again"])
+def test_a_killed_run_ends_with_the_bits_of_one_that_was_not(point, killed, uninterrupted, tmp_path):
+    shutil.copytree(killed / point, tmp_path, dirs_exist_ok=True)
     run = RunDirectory.of(preset(**RUN), tmp_path)
     assert run.record is None
     train(preset(**RUN), runs=tmp_path, device="cpu", progress=False)
     assert_same_bits(run, uninterrupted)
 
 
-def test_a_run_killed_again_and_again_gets_there(uninterrupted, tmp_path):
-    for point in ("between two checkpoints", "while writing the metrics", "before the record"):
-        kill(point, tmp_path)
-    train(preset(**RUN), runs=tmp_path, device="cpu", progress=False)
-    assert_same_bits(RunDirectory.of(preset(**RUN), tmp_path), uninterrupted)
-
-
-@pytest.fixture(scope="module")
-def killed(tmp_path_factory) -> Path:
-    """The folder of a run that was killed in phase 2, with a checkpoint. Tests copy it."""
-    folder = tmp_path_factory.mktemp("killed")
-    kill("between two checkpoints", folder)
-    return folder
-
-
 @pytest.mark.parametrize("damage", ["flipped bit", "truncated", "empty", "no zip"])
 def test_a_damaged_checkpoint_is_set_aside(damage, killed, uninterrupted, tmp_path):
-    shutil.copytree(killed, tmp_path, dirs_exist_ok=True)
+    shutil.copytree(killed / "between two checkpoints", tmp_path, dirs_exist_ok=True)
     run = RunDirectory.of(preset(**RUN), tmp_path)
     file = run.path / "checkpoint.pt"
     content = bytearray(file.read_bytes())
@@ -85,7 +68,7 @@ def test_a_damaged_checkpoint_is_set_aside(damage, killed, uninterrupted, tmp_pa
 
 
 def test_a_damaged_phase_falls_back_to_the_one_before(killed, uninterrupted, tmp_path):
-    shutil.copytree(killed, tmp_path, dirs_exist_ok=True)
+    shutil.copytree(killed / "between two checkpoints", tmp_path, dirs_exist_ok=True)
     run = RunDirectory.of(preset(**RUN), tmp_path)
     (run.path / "phase-1.pt").write_bytes(b"")
     with pytest.warns(UserWarning, match=r"phase-1\.pt is damaged"):
@@ -94,7 +77,5 @@ def test_a_damaged_phase_falls_back_to_the_one_before(killed, uninterrupted, tmp
 
 
 def test_the_metrics_have_no_gap_and_no_double(uninterrupted):
-    import json
-
     lines = [json.loads(line) for line in (uninterrupted.path / "metrics.jsonl").read_text().splitlines()]
     assert [(line["phase"], line["step"]) for line in lines] == [(p, s) for p in range(6) for s in (20, 30)]
