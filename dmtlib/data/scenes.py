@@ -2,10 +2,10 @@
 
 How hard they are was chosen by measurement on the baseline and the oracle alone, before any other method saw them. So
 were the sizes of the preset `scenes`, twice: with its first ones, crops of 64 in batches of 16 and 800 steps for the
-baseline, a run took more than ten minutes on some machines, and a baseline that trained longer was level with DMT. The
-baseline now trains until twice as long gains little: what a method gains over it is hardly longer training in disguise.
-The trials of these sizes, mean IoU on the 150 scored scenes, one seed; DeepLab-v2 with the narrow ResNet and rates 1, 2,
-4, 6, from scratch; SGD at 0.02, crops of 48 in batches of 8, scales 0.5–1.5, no flips (a mirrored digit is none):
+baseline, a run took more than ten minutes on some machines, and a baseline that trained longer was level with DMT. Now
+the baseline trains until twice as long gains little: what others gain over it is hardly longer training in disguise.
+The trials of these sizes, mean IoU on the 150 scored scenes, one seed; DeepLab-v2 with the narrow ResNet and rates 1,
+2, 4, 6, from scratch; SGD at 0.02, crops of 48 in batches of 8, scales 0.5–1.5, no flips (a mirrored digit is none):
 
     labeled scenes    steps    mean IoU
     all 600           1,500    83.7%
