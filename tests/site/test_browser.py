@@ -82,20 +82,6 @@ def visit(browser, address):
     assert not complaints
 
 
-@names
-def test_page_opens_cleanly_and_lightly_with_its_math_rendered(visit, name):
-    page = visit(name)
-    assert page.locator("h1:visible").count() == 1
-    formulas = page.locator(".math").count()
-    if formulas:
-        page.wait_for_function("MathJax.startup.promise")
-        page.wait_for_function(f"document.querySelectorAll('.math mjx-container').length >= {formulas}")
-    assert page.locator("mjx-merror").count() == 0
-    assert page.evaluate(WEIGHT) <= HEAVIEST_PAGE
-    # tools/light_icons.py left those that are shown. (One that is missing is drawn with circles.)
-    assert page.locator("svg[data-icon]").count() > 5 and page.locator("svg[data-icon] circle").count() == 0
-
-
 @pytest.fixture(scope="module")
 def axe(tmp_path_factory) -> Path:
     """The script that looks for what bars a reader who can't see well, or has no mouse."""
@@ -126,9 +112,19 @@ def serious(found: list[dict]) -> list[tuple]:
 
 
 @names
-def test_axe_finds_no_serious_violation(visit, axe, name):
+def test_a_page_opens_cleanly_and_lightly_and_bars_nobody(visit, name, request):
+    """One visit for all of it: loading a page and typesetting it takes longer than most of these looks."""
     page = visit(name)
-    page.add_script_tag(path=axe)
+    assert page.locator("h1:visible").count() == 1
+    formulas = page.locator(".math").count()
+    if formulas:
+        page.wait_for_function("MathJax.startup.promise")
+        page.wait_for_function(f"document.querySelectorAll('.math mjx-container').length >= {formulas}")
+    assert page.locator("mjx-merror").count() == 0
+    assert page.evaluate(WEIGHT) <= HEAVIEST_PAGE
+    # tools/light_icons.py left those that are shown. (One that is missing is drawn with circles.)
+    assert page.locator("svg[data-icon]").count() > 5 and page.locator("svg[data-icon] circle").count() == 0
+    page.add_script_tag(path=request.getfixturevalue("axe"))  # last: without npm, all but this was seen
     found = page.evaluate(f"axe.run({looked_at(name)}, {{preload: false, resultTypes: ['violations']}})")
     assert not serious(found["violations"])
 
