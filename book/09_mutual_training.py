@@ -55,7 +55,7 @@ from dmtlib.evidence.algorithm import algorithm_2
 from dmtlib.evidence.figures import say, show, show_body, style
 from dmtlib.evidence.lessons import fewest_wrong_first, lessons, mean_weights
 from dmtlib.evidence.places import paper_number, results
-from dmtlib.evidence.recorded import difference, recorded, signed
+from dmtlib.evidence.recorded import cell, difference, recorded, signed
 from dmtlib.evidence.records import Spread, load_records, paired_differences
 from dmtlib.evidence.slider import slider
 from dmtlib.training.runs import RunDirectory
@@ -213,9 +213,10 @@ say(
 # ## At full length
 #
 # The rest of this page is computed from records in `results/`, made with this code and the preset `scenes`; none of it
-# from the runs above. A third method joins: the paper also tries **one** model that labels for itself **with** the
-# weights of Eq. 3, and calls it DST. From CBST to DST only the rule changes; from DST to DMT the teacher, and how many
-# labels a model has in phase 0.
+# from the runs above. But for the length, two things are new. A third method joins: the paper also tries **one** model
+# that labels for itself **with** the weights of Eq. 3, and calls it DST. And DMT's models learn all 50 labels in phase
+# 0; only their random weights differ. So from CBST to DST nothing changes but the rule, and from DST to DMT nothing but
+# the teacher.
 
 # %%
 recordings = recorded("scenes")
@@ -259,9 +260,11 @@ say(f"Choosing the better of A and B, as Alg. 2 ends, gives DMT this many points
 # %%
 lengthened = 1 + len(whole.alphas) * whole.phase_steps / whole.baseline_steps
 longer = {"dmt": full["dmt"], "baseline": load_records(results(), "scenes", "baseline", lengthened)}
+more = paired_differences(longer["baseline"], recordings["baseline"])
 say(
     f"Against a baseline that trains {lengthened:g} times as long, for as many steps as one of DMT's models in all "
-    f"phases: {difference(longer, 'dmt', 'baseline')}"
+    f"phases: {difference(longer, 'dmt', 'baseline')} What the longer baseline gains on the shorter, in points: "
+    f"{cell(more, sign=True)} (n = {len(more)})."
 )
 
 # %%
@@ -274,21 +277,32 @@ for row in ("1/20", "1/50"):
 say(f"The paper on VOC, one split each (Table 7, printed, not measured here): {'; '.join(words)}.")
 
 # %% [markdown]
-# Read the line on the longer baseline twice. Some of what every method here gains on the short one is training, and
-# pseudo labels have to be better than that. A fair reader also takes the choice off DMT's account: here, as on VOC,
-# the model is chosen on the very images that it is scored on, and the other methods have only one. DMT also trains two
+# Is a gain over the baseline more than longer training? That is what the line on the longer baseline is for. The
+# length of the short one was chosen so that more of it hardly helps, by trials on one seed and the baseline alone
+# (`dmtlib/data/scenes.py` has them); over three seeds it helps that much. A fair reader also takes the choice off DMT's account: here, as on VOC, the
+# model is chosen on the very images that it is scored on, and the other methods have only one. And DMT trains two
 # models, and so costs twice as much.
 #
-# Why would a second model help on VOC and not here? The courses above hint at it. DMT's models pay for their
-# difference with a fifth of the labels in phase 0, and from random weights that is dear: they start far lower, gain
-# more than DST's one model does, and don't catch up. On VOC the two start from different pre-trained weights, or share
-# good ones. If that is the reason, DMT should be level with DST once its difference costs no labels. The preset
-# `scenes-two-starts` is that control: both models learn all 50 in phase 0, and only their random weights differ.
+# ## What do the two subsets cost?
+#
+# Alg. 2 as it is printed, and our live runs, let the models differ by their labels: $S_A$ and $S_B$, 40 of the 50 each.
+# The paper takes subsets only where both models start from the same pre-trained weights. Random weights differ anyway,
+# as on images. The preset `scenes-halves` is `scenes` with the two subsets, and nothing else changed:
 
 # %%
-starts = load_records(results(), "scenes-two-starts", "dmt")
-against_dst = difference({"dmt": starts, "dst": full["dst"]}, "dmt", "dst")
-say(f"DMT from two starts, mean IoU over the models: {draw.course(starts)}. {against_dst}")
+halves = load_records(results(), "scenes-halves", "dmt")
+cost = paired_differences(halves, full["dmt"])
+say(
+    f"DMT with two subsets, mean IoU over the models: {draw.course(halves)}. Two subsets − two starts, the better "
+    f"models, in points: {cell(cost, sign=True)} (n = {len(cost)})."
+)
+
+# %% [markdown]
+# With a fifth of the labels missing the models start far lower. They gain more in their phases than the other two, and
+# don't catch up. What makes two models differ must not cost what makes them good.
+#
+# *One thing to hold against us: the preset had the subsets first. It was changed when DMT had been seen to fall behind
+# with them, on seed 0, in this and in an earlier form of `scenes`.*
 
 # %% [markdown]
 # ## Exercises
@@ -389,14 +403,14 @@ say(f"DMT from two starts, mean IoU over the models: {draw.course(starts)}. {aga
 #
 # ## What was shown
 #
-# Alg. 2 is the curriculum with two models that exchange labels, and each is free to doubt the other's. A model that
-# trusts its own labels first gains, then loses it all to its errors. What keeps the gain on these scenes is the
-# weight, not the second model: DST, one model at half the price, ends above DMT. On VOC the paper finds a gain for the
-# second model, a smaller one than for the weight. The weights silence most wrong labels together with many right ones,
-# and they can't see errors that both models make.
+# Alg. 2 is the curriculum with two models that exchange labels, and each is free to doubt the other's. On these scenes
+# a model that trusts its own labels ends far below where it began. The weight of Eq. 3 holds it up, and the second
+# model lifts it: DMT ends above DST, and above a baseline that trains as long, so that this gain is not training in
+# disguise. The paper finds the same order on VOC, the weight before the second model. The weights silence most wrong
+# labels together with many right ones, and they can't see errors that both models make.
 #
-# And a baseline that trains as long as DMT's models isn't behind them, on the seeds that were run: on scenes the gain
-# over the short baseline is training before it is pseudo labels.
+# And the models must not pay for their difference with labels: with 40 instead of 50 each, on scenes, most of the gain
+# is gone.
 #
 # Scenes are small. {doc}`10_segmentation_results` puts the paper's numbers on VOC and Cityscapes beside ours, and
 # {doc}`11_ablations` takes the method apart.
@@ -414,8 +428,12 @@ if budget >= 1:  # models that have learned something: wrong labels weigh less, 
     assert alone[0, -1] < min(alone[0, 0], both[:, -1].min())
 if all(full.values()):  # the conclusion, from the records
     rule, teacher = (Spread.of(paired_differences(recordings[a], recordings[b])).mean for a, b in pairs[:2])
-    assert rule > 0 > teacher
-    rise = {m: (scores := draw.curves(full[m], draw.SCORE).mean(axis=0))[-1] - scores[0] for m in ("dmt", "dst")}
-    assert rise["dmt"] > rise["dst"]
+    assert rule > teacher > 0
+    rise = {m: (scores := draw.curves(full[m], draw.SCORE).mean(axis=0))[-1] - scores[0] for m in ("dmt", "cbst")}
+    assert rise["dmt"] > 0 > rise["cbst"]
 if all(longer.values()):
-    assert Spread.of(paired_differences(longer["dmt"], longer["baseline"])).mean <= 0
+    assert Spread.of(paired_differences(longer["dmt"], longer["baseline"])).mean > 0
+if halves:  # begun lower, gained more, ended lower
+    begun, whole_begun = (draw.curves(runs, draw.SCORE).mean(axis=0) for runs in (halves, full["dmt"]))
+    assert begun[0] < whole_begun[0] and begun[-1] < whole_begun[-1]
+    assert begun[-1] - begun[0] > max(rise.values()) and Spread.of(cost).mean < 0

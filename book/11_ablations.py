@@ -254,11 +254,10 @@ say("On digits:\n\n" + "\n".join(f"- {difference(digits, *pair)}" for pair in pa
 # not clear of zero says nothing about the paper's number either: VOC is not scenes, and a network that starts from
 # random weights is not one that has seen COCO.
 #
-# Three more things to bear in mind. On scenes the methods with two models train twice as much, and their score is of
-# the better model, chosen where it is scored ({doc}`09_mutual_training`). But their models begin with 80% of the
-# labels each, so that they differ, where DST's begins with all: a second opinion has its price, and with labels this
-# few it may be more than the opinion is worth. And on digits two things change from DST to DMT, who labels and whether
-# a model goes on or starts anew, while few labels are wrong there, for any rule ({doc}`04_curriculum`).
+# Two more things to bear in mind. On scenes the methods with two models train twice as much, and their score is of
+# the better model, chosen where it is scored ({doc}`09_mutual_training`). And on digits two things change from DST to
+# DMT, who labels and whether a model goes on or starts anew, while few labels are wrong there, for any rule
+# ({doc}`04_curriculum`).
 #
 # ## Exercises
 #
