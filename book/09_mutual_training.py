@@ -215,8 +215,8 @@ say(
 # The rest of this page is computed from records in `results/`, made with this code and the preset `scenes`; none of it
 # from the runs above. But for the length, two things are new. A third method joins: the paper also tries **one** model
 # that labels for itself **with** the weights of Eq. 3, and calls it DST. And DMT's models learn all 50 labels in phase
-# 0; only their random weights differ. So from CBST to DST nothing changes but the rule, and from DST to DMT nothing but
-# the teacher.
+# 0; only their random weights differ. So from CBST to DST nothing changes but the rule, and from DST to DMT nothing
+# but the teacher.
 
 # %%
 recordings = recorded("scenes")
@@ -279,15 +279,15 @@ say(f"The paper on VOC, one split each (Table 7, printed, not measured here): {'
 # %% [markdown]
 # Is a gain over the baseline more than longer training? That is what the line on the longer baseline is for. The
 # length of the short one was chosen so that more of it hardly helps, by trials on one seed and the baseline alone
-# (`dmtlib/data/scenes.py` has them); over three seeds it helps that much. A fair reader also takes the choice off DMT's account: here, as on VOC, the
-# model is chosen on the very images that it is scored on, and the other methods have only one. And DMT trains two
-# models, and so costs twice as much.
+# (`dmtlib/data/scenes.py` has them); over three seeds it helps that much. A fair reader also takes the choice off
+# DMT's account: here, as on VOC, the model is chosen on the very images that it is scored on, and the other methods
+# have only one. And DMT trains two models, and so costs twice as much.
 #
 # ## What do the two subsets cost?
 #
-# Alg. 2 as it is printed, and our live runs, let the models differ by their labels: $S_A$ and $S_B$, 40 of the 50 each.
-# The paper takes subsets only where both models start from the same pre-trained weights. Random weights differ anyway,
-# as on images. The preset `scenes-halves` is `scenes` with the two subsets, and nothing else changed:
+# Alg. 2 as it is printed, and our live runs, let the models differ by their labels: $S_A$ and $S_B$, 40 of the 50
+# each. The paper takes subsets only where both models start from the same pre-trained weights. Random weights differ
+# anyway, as on images. The preset `scenes-halves` is `scenes` with the two subsets, and nothing else changed:
 
 # %%
 halves = load_records(results(), "scenes-halves", "dmt")

@@ -172,8 +172,8 @@ c = presets.preset("scenes", "dmt")
 counts = SCENES[c.data]
 labels = labeled_count(counts["train"], c.labeled_ratio)
 say(
-    f"`scenes`: {counts['train']} scenes, {labels} of them labeled, {counts['val']} scored. How hard they are, and how "
-    "long the baseline trains, was chosen by measurement on the baseline and the oracle alone."
+    f"`scenes`: {counts['train']} scenes, {labels} of them labeled, {counts['val']} scored. How hard they are, and "
+    "how long the baseline trains, was chosen by measurement on the baseline and the oracle alone."
 )
 tables.comparison(recorded_results(), "scenes")
 
