@@ -404,10 +404,10 @@ say(
 # ## What was shown
 #
 # Alg. 2 is the curriculum with two models that exchange labels, and each is free to doubt the other's. On these scenes
-# a model that trusts its own labels ends far below where it began. The weight of Eq. 3 holds it up, and the second
-# model lifts it: DMT ends above DST, and above a baseline that trains as long, so that this gain is not training in
-# disguise. The paper finds the same order on VOC, the weight before the second model. The weights silence most wrong
-# labels together with many right ones, and they can't see errors that both models make.
+# a model that trusts its own labels ends, on average, far below where it began. The weight of Eq. 3 holds it up, and
+# the second model lifts it: DMT ends above DST, and above a baseline that trains as long, so that this gain is not
+# training in disguise. The paper finds the same order on VOC, the weight before the second model. The weights silence
+# most wrong labels together with many right ones, and they can't see errors that both models make.
 #
 # And the models must not pay for their difference with labels: with 40 instead of 50 each, on scenes, most of the gain
 # is gone.
