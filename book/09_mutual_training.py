@@ -298,8 +298,8 @@ say(
 )
 
 # %% [markdown]
-# With a fifth of the labels missing the models start far lower. They gain more in their phases than the other two, and
-# don't catch up. What makes two models differ must not cost what makes them good.
+# With a fifth of the labels missing the models start far lower. They gain more in their phases, and don't catch up.
+# What makes two models differ must not cost what makes them good.
 #
 # *One thing to hold against us: the preset had the subsets first. It was changed when DMT had been seen to fall behind
 # with them, on seed 0, in this and in an earlier form of `scenes`.*
@@ -409,8 +409,8 @@ say(
 # training in disguise. The paper finds the same order on VOC, the weight before the second model. The weights silence
 # most wrong labels together with many right ones, and they can't see errors that both models make.
 #
-# And the models must not pay for their difference with labels: with 40 instead of 50 each, on scenes, most of the gain
-# is gone.
+# And difference has its price: with 40 labels each instead of 50, on scenes, the two models start lower, gain more, and
+# still end lower.
 #
 # Scenes are small. {doc}`10_segmentation_results` puts the paper's numbers on VOC and Cityscapes beside ours, and
 # {doc}`11_ablations` takes the method apart.
