@@ -409,8 +409,8 @@ say(
 # training in disguise. The paper finds the same order on VOC, the weight before the second model. The weights silence
 # most wrong labels together with many right ones, and they can't see errors that both models make.
 #
-# And difference has its price: with 40 labels each instead of 50, on scenes, the two models start lower, gain more, and
-# still end lower.
+# And difference has its price: with 40 labels each instead of 50, on scenes, the two models start lower, gain more,
+# and still end lower.
 #
 # Scenes are small. {doc}`10_segmentation_results` puts the paper's numbers on VOC and Cityscapes beside ours, and
 # {doc}`11_ablations` takes the method apart.
