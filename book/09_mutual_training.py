@@ -102,8 +102,8 @@ say(algorithm_2())
 # - **DMT**: two models label for each other, every pseudo label counts what Eq. 3 says ({doc}`03_dynamic_loss`).
 #
 # Both have the same 50 labeled scenes of 300, and run side by side. The preset `scenes-small` gives a page's time:
-# small crops, small batches, and a tenth of the steps of `scenes`. That is far too little for good models, and
-# enough to see what happens. The full length follows below, and with it the method between the two.
+# half as many scenes, smaller crops, and about a tenth of the steps of `scenes`. That is far too little for good
+# models, and enough to see what happens. The full length follows below, and with it the method between the two.
 
 # %% tags=["remove-output"]
 runs = tempfile.mkdtemp()  # or a folder of yours: a finished run there isn't repeated
