@@ -69,12 +69,11 @@ clean: ## Remove everything that was built (not the environment)
 help: ## Show this list
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/make \1 \2/p' Makefile | awk '{ printf "%s %-9s ", $$1, $$2; $$1 = $$2 = ""; print }'
 
-# --no-compile: of 16,000 modules a tenth is ever imported, and those compile themselves then.
 $(ENVIRONMENT):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "Python 3.10 or newer is needed: make PYTHON=…")'
 	@echo 'Installing into $(VENV): some minutes and 6 GB, most of it torch'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile -r requirements.txt \
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt \
 		$$($(BIN)/python -c 'import sys; print("-c constraints.txt" if sys.version_info[:2] == (3, 11) else "")')
 	@touch $@
 
