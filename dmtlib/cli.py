@@ -5,6 +5,7 @@ Whatever is wrong with a command is told in one line on standard error, with exi
 
 from __future__ import annotations
 
+import signal
 import sys
 import warnings
 from pathlib import Path
@@ -172,9 +173,13 @@ def table(
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command line; the exit code is 0, 2 for a command that cannot be carried out, 130 when interrupted."""
+    """Run the command line; the exit code is 0, 2 for a command that cannot be carried out, 130 when interrupted.
+
+    SIGTERM, by which batch systems stop a job, is taken for Ctrl-C.
+    """
     from .training.runs import RunError
 
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     warnings.showwarning = lambda message, *_, **__: print(f"warning: {message}", file=sys.stderr)
     try:
         code = app(arguments, standalone_mode=False) or 0
@@ -190,6 +195,8 @@ def main(arguments: list[str] | None = None) -> int:
         if not hasattr(error, "format_message"):
             raise
         return _refuse(error.format_message())
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _refuse(message: str) -> int:

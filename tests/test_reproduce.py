@@ -180,7 +180,9 @@ def test_each_job_has_a_gpu_and_its_share_of_the_cores(monkeypatch):
 
 
 def test_stopped_it_stops_its_runs_which_go_on_later(tmp_path):
-    command = [sys.executable, "-m", "dmtlib", "reproduce", "digits", "--seeds", "0", "--jobs", "1", "--device", "cpu"]
+    """Also where a script has started it in the background, which sets SIGINT to be ignored, for the runs as well."""
+    python = [sys.executable, "-m", "dmtlib", "reproduce", "digits", "--seeds", "0", "--jobs", "1", "--device", "cpu"]
+    command = ["sh", "-c", "trap '' INT; exec \"$@\"", "sh", *python]
     started = subprocess.Popen(command, cwd=tmp_path, env=environment(), stderr=subprocess.PIPE, text=True)
     run = tmp_path / "runs/digits-40/baseline/seed-0"
     deadline = time.monotonic() + 120

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -52,8 +51,8 @@ def launch(
 ) -> int:
     """Train all ``configs``, ``jobs`` of them at a time; a run that fails stops no other, and is told in one line.
 
-    GPUs are dealt out in turn: as many jobs as GPUs means a GPU for each. Stopped by Ctrl-C or SIGTERM, it stops its
-    runs too, and the same call goes on with them.
+    GPUs are dealt out in turn: as many jobs as GPUs means a GPU for each. Interrupted by Ctrl-C, it stops its runs
+    too, and the same call goes on with them.
 
     Args:
         jobs: None: one a GPU, or one.
@@ -70,7 +69,6 @@ def launch(
     if jobs < 1:
         raise ValueError(f"jobs must be at least 1, got {jobs}")
     free, waiting, working, failed = list(range(jobs)), list(configs), {}, 0
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         while waiting or working:
             while waiting and free:
@@ -88,7 +86,6 @@ def launch(
                     shutil.rmtree(RunDirectory.of(config, runs_folder(runs, config)).path, ignore_errors=True)
     finally:
         _stop(list(working))
-        signal.signal(signal.SIGTERM, before)
     return failed
 
 
@@ -125,7 +122,7 @@ def _tell(config: Config, code: int, log: Path) -> None:
 
 def _stop(processes: list[subprocess.Popen]) -> None:
     for process in processes:
-        process.send_signal(signal.SIGINT)
+        process.terminate()  # SIGINT is ignored by what a script has started in the background, and by its children
     for process in processes:
         try:
             process.wait(STOP_SECONDS)
