@@ -1,8 +1,8 @@
 """Sphinx extension: the API pages, readable. Shapes in words, and a link from each name to its lines on GitHub.
 
 A type such as ``Float[Tensor, 'B C *S']`` becomes "float tensor (B, C, *S)". The fields of a dataclass stand in one
-list, documented or not. What says nothing is left out: a return type None, "alias for field number 0", tables as the
-interpreter prints them.
+list, documented or not. An option of the command line has the words that `--help` has. What says nothing is left out:
+a return type None, "alias for field number 0", tables as the interpreter prints them.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import pkgutil
 import re
 import textwrap
 from pathlib import Path
+from typing import get_type_hints
 
 from docutils import nodes
 from docutils.statemachine import StringList
@@ -21,6 +22,7 @@ from sphinx.util.docutils import SphinxDirective
 
 ROOT = Path(__file__).resolve().parents[1]
 TENSOR = re.compile(r"~?(?:\w+\.)*(\w+)\[~?(?:\w+\.)*Tensor, '([^']*)'\]")
+OPTION = re.compile(r"~?(?:\w+\.)*Annotated\[(.*), <typer[^>]*>\]")
 LONGEST_VALUE = 70  # characters
 BLOCK = re.compile(r"^(?:\S.*\n)?(?: {4}.*(?:\n|\Z))+", re.MULTILINE)
 MODULE = re.compile(r"~(?:\w+\.)+")  # of a name that autodoc would shorten
@@ -43,8 +45,8 @@ class OtherModules(SphinxDirective):
 
 
 def in_words(annotation: str) -> str:
-    """A type as the pages show it: the tensors in it by dtype and shape."""
-    words = TENSOR.sub(lambda found: f"{found[1].lower()} tensor {shape(found[2])}", annotation)
+    """A type as the pages show it: the tensors in it by dtype and shape, an option of the command line by its type."""
+    words = TENSOR.sub(lambda found: f"{found[1].lower()} tensor {shape(found[2])}", OPTION.sub(r"\1", annotation))
     return MODULE.sub("", words).replace(" | ", " or ")
 
 
@@ -75,7 +77,7 @@ def write_types_in_words(app, domain, objtype, content) -> None:
             name, body = field[0].astext(), field[1].astext()
             if name == "rtype" and body == "None":
                 fields.remove(field)
-            elif name.startswith(("type ", "rtype")) and TENSOR.search(body):
+            elif name.startswith(("type ", "rtype")) and (TENSOR.search(body) or OPTION.search(body)):
                 field[1].clear()
                 field[1] += nodes.paragraph("", "", nodes.inline("", in_words(body)))
 
@@ -97,6 +99,12 @@ def begin_module(app, what, name, obj, options, lines) -> None:
         lines[:0] = [f"**{name}**", ""]
         text = BLOCK.sub(lambda block: f"::\n\n{textwrap.indent(block[0], '    ')}\n", "\n".join(lines))
         lines[:] = text.splitlines()
+
+
+def describe_options(app, what, name, obj, options, lines) -> None:
+    if name.startswith("dmtlib.cli.") and what == "function":
+        for parameter, hint in get_type_hints(obj, include_extras=True).items():
+            lines += [f":param {parameter}: {known.help}" for known in getattr(hint, "__metadata__", ()) if known.help]
 
 
 def remember(app, what, name, obj, options, lines) -> None:
@@ -155,6 +163,7 @@ def setup(app):
     app.connect("object-description-transform", fields_are_parameters, priority=400)
     app.connect("object-description-transform", write_types_in_words, priority=600)
     app.connect("autodoc-process-docstring", begin_module)
+    app.connect("autodoc-process-docstring", describe_options)
     app.connect("autodoc-process-docstring", remember, priority=400)
     app.connect("autodoc-process-docstring", restore, priority=600)
     app.connect("autodoc-skip-member", skip_fields_of_tuples)

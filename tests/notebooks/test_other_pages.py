@@ -38,6 +38,7 @@ def test_every_module_is_on_one_api_page():
         ("~collections.abc.Iterator[~jaxtyping.UInt8[Tensor, 'H W']]", "Iterator[uint8 tensor (H, W)]"),
         ("Int64[Tensor, 'n'] | None", "int64 tensor (n,) or None"),
         ("RunConfig", "RunConfig"),
+        ("~typing.Annotated[str | None, <typer.models.OptionInfo object at 0x7f>]", "str or None"),
     ],
 )
 def test_shapes_in_words(annotation, words):
