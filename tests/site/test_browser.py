@@ -111,6 +111,42 @@ def serious(found: list[dict]) -> list[tuple]:
     return [(each["id"], [node["html"][:200] for node in each["nodes"][:3]]) for each in bars]
 
 
+def said(name: str, words: str) -> int:
+    """How often a chapter's text, if it is one, has these words."""
+    text = ROOT / f"book/{name}.py"
+    return text.read_text().count(words) if text.exists() else 0
+
+
+def move_sliders(page, count: int):
+    """As a reader on a keyboard: to the end, and one step back."""
+    sliders = page.locator(".dmt-slider").all()
+    assert len(sliders) == count
+    for slider in sliders:
+        knob, output = slider.locator("input[type=range]"), slider.locator("output")
+        before, picture = output.text_content(), slider.locator("img:visible")
+        first = picture.get_attribute("src")
+        assert picture.count() == 1
+        assert knob.get_attribute("aria-valuetext") == before
+        knob.focus()
+        page.keyboard.press("End")
+        assert picture.count() == 1 and picture.get_attribute("src") != first
+        assert output.text_content() == knob.get_attribute("aria-valuetext") != before
+        last = output.text_content()
+        page.keyboard.press("ArrowLeft")
+        assert output.text_content() != last
+
+
+def open_solutions(page, count: int):
+    solutions = page.locator(".solution.dropdown").all()
+    assert len(solutions) == count
+    for solution in solutions:
+        body, button = solution.locator("section"), solution.locator("button.toggle-button")
+        assert not body.is_visible()
+        button.focus()
+        page.keyboard.press("Enter")
+        body.wait_for(state="visible")
+
+
 @names
 def test_a_page_opens_cleanly_and_lightly_and_bars_nobody(visit, name, request):
     """One visit for all of it: loading a page and typesetting it takes longer than most of these looks."""
@@ -124,20 +160,22 @@ def test_a_page_opens_cleanly_and_lightly_and_bars_nobody(visit, name, request):
     assert page.evaluate(WEIGHT) <= HEAVIEST_PAGE
     # tools/light_icons.py left those that are shown. (One that is missing is drawn with circles.)
     assert page.locator("svg[data-icon]").count() > 5 and page.locator("svg[data-icon] circle").count() == 0
+    move_sliders(page, said(name, "\nslider("))
     page.add_script_tag(path=request.getfixturevalue("axe"))  # last: without npm, all but this was seen
     found = page.evaluate(f"axe.run({looked_at(name)}, {{preload: false, resultTypes: ['violations']}})")
     assert not serious(found["violations"])
 
 
 @names
-def test_a_dark_phone_shows_it_too(visit, axe, name):
-    """No sideways scrolling of the page; what scrolls inside it does so by keyboard; colours stand out."""
+def test_a_dark_phone_shows_it_too(visit, name, request):
+    """Solutions open by keyboard; the page doesn't scroll sideways, and what does has a key; colours stand out."""
     page = visit(name, viewport=PHONE, scheme="dark")
     if page.locator(".math").count():
         page.wait_for_selector("mjx-container", state="attached")
     assert page.evaluate("document.documentElement.dataset.theme") == "dark"
+    open_solutions(page, said(name, "{solution}"))
     assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
-    page.add_script_tag(path=axe)
+    page.add_script_tag(path=request.getfixturevalue("axe"))
     page.add_style_tag(content="* { transition: none !important }")  # or axe may read a colour on its way
     rules = "['color-contrast', 'scrollable-region-focusable']"
     found = page.evaluate(f"axe.run({looked_at(name)}, {{preload: false, runOnly: {rules}}})")
@@ -155,45 +193,9 @@ def test_deviations_open_from_the_keyboard(visit):
         assert card.locator("div").first.is_visible()
 
 
-def test_solutions_open_from_the_keyboard(visit):
-    opened = 0
-    for chapter in chapters():
-        page = visit(chapter.stem, viewport=PHONE)
-        for solution in page.locator(".solution.dropdown").all():
-            body, button = solution.locator("section"), solution.locator("button.toggle-button")
-            assert not body.is_visible()
-            button.focus()
-            page.keyboard.press("Enter")
-            body.wait_for(state="visible")
-            opened += 1
-    assert opened >= 2 * len(chapters())
-
-
 def test_the_book_opens_at_its_first_page(visit):
     page = visit("index")
     page.wait_for_url(f"**/{chapters()[0].stem}.html")
-
-
-def test_sliders_move_their_pictures(visit):
-    moved = 0
-    for chapter in chapters():
-        page = visit(chapter.stem)
-        for slider in page.locator(".dmt-slider").all():
-            knob, output = slider.locator("input[type=range]"), slider.locator("output")
-            # As a reader on a keyboard: to the end, and one step back.
-            before, picture = output.text_content(), slider.locator("img:visible")
-            first = picture.get_attribute("src")
-            assert picture.count() == 1
-            assert knob.get_attribute("aria-valuetext") == before
-            knob.focus()
-            page.keyboard.press("End")
-            assert picture.count() == 1 and picture.get_attribute("src") != first
-            assert output.text_content() == knob.get_attribute("aria-valuetext") != before
-            last = output.text_content()
-            page.keyboard.press("ArrowLeft")
-            assert output.text_content() != last
-            moved += 1
-    assert moved >= 2
 
 
 def test_a_slider_shows_its_first_frame_without_scripts(browser, address, build):
