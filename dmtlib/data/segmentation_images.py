@@ -11,7 +11,6 @@ import torch.nn.functional as F
 from jaxtyping import UInt8
 from torch import Tensor
 from torch.utils.data import Dataset
-from torchvision import tv_tensors
 from tqdm.auto import tqdm
 
 from .masks import VOID, decode_mask
@@ -47,15 +46,15 @@ class ListedImages(Dataset):
 
     def image(self, index: int) -> UInt8[Tensor, "3 H W"]:
         file = self._images[index]
-        return tv_tensors.Image(torch.from_numpy(decode_rgb(_read(file), str(file))))
+        return _image(torch.from_numpy(decode_rgb(_read(file), str(file))))
 
     def mask(self, index: int) -> UInt8[Tensor, "H W"]:
         """Void everywhere, if the image has none."""
         image, mask = self._images[index], self._masks[index]
         size = upright_size(_read(image), str(image))
         if mask is None:
-            return tv_tensors.Mask(torch.full(size, VOID, dtype=torch.uint8))
-        return tv_tensors.Mask(torch.from_numpy(decode_mask(_read(mask), str(mask), size, self._num_classes)))
+            return _mask(torch.full(size, VOID, dtype=torch.uint8))
+        return _mask(torch.from_numpy(decode_mask(_read(mask), str(mask), size, self._num_classes)))
 
     def check(self, progress: bool = False) -> None:
         """Read all masks, one after the other.
@@ -90,10 +89,10 @@ class StoredImages(Dataset):
         return self.image(index), self.mask(index)
 
     def image(self, index: int) -> UInt8[Tensor, "3 H W"]:
-        return tv_tensors.Image(self.images[index])
+        return _image(self.images[index])
 
     def mask(self, index: int) -> UInt8[Tensor, "H W"]:
-        return tv_tensors.Mask(self.masks[index])
+        return _mask(self.masks[index])
 
     def digest(self) -> bytes:
         """SHA-256 over names, pixels and labels."""
@@ -113,6 +112,18 @@ def shrink(
     height, width = smaller.shape[-2:]
     middle = mask.as_subclass(Tensor)[factor // 2 :: factor, factor // 2 :: factor]
     return smaller.round().to(torch.uint8), middle[:height, :width].clone()
+
+
+def _image(pixels: Tensor) -> Tensor:
+    from torchvision import tv_tensors  # seconds to import, and whoever only lists data sets needs none of it
+
+    return tv_tensors.Image(pixels)
+
+
+def _mask(ids: Tensor) -> Tensor:
+    from torchvision import tv_tensors
+
+    return tv_tensors.Mask(ids)
 
 
 def _read(file: Path) -> bytes:

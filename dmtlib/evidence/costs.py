@@ -13,7 +13,6 @@ from ..data.segmentation_splits import HALF_SHARE, labeled_count
 from ..method.dynamic_loss import weighted_cross_entropy
 from ..method.pseudo_labels import count_selected
 from ..method.rules import PREDICTION_FREE
-from ..models.deeplab import DeepLabV2
 from ..models.wideresnet import WideResNet
 from ..training.config import RunConfig
 from ..training.segmentation_config import METHODS as SEGMENTATION_METHODS
@@ -184,6 +183,8 @@ def count_segmentation_step(
     backbone: str, rates: tuple[int, ...], batch: int, crop: tuple[int, int], classes: int
 ) -> Step:
     """A step of DeepLab-v2 on views of ``crop`` pixels."""
+    from ..models.deeplab import DeepLabV2  # it needs torchvision, which takes seconds to import
+
     return _count(lambda: DeepLabV2(backbone, classes, rates), (batch, 3, *crop), (batch, *crop))
 
 
