@@ -89,7 +89,7 @@ def colab(tmp_path_factory) -> Path:
     kernel = folder / "jupyter/kernels/python3"
     kernel.mkdir(parents=True)
     start = [str(folder / "env/bin/python"), "-m", "ipykernel_launcher", "-f", "{connection_file}"]
-    alone = {"PYTHONPATH": "", "PYTHONNOUSERSITE": "1", "DMT_STATIC": "", "OMP_NUM_THREADS": "1"}
+    alone = {"PYTHONPATH": "", "PYTHONNOUSERSITE": "1", "DMT_STATIC": "", "DMT_DATA": "", "OMP_NUM_THREADS": "1"}
     (kernel / "kernel.json").write_text(
         json.dumps({"argv": start, "display_name": "Colab", "language": "python", "env": alone})
     )

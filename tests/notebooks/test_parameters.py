@@ -17,8 +17,6 @@ RUN = {"preset": "cifar10-small", "method": "dmt", "seed": 3, "budget": 0.002, "
 RUN |= {"runs": "elsewhere"}
 MEASURED = ("seconds", "images_per_second")  # of time: two runs don't have them in common
 
-pytestmark = pytest.mark.timeout(600)
-
 
 @pytest.fixture
 def data(tmp_path) -> str:

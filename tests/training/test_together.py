@@ -21,10 +21,10 @@ def test_runs_side_by_side_are_the_runs_alone(tmp_path, capsys):
 
 
 def test_runs_on_pixels_stand_beside_runs_on_images(tmp_path, capsys):
-    pixels = dataclasses.replace(preset("scenes", "dmt", budget=0.001), alphas=(0.5,))
+    pixels = dataclasses.replace(preset("scenes-small", "dmt", budget=0.001), alphas=(0.5,))
     configs = [pixels, preset("digits-40", "baseline", budget=0.005)]
     segmentation, classification = train_together(configs, runs=tmp_path, device="cpu")
     assert "mean_iou" in segmentation and "test_accuracy" in classification
     bars = capsys.readouterr().err
-    assert "scenes dmt seed 0: 100%" in bars and "model B, step" in bars
+    assert "scenes-small dmt seed 0: 100%" in bars and "model B, step" in bars
     assert train_segmentation(configs[0], runs=tmp_path, device="cpu", progress=False) == segmentation
