@@ -48,7 +48,8 @@ def run(text: Path, target: Path, parameters: dict) -> None:
             cwd=str(work),
             progress_bar=False,
             execution_timeout=SECONDS_PER_CELL,
-            extra_arguments=["--IPKernelApp.log_level=40"],  # errors only, or each kernel says that it is local
+            # Or each kernel says that it is local, and some of them that they were stopped.
+            extra_arguments=["--IPKernelApp.log_level=50"],
         )
     except PapermillExecutionError as error:
         sys.exit(f"{text} stopped in its cell {error.cell_index}; everything up to there is in {attempt}\n{error}")
