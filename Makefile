@@ -45,9 +45,8 @@ MAKEFLAGS += --jobs=2# chapters at a time
 book: $(SITE) ## Run every chapter that changed and render the site
 	@echo $(abspath $(SITE))
 
-# One of three waits for the book, which is made two chapters at a time.
 test: $(ENVIRONMENT) ## Run all tests
-	OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest -n 3 $(ARGS)
+	OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 $(ARGS)
 
 lab: $(ENVIRONMENT) ## Open the chapters in JupyterLab
 	$(BIN)/jupyter lab --notebook-dir=. --LabApp.default_url=/lab/tree/book

@@ -19,6 +19,7 @@ pytestmark = [
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-dev-shm-usage"]
 PHONE, DESK = {"width": 360, "height": 740}, {"width": 1280, "height": 900}
 AXE = "axe-core@4.11.0"
+COLOURS = "color-contrast"  # a rule of it
 HEAVIEST_PAGE = 3_000_000  # bytes, with scripts, styles and letters, not compressed
 WEIGHT = """['navigation', 'resource'].flatMap((kind) => performance.getEntriesByType(kind))
     .reduce((sum, loaded) => sum + loaded.encodedBodySize, 0)"""
@@ -95,19 +96,23 @@ def axe(tmp_path_factory) -> Path:
     return folder / "package/axe.min.js"
 
 
-def looked_at(name: str) -> str:
-    """What axe is to look at: all of a page, but for two things.
+def barriers(axe: Path, page, name: str, rules: tuple[str, ...] = ()) -> list[tuple]:
+    """What bars someone on a page, by these rules of axe or by all: the rule, and the first three elements.
 
-    docutils gives a list of references children that are bibliography entries, which axe doesn't take for items. And
-    code has the same colours wherever it stands: one page is enough, and saves two thirds of the time.
+    Two things are left out. docutils gives a list of references children that are bibliography entries, which axe
+    doesn't take for items. And code, or a page made of docstrings, has the same colours wherever it stands: one of
+    each is enough, and saves most of the time.
     """
     left_out = [".citation-list"] if name == "03_dynamic_loss" else [".citation-list", ".highlight pre > *"]
-    return f"{{exclude: {left_out}}}"
-
-
-def serious(found: list[dict]) -> list[tuple]:
-    """Of what axe found, as far as it bars someone: the rule, and the first three elements."""
-    bars = [violation for violation in found if violation["impact"] in ("serious", "critical")]
+    options = {"preload": False, "resultTypes": ["violations"]}
+    if name.startswith("api_") and name != "api_method":
+        rules = tuple(rule for rule in rules if rule != COLOURS)
+        options["rules"] = {COLOURS: {"enabled": False}}
+    if rules:
+        options["runOnly"] = rules
+    page.add_script_tag(path=axe)
+    found = page.evaluate("([context, options]) => axe.run(context, options)", [{"exclude": left_out}, options])
+    bars = [violation for violation in found["violations"] if violation["impact"] in ("serious", "critical")]
     return [(each["id"], [node["html"][:200] for node in each["nodes"][:3]]) for each in bars]
 
 
@@ -161,9 +166,7 @@ def test_a_page_opens_cleanly_and_lightly_and_bars_nobody(visit, name, request):
     # tools/light_icons.py left those that are shown. (One that is missing is drawn with circles.)
     assert page.locator("svg[data-icon]").count() > 5 and page.locator("svg[data-icon] circle").count() == 0
     move_sliders(page, said(name, "\nslider("))
-    page.add_script_tag(path=request.getfixturevalue("axe"))  # last: without npm, all but this was seen
-    found = page.evaluate(f"axe.run({looked_at(name)}, {{preload: false, resultTypes: ['violations']}})")
-    assert not serious(found["violations"])
+    assert not barriers(request.getfixturevalue("axe"), page, name)  # last: without npm, all but this was seen
 
 
 @names
@@ -175,11 +178,8 @@ def test_a_dark_phone_shows_it_too(visit, name, request):
     assert page.evaluate("document.documentElement.dataset.theme") == "dark"
     open_solutions(page, said(name, "{solution}"))
     assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
-    page.add_script_tag(path=request.getfixturevalue("axe"))
     page.add_style_tag(content="* { transition: none !important }")  # or axe may read a colour on its way
-    rules = "['color-contrast', 'scrollable-region-focusable']"
-    found = page.evaluate(f"axe.run({looked_at(name)}, {{preload: false, runOnly: {rules}}})")
-    assert not serious(found["violations"])
+    assert not barriers(request.getfixturevalue("axe"), page, name, (COLOURS, "scrollable-region-focusable"))
 
 
 def test_deviations_open_from_the_keyboard(visit):

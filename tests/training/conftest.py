@@ -9,7 +9,7 @@ from dmtlib.training.config import RunConfig
 from dmtlib.training.curriculum import train
 from dmtlib.training.runs import RunDirectory
 
-RUN = dict(name="digits-40", method="dmt", seed=3, budget=0.0375)  # 30 steps a phase
+RUN = dict(name="digits-40", method="dmt", seed=3, budget=0.03)  # 24 steps a phase
 
 
 @pytest.fixture(autouse=True)

@@ -78,4 +78,4 @@ def test_a_damaged_phase_falls_back_to_the_one_before(killed, uninterrupted, tmp
 
 def test_the_metrics_have_no_gap_and_no_double(uninterrupted):
     lines = [json.loads(line) for line in (uninterrupted.path / "metrics.jsonl").read_text().splitlines()]
-    assert [(line["phase"], line["step"]) for line in lines] == [(p, s) for p in range(6) for s in (20, 30)]
+    assert [(line["phase"], line["step"]) for line in lines] == [(p, s) for p in range(6) for s in (20, 24)]
