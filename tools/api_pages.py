@@ -102,6 +102,7 @@ def begin_module(app, what, name, obj, options, lines) -> None:
 
 
 def describe_options(app, what, name, obj, options, lines) -> None:
+    """The help of each option of a command as the words of its parameter."""
     if name.startswith("dmtlib.cli.") and what == "function":
         for parameter, hint in get_type_hints(obj, include_extras=True).items():
             lines += [f":param {parameter}: {known.help}" for known in getattr(hint, "__metadata__", ()) if known.help]

@@ -13,7 +13,7 @@ from matplotlib.patches import FancyArrowPatch
 from ..presets import VARIANTS, preset
 from . import deviation_effects
 from .figures import COLOURS, WIDTH
-from .paper_map import CODE, page_link, static
+from .pages import CODE, page_link, static
 from .places import repository
 
 GROUPS = ("data", "model", "loss", "loop", "evaluation")

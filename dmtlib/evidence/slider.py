@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import base64
 import html
-import os
 from collections.abc import Callable, Iterable
 from typing import Any
 
 from matplotlib.figure import Figure
 
 from .figures import PIXELS_PER_INCH, to_png
+from .pages import static
 
 SHARPNESS = 1.25  # image pixels per page pixel: twenty frames weigh something, so a bit less than a single figure's
 COLOURS_PER_FRAME = 64  # plots have few colours
@@ -66,7 +66,6 @@ def slider(
     if not values:
         raise ValueError("values: a slider needs at least one")
     texts = [format.format(value) if isinstance(format, str) else format(value) for value in values]
-    static = os.environ.get("DMT_STATIC", "0") not in ("", "0")
 
     def frame(position: int, display: str = "block") -> str:
         figure = draw(values[position])
@@ -78,7 +77,7 @@ def slider(
             display=display,
         )
 
-    return _fragment(frame, texts, label) if static else _widget(frame, texts, label)
+    return _fragment(frame, texts, label) if static() else _widget(frame, texts, label)
 
 
 def _fragment(frame: Callable[[int, str], str], texts: list[str], label: str) -> Any:

@@ -10,8 +10,9 @@ from typing import Any
 import torch
 
 from .config import RunConfig
+from .metrics_log import MetricsLog
 from .progress import Progress
-from .runs import MetricsLog, RunDirectory
+from .runs import RunDirectory
 from .segmentation_config import SegmentationConfig
 
 

@@ -9,10 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from ..data.classification import ClassificationData
+from ..data.packed import UNKNOWN
 from .config import RunConfig
 from .evaluation import accuracy, fine_grained_accuracy, predict
 from .provenance import circumstances
-from .runs import pseudo_label_error
 
 
 def measure(model: nn.Module, data: ClassificationData, validation: Tensor) -> dict[str, float]:
@@ -73,3 +73,10 @@ def run_record(
         "phases": phases,
         **circumstances(config, split, steps, seconds, device),
     }
+
+
+def pseudo_label_error(pseudo: dict[str, Tensor]) -> float | None:
+    """Share of wrong labels among those whose truth is known, in percent; None where none is known."""
+    known = pseudo["truth"] != UNKNOWN
+    wrong = (pseudo["labels"] != pseudo["truth"]) & known
+    return 100 * wrong.sum().item() / known.sum().item() if known.any() else None

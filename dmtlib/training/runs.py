@@ -14,7 +14,6 @@ DIR/<preset>/<method>/seed-<n>/
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,6 @@ import filelock
 import torch
 from torch import Tensor, nn
 
-from ..data.packed import UNKNOWN
 from ..models.wideresnet import WideResNet
 from .config import RunConfig
 from .storage import load_tensors, save_tensors, write_json
@@ -184,41 +182,6 @@ class RunDirectory:
 
     def _pseudo_label_file(self, phase: int) -> Path:
         return self.path / f"pseudo-labels-{phase}.pt"
-
-
-class MetricsLog:
-    """JSON lines that can be taken back to an earlier position, plus the same numbers as TensorBoard curves."""
-
-    def __init__(self, directory: Path, position: int, global_step: int) -> None:
-        from torch.utils.tensorboard import SummaryWriter  # slow to import, so not before training
-
-        self._file = open(directory / "metrics.jsonl", "ab")  # noqa: SIM115 - lives as long as the run
-        self._file.truncate(position)
-        self._curves = SummaryWriter(directory / "tensorboard", purge_step=global_step)
-
-    def append(self, global_step: int, line: dict[str, Any]) -> None:
-        self._file.write((json.dumps(line) + "\n").encode())
-        self._file.flush()  # for whoever watches; fsync waits for the next checkpoint
-        for name, value in line.items():
-            if isinstance(value, int | float) and name not in ("phase", "step"):
-                self._curves.add_scalar(name, value, global_step)
-
-    def position(self) -> int:
-        """Bytes written so far, all of them on the disk: a checkpoint may now refer to them."""
-        self._file.flush()
-        os.fsync(self._file.fileno())
-        return self._file.seek(0, os.SEEK_END)
-
-    def close(self) -> None:
-        self._file.close()
-        self._curves.close()
-
-
-def pseudo_label_error(pseudo: dict[str, Tensor]) -> float | None:
-    """Share of wrong labels among those whose truth is known, in percent; None where none is known."""
-    known = pseudo["truth"] != UNKNOWN
-    wrong = (pseudo["labels"] != pseudo["truth"]) & known
-    return 100 * wrong.sum().item() / known.sum().item() if known.any() else None
 
 
 def _read_json(file: Path) -> dict[str, Any]:

@@ -12,7 +12,8 @@ from chapters import chapters
 from dmtlib.cli import main
 from dmtlib.evidence import places
 from dmtlib.evidence.algorithm import ALGORITHM_1, algorithm_1, find
-from dmtlib.evidence.paper_map import PAPER, STATUS, Item, PaperMap, Runs
+from dmtlib.evidence.paper_items import PAPER, STATUS, Item, Runs
+from dmtlib.evidence.paper_map import PaperMap
 from dmtlib.evidence.records import record_path, write_record
 from dmtlib.presets import preset
 

@@ -3,13 +3,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from killed_run import RUN
 
 from dmtlib.presets import preset
 from dmtlib.training.config import RunConfig
 from dmtlib.training.curriculum import train
 from dmtlib.training.runs import RunDirectory
-
-RUN = dict(name="digits-40", method="dmt", seed=3, budget=0.03)  # 24 steps a phase
 
 
 @pytest.fixture(autouse=True)

@@ -7,19 +7,20 @@ repeat.
 
 from __future__ import annotations
 
+import importlib
 import itertools
 import json
 import os
 import sys
 from pathlib import Path
 
-import torch._dynamo
-import torch.utils.tensorboard  # noqa: F401 - both are imported late by runs; here, once for all of them
 from dying import die, patch
 
 from dmtlib.data.classification import load_digits
 from dmtlib.presets import preset
-from dmtlib.training import curriculum, loop, runs, storage
+from dmtlib.training import curriculum, loop, metrics_log, runs, storage
+
+RUN = dict(name="digits-40", method="dmt", seed=3, budget=0.03)  # 24 steps a phase
 
 AGAIN = ("between two checkpoints", "while writing the metrics", "before the record")
 
@@ -69,7 +70,7 @@ def die_writing_the_metrics() -> None:
 
         return write
 
-    patch(runs.MetricsLog, "append", half_a_line)
+    patch(metrics_log.MetricsLog, "append", half_a_line)
 
 
 POINTS = {
@@ -91,15 +92,16 @@ def every_seventh(save):
 def main(folder: Path) -> None:
     loop.CHECKPOINT_SECONDS, loop.CHECKPOINT_SHARE = 0.0, float("inf")
     patch(runs.RunDirectory, "save_checkpoint", every_seventh)
-    load_digits()  # imports what it needs, before the forks
+    for late in ("torch._dynamo", "torch.utils.tensorboard"):  # imported by the first run, here once for all forks
+        importlib.import_module(late)
+    load_digits()
     died = []
     for place, point in [*zip(POINTS, POINTS, strict=True), *(("again", point) for point in AGAIN)]:
         if child := os.fork():
             died.append(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
             continue
         POINTS[point]()
-        run = preset("digits-40", "dmt", seed=3, budget=0.03)
-        curriculum.train(run, runs=folder / place, device="cpu", progress=False)
+        curriculum.train(preset(**RUN), runs=folder / place, device="cpu", progress=False)
         os._exit(0)  # it was to die, and didn't
     print(json.dumps(died))
 

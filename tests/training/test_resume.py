@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import RUN
-from killed_run import AGAIN, POINTS
+from killed_run import AGAIN, POINTS, RUN
 
 from dmtlib.presets import preset
 from dmtlib.training.curriculum import train

@@ -12,7 +12,8 @@ from dmtlib.presets import preset
 from dmtlib.training import curriculum
 from dmtlib.training.config import METHODS
 from dmtlib.training.curriculum import train
-from dmtlib.training.runs import RunDirectory, RunError, pseudo_label_error
+from dmtlib.training.record import pseudo_label_error
+from dmtlib.training.runs import RunDirectory, RunError
 
 
 @pytest.mark.parametrize("method", METHODS)
