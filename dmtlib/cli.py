@@ -53,8 +53,8 @@ def train(
     ] = False,
 ) -> None:
     """Train, or go on where the same command was stopped."""
-    from .evidence.records import find_record, record_path, write_record
-    from .training.runs import RunDirectory
+    from .records.store import find_record, record_path, write_record
+    from .training.directory import RunDirectory
 
     config = preset(name, method, seed, budget, data, variant, all_labels)
     if skip_recorded and results is None:
@@ -66,9 +66,9 @@ def train(
     directory = RunDirectory.of(config, runs)
     finished_before = directory.record is not None
     if name in SEGMENTATION_PRESETS:
-        from .training.mutual import train_segmentation as run
+        from .training.pixels.mutual import train_segmentation as run
     else:
-        from .training.curriculum import train as run
+        from .training.images.curriculum import train as run
     record = run(config, runs=runs, device=device)
     file = directory.path / "result.json"
     if results is not None:
@@ -115,8 +115,8 @@ def reproduce(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only list what is to be done.")] = False,
 ) -> None:
     """Train every run of some tables that has no record yet, several at a time, and keep their records."""
-    from .evidence.launch import launch, train_command
-    from .evidence.reproduction import missing_runs, runs_of
+    from .records.launch import launch, train_command
+    from .records.reproduction import missing_runs, runs_of
 
     if seeds is not None and not all(part.strip().isdecimal() for part in seeds.split(",")):
         raise ValueError(f"seeds must be whole numbers with commas between them, got {seeds!r}")
@@ -163,7 +163,7 @@ def table(
     results: Annotated[Path, typer.Option(help="Folder of records.")] = Path("results"),
 ) -> None:
     """Print a table made from the records in a folder; a cell without a record says "not run"."""
-    from .evidence.tables import TABLES, render
+    from .records.tables import TABLES, render
 
     if name not in TABLES:
         raise ValueError(f"table must be one of {', '.join(TABLES)}, got {name!r}")
@@ -177,7 +177,7 @@ def main(arguments: list[str] | None = None) -> int:
 
     SIGTERM, by which batch systems stop a job, is taken for Ctrl-C.
     """
-    from .training.runs import RunError
+    from .training.directory import RunError
 
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     warnings.showwarning = lambda message, *_, **__: print(f"warning: {message}", file=sys.stderr)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from dmtlib.cli import main
-from dmtlib.evidence.records import record_path, write_record
+from dmtlib.records.store import record_path, write_record
 
 ROOT = Path(__file__).resolve().parents[1]
 TRAIN = ["train", "digits-40", "--budget", "0.005", "--device", "cpu"]

@@ -11,7 +11,7 @@ import pytest
 import torch
 from chapters import ROOT
 
-from dmtlib.data.packed import PackedImages, write_packed
+from dmtlib.data.images.packed import PackedImages, write_packed
 
 RUN = {"preset": "cifar10-small", "method": "dmt", "seed": 3, "budget": 0.002, "device": "cpu", "variant": "paper"}
 RUN |= {"runs": "elsewhere"}

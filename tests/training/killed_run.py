@@ -16,9 +16,11 @@ from pathlib import Path
 
 from dying import die, patch
 
-from dmtlib.data.classification import load_digits
+from dmtlib.data.images.datasets import load_digits
 from dmtlib.presets import preset
-from dmtlib.training import curriculum, loop, metrics_log, runs, storage
+from dmtlib.training import directory as runs
+from dmtlib.training import loop, metrics_log, storage
+from dmtlib.training.images import curriculum
 
 RUN = dict(name="digits-40", method="dmt", seed=3, budget=0.03)  # 24 steps a phase
 
