@@ -1,4 +1,4 @@
-# The DMT book. `make help` lists what can be asked for; `make book` and `make test` are the two commands that matter.
+# The DMT book. `make help` lists what can be asked for; `make book`, `make test` and `make check` are those that matter.
 
 PYTHON ?= python3#  the interpreter that makes the environment, 3.10 or newer
 VENV ?= .venv#      the environment; one made elsewhere can be shared between clones
@@ -36,17 +36,22 @@ ifneq ($(COMMIT_TIME),)
 export SOURCE_DATE_EPOCH := $(COMMIT_TIME)
 endif
 
+PYTEST := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
+
 MAKEFLAGS += --jobs=2# chapters at a time
 
-.PHONY: book test lab sync venv records picture repo-url clean help FORCE
+.PHONY: book test check lab sync venv records picture repo-url clean help FORCE
 .PRECIOUS: book/%.ipynb
 .DEFAULT_GOAL := help
 
 book: $(SITE) ## Run every chapter that changed and render the site
 	@echo $(abspath $(SITE))
 
-test: $(ENVIRONMENT) ## Run all tests
-	OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 $(ARGS)
+test: $(ENVIRONMENT) ## Test all that needs no made book, some minutes
+	$(PYTEST) $(ARGS)
+
+check: $(SITE) ## Test the rest: the book's pages in a browser, its chapters on Colab, make itself
+	$(PYTEST) -m book $(ARGS)
 
 lab: $(ENVIRONMENT) ## Open the chapters in JupyterLab
 	$(BIN)/jupyter lab --notebook-dir=. --LabApp.default_url=/lab/tree/book

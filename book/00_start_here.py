@@ -117,11 +117,12 @@ say("\n".join(f"- {text}" for text in differences))
 #
 # ## How to run it
 #
-# Two commands in a clone of the book, with git, make and Python 3.10 or newer:
+# Three commands in a clone of the book, with git, make and Python 3.10 or newer:
 #
 # ```
 # make book    # install, run every chapter, render these pages
-# make test    # all tests
+# make test    # test all that needs no made book, in minutes
+# make check   # test the rest: these pages, the chapters on Colab
 # ```
 #
 # `make lab` opens the chapters in JupyterLab, where the sliders are live. Each chapter also runs alone, on Colab

@@ -1,35 +1,32 @@
 import os
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from filelock import FileLock
+from clone import ROOT
 from hypothesis import settings
 from xdist.scheduler import LoadScopeScheduling
-
-ROOT = Path(__file__).resolve().parents[1]
 
 # Examples are timed on machines that do other things as well, so slowness is no failure.
 settings.register_profile("book", deadline=None)
 settings.load_profile("book")
 
+ALONE = ("on_colab[", "tests/site/test_browser.py")
 
-class OneBuildOneWorker(LoadScopeScheduling):
-    """Which tests stay together on a worker: those of a file, which share fixtures, and all of tests/site.
 
-    The latter wait for one build of the book. Each chapter on Colab stands alone: they fill both workers at the end.
+class FileOneWorker(LoadScopeScheduling):
+    """Which tests stay together on a worker: those of a file, which share fixtures.
+
+    Each chapter on Colab, and each visit to a page, stands alone: they fill both workers at the end.
     (xdist's own `--dist=loadgroup` has no effect under pytest 9.2.)
     """
 
     def _split_scope(self, nodeid: str) -> str:
-        if nodeid.startswith("tests/site/"):
-            return "tests/site"
-        return nodeid if "on_colab[" in nodeid else nodeid.split("::")[0]
+        return nodeid if any(name in nodeid for name in ALONE) else nodeid.split("::")[0]
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log) -> LoadScopeScheduling:
-    return OneBuildOneWorker(config, log)
+    return FileOneWorker(config, log)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
@@ -38,13 +35,6 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
         if not torch.cuda.is_available():
             pytest.skip("no accelerator here")
-
-
-def make(*arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess:
-    """Run make in a clone with the environment of these tests, untouched by a `make test` that they may stand in."""
-    environment = {k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "PYTHONPATH")}
-    command = ["make", *arguments, f"VENV={sys.prefix}"]
-    return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True)
 
 
 @pytest.fixture(autouse=True)
@@ -59,13 +49,9 @@ def no_figure_left_open():
 def build() -> Path:
     """This clone's `_build`, made by `make book`: `executed/` holds the notebooks, `html/` the site.
 
-    It is the book that a reader gets, so `make book` finds nothing left to do after the tests.
+    Tests never make it: that takes minutes, and make knows when it is out of date.
     """
-    folder = ROOT / "_build"
-    folder.mkdir(exist_ok=True)
-    with FileLock(folder / "tests.lock"):  # whichever worker comes second finds the book made
-        made = make("book")
-    if made.returncode:
-        pytest.fail(f"make book failed:\n{made.stdout[-3000:]}\n{made.stderr[-6000:]}", pytrace=False)
-    assert made.stdout.splitlines()[-1] == str(folder / "html/index.html")
-    return folder
+    if not (ROOT / "_build/html/index.html").exists():
+        stop = pytest.fail if "PYTEST_XDIST_WORKER" in os.environ else pytest.exit  # no worker can end all
+        stop("the book isn't made here: run `make book` first, or `make check` for both")
+    return ROOT / "_build"

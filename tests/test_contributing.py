@@ -11,9 +11,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import yaml
 from chapters import notebook_text, with_first_cell
-from conftest import ROOT
+from clone import ROOT
 from goals import time_needed
 from run_chapter import run
 
@@ -95,6 +96,7 @@ def test_the_data_set(monkeypatch, tmp_path):
     assert record["config"]["data"] == "packed:data/stripes.pt" and len(record["phases"]) == 6
 
 
+@pytest.mark.book
 def test_the_chapter(tmp_path):
     (body,) = blocks("A chapter, worked")
     text = tmp_path / "99_example.py"

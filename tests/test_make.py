@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 from bs4 import BeautifulSoup
 from chapters import ADDRESS
-from conftest import ROOT, make
+from clone import ROOT, make
+
+pytestmark = pytest.mark.book
 
 URL = "https://github.com/someone/the-book"
 CHAPTER = """\

@@ -50,7 +50,7 @@ PRESETS = {
 }
 KEPT = {"preset", "image_preset"}  # elsewhere no other one is small, or has its data here
 
-pytestmark = pytest.mark.timeout(900)  # two minutes are usual on a slow machine
+pytestmark = [pytest.mark.book, pytest.mark.timeout(900)]  # two minutes are usual on a slow machine
 
 
 def closure(names: list[str]) -> dict[str, importlib.metadata.Distribution]:

@@ -13,6 +13,8 @@ from chapters import ROOT
 
 from dmtlib.data.images.packed import PackedImages, write_packed
 
+pytestmark = pytest.mark.book
+
 RUN = {"preset": "cifar10-small", "method": "dmt", "seed": 3, "budget": 0.002, "device": "cpu", "variant": "paper"}
 RUN |= {"runs": "elsewhere"}
 MEASURED = ("seconds", "images_per_second")  # of time: two runs don't have them in common

@@ -211,6 +211,7 @@ def script(folder: Path, **settings: str) -> subprocess.CompletedProcess:
     )
 
 
+@pytest.mark.book
 @pytest.mark.timeout(900)  # four steps of the paper's network and batch: minutes on a busy CPU
 def test_the_script_records_and_skips_what_is_recorded(data, tmp_path):
     done = script(tmp_path, DATA=data, TABLES="table-3", JOBS="2")

@@ -9,7 +9,7 @@ from chapters import chapters
 CHAPTERS = 16
 LARGEST_OUTPUT = 1_000_000  # bytes
 
-pytestmark = pytest.mark.timeout(1800)
+pytestmark = pytest.mark.book
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 from bs4 import BeautifulSoup
 from chapters import chapters
 
-pytestmark = pytest.mark.timeout(1800)
+pytestmark = pytest.mark.book
 
 # What a browser fetches by itself, as opposed to links that a reader follows.
 LOADED = [

@@ -15,7 +15,7 @@ from chapters import ROOT, chapters
 import dmtlib
 
 CHROMIUM = next(filter(None, map(shutil.which, ["chromium", "chromium-browser", "google-chrome"])), None)
-pytestmark = pytest.mark.timeout(1800)
+pytestmark = pytest.mark.book
 
 
 @cache

@@ -3,13 +3,13 @@ import math
 
 import pytest
 import torch
+from random_phase import random_phase
 
-from dmtlib.data.images.augment import AUGMENTATIONS
 from dmtlib.models.wideresnet import WideResNet
 from dmtlib.presets import preset
 from dmtlib.training.batches import ShuffledStream
 from dmtlib.training.images.evaluation import accuracy, fine_grained_accuracy, predict
-from dmtlib.training.images.phase import PhaseTask, PhaseTrainer, batch_statistics_only, start_phase
+from dmtlib.training.images.phase import PhaseTrainer, batch_statistics_only, start_phase
 from dmtlib.training.precision import autocast_dtype, choose_device
 from dmtlib.training.seeding import derive_seed
 from dmtlib.training.statistics import STATISTICS, summarise
@@ -112,26 +112,6 @@ def test_a_budget_scales_every_phase():
     for phase in range(6):
         assert tenth.steps(phase, 1000) == round(whole.steps(phase, 1000) / 10)
     assert preset("digits-40", "dmt", budget=1e-9).steps(1, 1000) == 1
-
-
-def random_phase(config, device) -> PhaseTrainer:
-    """A trainer of phase 1 on 200 random images, of which 40 are labeled."""
-    labels = torch.arange(200, device=device) % 10
-    task = PhaseTask(
-        config=config,
-        phase=1,
-        total_steps=100,
-        num_classes=10,
-        augment=AUGMENTATIONS[config.augmentation]((0.3,), (0.4,)),
-        images=torch.randint(0, 256, (200, 1, 8, 8), dtype=torch.uint8).to(device),
-        labeled=torch.arange(40, device=device),
-        labeled_targets=labels[:40],
-        pseudo=torch.arange(40, 200, device=device),
-        pseudo_labels=labels[40:],
-        pseudo_confidence=torch.rand(160, device=device),
-        pseudo_truth=labels[40:],
-    )
-    return PhaseTrainer(task, start_phase(task))
 
 
 def test_the_average_follows_the_model_and_keeps_its_buffers():

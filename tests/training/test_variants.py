@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 import torch
-from test_pieces import random_phase
+from random_phase import random_phase
 
 from dmtlib.presets import PRESETS, preset
 

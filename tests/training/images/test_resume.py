@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import killed_run
 import pytest
 import torch
 from killed_run import AGAIN, POINTS, RUN
@@ -21,9 +22,10 @@ TIMES = {"seconds", "images_per_second"}
 def killed(tmp_path_factory) -> Path:
     """A folder of runs, each killed at the point that it is named after. Tests copy them."""
     folder = tmp_path_factory.mktemp("killed")
-    script = Path(__file__).parents[1] / "killed_run.py"
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
-    done = subprocess.run([sys.executable, script, folder], env=environment, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, killed_run.__file__, folder], env=environment, capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == [-signal.SIGKILL] * (len(POINTS) + len(AGAIN)), done.stderr
     return folder

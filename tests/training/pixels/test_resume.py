@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import killed_mutual_run
 import pytest
 import torch
 from killed_mutual_run import POINTS, RUN
@@ -37,9 +38,10 @@ def uninterrupted(tmp_path_factory, data) -> RunDirectory:
 def killed(tmp_path_factory) -> Path:
     """A folder of runs, each killed at the point that it is named after."""
     folder = tmp_path_factory.mktemp("killed")
-    script = Path(__file__).parents[1] / "killed_mutual_run.py"
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
-    done = subprocess.run([sys.executable, script, folder], env=environment, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, killed_mutual_run.__file__, folder], env=environment, capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == dict.fromkeys(POINTS, -signal.SIGKILL), done.stderr
     return folder
