@@ -1,5 +1,7 @@
 import json
 import os
+import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -7,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+import dmtlib
 from dmtlib.cli import main
 from dmtlib.evidence.records import record_path, write_record
 
@@ -45,6 +48,8 @@ def somewhere_else(tmp_path, monkeypatch):
         ("table cityscapes", "table must be one of digits"),
         ("table digits --results nowhere", "nowhere is no folder of records"),
         ("paint", "No such command 'paint'"),
+        ("--speed", "No such option: --speed"),
+        ("", "Missing command"),
     ],
 )
 def test_what_is_wrong_is_told_in_one_line(command, words, capsys):
@@ -92,6 +97,100 @@ def test_a_record_is_not_made_twice_and_not_overwritten_by_other_data(capsys):
     assert main([*command, "--data", "folder:mine"]) == 2
     assert f"{file} is a record on digits, not on folder:mine; choose another --results" in capsys.readouterr().err
     assert file.read_text() == record and not Path("runs").exists()
+
+
+def told(command, capsys) -> str:
+    """What a command prints, as it stands in a pipe: some CI asks for colours."""
+    assert main(shlex.split(command)) == 0
+    return re.sub(r"\x1b\[[\d;]*m", "", capsys.readouterr().out)
+
+
+# What --help says, in panels, and what the shell completes
+
+
+def panels(text: str) -> dict[str, list[str]]:
+    """The options of each panel of a help text."""
+    boxes = re.findall(r"^╭─ (.+?) ─*╮\n(.*?)^╰", text, re.MULTILINE | re.DOTALL)
+    return {title: re.findall(r"^│ [* ]*(--[\w-]+)", box, re.MULTILINE) for title, box in boxes}
+
+
+@pytest.mark.parametrize(
+    ("command", "options"),
+    [
+        (
+            "train",
+            {
+                "Options": "help",
+                "What to train": "method variant seed budget",
+                "Data": "data all-labels",
+                "Where": "runs device results skip-recorded",
+            },
+        ),
+        (
+            "reproduce",
+            {
+                "Options": "help",
+                "What to train": "seeds budget data variant",
+                "How": "jobs tidy dry-run",
+                "Where": "runs device results",
+            },
+        ),
+        ("predict", {"Options": "help", "Where": "out device"}),
+        ("presets", {"Options": "help"}),
+        ("table", {"Options": "results help"}),
+    ],
+)
+def test_help_has_panels_that_fit(command, options, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    text = told(f"{command} --help", capsys)
+    found = panels(text)
+    found.pop("Arguments", None)
+    assert found == {title: [f"--{name}" for name in names.split()] for title, names in options.items()}
+    assert f" Usage: dmtlib {command} " in text
+    assert max(map(len, text.splitlines())) <= 80
+
+
+def test_help_lists_the_commands(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    text = told("--help", capsys)
+    assert {"--version", "--install-completion", "--help"} <= set(panels(text)["Options"])
+    commands = re.findall(r"^│ ([a-z]+)  ", text, re.MULTILINE)
+    assert commands == ["train", "predict", "reproduce", "presets", "table"]
+
+
+@pytest.mark.parametrize(("commit", "words"), [("0a1b2c+changes", " (0a1b2c+changes)"), (None, "")])
+def test_the_version_and_in_a_clone_its_commit(commit, words, capsys, monkeypatch):
+    monkeypatch.setattr("dmtlib.training.provenance.commit", lambda: commit)
+    assert told("--version", capsys) == f"dmtlib {dmtlib.__version__}{words}\n"
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("train voc-1", "voc-106 voc-1464 voc-106-authors voc-1464-authors"),
+        ("train digits-40 --method c", "cbst cl"),
+        ("train scenes --method c", "cbst"),
+        ("train --method c", "cbst cl"),
+        ("train cifar10-4000 --variant ", "paper authors"),
+        ("train digits-40 --device c", "cuda cpu"),
+        ("predict runs/a scans --device m", "mps"),
+        ("reproduce table-2 table-", "table-2 table-3 table-4 table-5 table-6 table-7"),
+        ("reproduce camvid", "camvid camvid-small"),
+        ("table c", "cifar10-small cifar10 camvid cost"),
+        ("re", "reproduce"),
+    ],
+)
+def test_the_shell_completes(line, words, capsys, monkeypatch):
+    monkeypatch.setenv("_DMTLIB_COMPLETE", "complete_bash")
+    monkeypatch.setenv("COMP_WORDS", f"dmtlib {line}")
+    monkeypatch.setenv("COMP_CWORD", str(len(line.split(" "))))
+    with pytest.raises(SystemExit) as end:
+        main([])
+    assert end.value.code == 0
+    assert capsys.readouterr().out.split() == words.split()
+
+
+# The lists
 
 
 def test_presets_and_table(capsys, monkeypatch):
