@@ -222,28 +222,21 @@ def reproduce(
 
 
 @app.command()
-def presets() -> None:
-    """List the presets and the methods."""
+def presets(
+    results: Annotated[Path, typer.Option(metavar="FOLDER", help="Folder of records.")] = Path("results"),
+) -> None:
+    """List the presets and the methods: what is recorded of each, and what a run costs."""
     from rich.console import Console
-    from rich.table import Table
 
-    table = Table(box=None, header_style="bold")
-    for column in ("preset", "data", "labels", "network", "batch (labeled)", "length of a phase"):
-        table.add_column(column, no_wrap=column == "preset")
-    for name in PRESETS | SEGMENTATION_PRESETS:
-        c = preset(name, "dmt")
-        length = f"{c.phase_steps} steps" if c.phase_steps else f"{c.phase_epochs:g} epochs"
-        if name in SEGMENTATION_PRESETS:
-            labels, network = (
-                f"1/{c.labeled_ratio:g}" if c.labeled_ratio else "prescribed",
-                c.backbone,
-            )
-        else:
-            labels, network = str(c.num_labels), f"WRN-{c.depth}-{c.widen_factor}"
-        table.add_row(name, c.data, labels, network, f"{c.batch_size} ({c.labeled_per_batch})", length)
-    Console().print(table)
-    print(f"methods: {', '.join(METHODS)}; on pixels: {', '.join(SEGMENTATION_METHODS)}")
-    print(f"variants: {', '.join(VARIANTS)} (the row PRESET-authors)")
+    from .evidence.preset_list import explanation, preset_rows, preset_table
+
+    rows, console = preset_rows(results), Console(highlight=False, markup=False)
+    console.print(preset_table(rows, results))
+    console.print()
+    for line in explanation(rows, results):
+        console.print(line)
+    console.print(f"methods: {', '.join(METHODS)}; {NOT_ON_PIXELS}")
+    console.print(f"variants: {', '.join(VARIANTS)} (the row PRESET-authors)")
 
 
 @app.command()

@@ -11,7 +11,10 @@ import pytest
 
 import dmtlib
 from dmtlib.cli import main
+from dmtlib.evidence.costs import run_cost
+from dmtlib.evidence.preset_list import training_images
 from dmtlib.evidence.records import record_path, write_record
+from dmtlib.presets import PRESETS, SEGMENTATION_PRESETS, preset
 
 ROOT = Path(__file__).resolve().parents[1]
 TRAIN = ["train", "digits-40", "--budget", "0.005", "--device", "cpu"]
@@ -136,7 +139,7 @@ def panels(text: str) -> dict[str, list[str]]:
             },
         ),
         ("predict", {"Options": "help", "Where": "out device"}),
-        ("presets", {"Options": "help"}),
+        ("presets", {"Options": "results help"}),
         ("table", {"Options": "results help"}),
     ],
 )
@@ -193,12 +196,52 @@ def test_the_shell_completes(line, words, capsys, monkeypatch):
 # The lists
 
 
-def test_presets_and_table(capsys, monkeypatch):
+def test_presets_where_nothing_is_known_of_runs(capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
-    assert main(["presets"]) == 0
-    output = capsys.readouterr().out
-    assert {"digits-40", "cifar10-4000", "cifar10-1000-authors"} <= {line.split()[0] for line in output.splitlines()}
-    assert "dmt-flip" in output and "variants: paper, authors" in output
+    text = told("presets", capsys)
+    header, *rows = text.partition("\n\n")[0].splitlines()
+    assert re.split(r" {2,}", header.strip()) == ["preset", "data", "labels", "a run costs"]
+    assert [row.split()[0] for row in rows] == list(PRESETS | SEGMENTATION_PRESETS)
+    assert re.split(r" {2,}", rows[0].strip()) == ["digits-40", "digits", "40", "614,400 images"]
+    assert "there is no folder results here" in text and "not run" not in text
+    assert "dmt-flip" in text and "on pixels all but cl" in text and "variants: paper, authors" in text
+    assert max(map(len, text.splitlines())) <= 80
+    assert not list(Path().iterdir())
+
+
+def test_presets_say_what_is_recorded_and_what_it_cost(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "100")
+    for method, seed, budget, data, seconds, device in (
+        ("dmt", 0, 1.0, "digits", 1500.4, "cpu (Z80, 2 threads)"),
+        ("dmt", 1, 1.0, "digits", 20.4, "cpu (Z80, 2 threads)"),
+        ("dst", 0, 1.0, "digits", 3.0, "cuda (Voodoo)"),
+        ("dst", 1, 1.0, "folder:mine", 1.0, "cuda (Voodoo)"),
+        ("baseline", 1, 0.1, "digits", 1.0, "cuda (Voodoo)"),
+    ):
+        made = {"preset": "digits-40", "method": method, "seed": seed, "test_accuracy": 90.0}
+        made |= {"config": {"budget": budget, "data": data}, "seconds": seconds, "device": device}
+        write_record(record_path(Path("records"), made), made)
+    text = told("presets --results records", capsys)
+    header, first, second, other = text.splitlines()[:4]
+    assert re.split(r" {2,}", header.strip())[-1] == "recorded seeds"
+    assert re.split(r" {2,}", first.strip()) == ["digits-40", "digits", "40", "20–1,500 s cpu", "2: dmt"]
+    assert re.split(r" {2,}", second.strip()) == ["3 s cuda", "1: dst"]
+    assert other.startswith("cifar10-small") and other.split()[-3:] == ["images", "not", "run"]
+    assert "on cpu (Z80, 2 threads); cuda (Voodoo)" in text
+    Path("records/digits-40/dmt/seed-0.json").write_text("{}")
+    assert main(["presets", "--results", "records"]) == 2
+    assert "seed-0.json is no run record" in capsys.readouterr().err
+
+
+def test_what_a_run_costs_is_counted_from_its_settings():
+    assert training_images(preset("digits-40", "dmt")) == 128 * 800 * 6
+    assert training_images(preset("scenes", "dmt")) == 8 * 2 * (1600 + 5 * 240)
+    config = preset("cifar10-1000", "dmt")
+    assert training_images(config) == run_cost(config).images
+    assert training_images(preset("cifar10-1000", "dmt", data="packed:mine.pt")) is None  # epochs of who knows what
+
+
+def test_a_table_counts_no_short_run(capsys):
     assert main([*TRAIN, "--method", "baseline", "--results", "records"]) == 0
     record = json.loads(Path("records/digits-40-budget-0.005/baseline/seed-0.json").read_text())
     capsys.readouterr()
