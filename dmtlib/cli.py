@@ -5,6 +5,7 @@ Whatever is wrong with a command is told in one line on standard error, with exi
 
 from __future__ import annotations
 
+import shlex
 import signal
 import sys
 import warnings
@@ -215,7 +216,7 @@ def reproduce(
     print(f"{len(wanted) - len(missing)} of {len(wanted)} runs are recorded in {results}", flush=True)
     if dry_run:
         for config in missing:
-            print("python", *train_command(config, device=device, runs=runs, results=results))
+            print(shlex.join([NAME, *train_command(config, device=device, runs=runs, results=results)]))
     elif failed := launch(missing, jobs=jobs, device=device, runs=runs, results=results, tidy=tidy):
         print(f"{failed} of {len(missing)} runs failed; the same command tries them again", file=sys.stderr)
         raise typer.Exit(1)

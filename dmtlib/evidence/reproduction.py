@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -33,7 +34,7 @@ class Cell(NamedTuple):
     def command(self) -> str:
         """The command line of its first run."""
         config = preset(self.preset, self.method, self.seeds[0])
-        return f"python -m dmtlib {' '.join(train_arguments(config))} --results results"
+        return shlex.join(["dmtlib", *train_arguments(config), "--results", "results"])
 
     def recorded(self, results: Path) -> int:
         """How many of its runs have their record: at full length, on the preset's own data, of the paper's variant."""
