@@ -1,4 +1,4 @@
-"""The command line: ``python -m dmtlib train | predict | reproduce | presets | table``.
+"""The command line: ``dmtlib train | predict | reproduce | presets | table``.
 
 Whatever is wrong with a command is told in one line on standard error, with exit code 2 and no traceback.
 """

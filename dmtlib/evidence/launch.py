@@ -1,4 +1,4 @@
-"""Runs side by side, a process each, on one accelerator or several: what ``python -m dmtlib reproduce`` does."""
+"""Runs side by side, a process each, on one accelerator or several: what ``dmtlib reproduce`` does."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What can be run, what of it is recorded, and what a run costs: ``python -m dmtlib presets``."""
+"""What can be run, what of it is recorded, and what a run costs: ``dmtlib presets``."""
 
 from __future__ import annotations
 

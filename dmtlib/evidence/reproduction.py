@@ -89,7 +89,7 @@ the Oracle, are the same runs."""
 
 
 def train_arguments(config: Config) -> list[str]:
-    """What ``python -m dmtlib`` is told to train ``config``; what a preset says by itself is left out."""
+    """What ``dmtlib`` is told to train ``config``; what a preset says by itself is left out."""
     arguments = ["train", config.preset, "--method", config.method, "--seed", str(config.seed)]
     if config.budget != 1:
         arguments += ["--budget", f"{config.budget:.12g}"]
