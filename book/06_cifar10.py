@@ -76,7 +76,7 @@ from dmtlib.training.images.curriculum import train
 style()
 
 # %% tags=["parameters"]
-# What `python -m dmtlib train` has as options
+# What `dmtlib train` has as options
 preset = "cifar10-small"
 method = "baseline"
 variant = "paper"
@@ -216,7 +216,7 @@ say(f"In the last phase of DMT: {last_phase(small['dmt'])}.")
 # A cell of these tables is a few runs, and a run is one command. Here is a tenth of a run of DMT with seed 3, twice:
 #
 # ```
-# python -m dmtlib train cifar10-4000 --method dmt --seed 3 --budget 0.1
+# dmtlib train cifar10-4000 --method dmt --seed 3 --budget 0.1
 # papermill book/06_cifar10.ipynb out.ipynb \
 #     -p preset cifar10-4000 -p method dmt -p seed 3 -p budget 0.1
 # ```

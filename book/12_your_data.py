@@ -230,9 +230,9 @@ pd.read_csv(work / "predictions.csv", dtype={"class": str}).head()
 # The same from a shell, where `--all-labels` and `--data` are what `all_labels` and `data` are here:
 #
 # ```
-# python -m dmtlib train digits-40 --method dmt --data folder@8:photos --all-labels \
+# dmtlib train digits-40 --method dmt --data folder@8:photos --all-labels \
 #     --runs mine
-# python -m dmtlib predict mine/digits-40/dmt/seed-0 photos/train/unlabeled \
+# dmtlib predict mine/digits-40/dmt/seed-0 photos/train/unlabeled \
 #     --out predictions.csv
 # ```
 #

@@ -81,8 +81,8 @@ overview
 # For example, Table 4, and a look at what it would do:
 #
 # ```
-# python -m dmtlib reproduce table-4
-# python -m dmtlib reproduce table-4 --dry-run
+# dmtlib reproduce table-4
+# dmtlib reproduce table-4 --dry-run
 # ```
 #
 # It trains every run that has no record in `results/` yet, and writes each record when its run ends. **What is
@@ -106,7 +106,7 @@ wanted = runs_of(["table-5"])
 missing = missing_runs(wanted, results)
 print(f"{len(wanted) - len(missing)} of {len(wanted)} runs are recorded")
 for config in missing[:3]:
-    print("python -m dmtlib", *train_arguments(config), "…")
+    print("dmtlib", *train_arguments(config), "…")
 
 # %% [markdown]
 # The order is seed by seed, so the first whole comparison is there after a third or a fifth of the time.
@@ -130,10 +130,10 @@ for config in missing[:3]:
 # how many: three on one GPU, say, where a single run leaves much of it idle.
 #
 # ```
-# python -m dmtlib reproduce table-2 table-3                          # all GPUs, one run each
-# CUDA_VISIBLE_DEVICES=0,1 python -m dmtlib reproduce table-4         # two of them
-# python -m dmtlib reproduce table-2 --jobs 3                         # three at a time, on what there is
-# python -m dmtlib reproduce digits --device cpu --jobs 2             # two on a CPU, each with half of the cores
+# dmtlib reproduce table-2 table-3                                    # all GPUs, one run each
+# CUDA_VISIBLE_DEVICES=0,1 dmtlib reproduce table-4                   # two of them
+# dmtlib reproduce table-2 --jobs 3                                   # three at a time, on what there is
+# dmtlib reproduce digits --device cpu --jobs 2                       # two on a CPU, each with half of the cores
 # ```
 #
 # Two machines share a table by its seeds: `--seeds 0,1` here and `--seeds 2` there. Afterwards copy the records
@@ -236,7 +236,7 @@ say(
 #
 # ```{exercise} Stop it
 # :label: ex-stop-it
-# Start `python -m dmtlib reproduce digits --seeds 0 --results mine --runs mine-runs`, stop it in the middle with
+# Start `dmtlib reproduce digits --seeds 0 --results mine --runs mine-runs`, stop it in the middle with
 # Ctrl-C, and start it again. What does it skip, and where does it go on? What tells you that nothing was lost?
 # ```
 #

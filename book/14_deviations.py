@@ -137,7 +137,7 @@ say(effects.better_of_two())
 # On CIFAR-10 three settings differ:
 #
 # ```
-# python -m dmtlib train cifar10-4000 --variant authors
+# dmtlib train cifar10-4000 --variant authors
 # ```
 
 # %%

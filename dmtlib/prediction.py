@@ -1,6 +1,6 @@
 """A finished run asked about images that are new to it: a class and a confidence for each, or a mask.
 
-    python -m dmtlib predict RUN IMAGES --out OUT
+    dmtlib predict RUN IMAGES --out OUT
 
 does what :func:`predict_folder` does. Only weights and plain values are read from a run, never code.
 """

@@ -53,8 +53,8 @@ test_module.__test__ = False
 
 
 def train(command: str, monkeypatch, folder: Path) -> dict:
-    """Run a `python -m dmtlib train …` in a folder, as short as can be; its record."""
-    arguments = shlex.split(command.removeprefix("python -m dmtlib "))
+    """Run a `dmtlib train …` in a folder, as short as can be; its record."""
+    arguments = shlex.split(command.removeprefix("dmtlib "))
     monkeypatch.chdir(folder)
     assert main([*arguments, "--budget", "0.01", "--device", "cpu", "--results", "results"]) == 0
     (path,) = (folder / "results").rglob("seed-*.json")

@@ -33,7 +33,7 @@ class Runs(NamedTuple):
     @property
     def command(self) -> str:
         """Makes these records, and the others of the table."""
-        return f"python -m dmtlib reproduce {self.table}"
+        return f"dmtlib reproduce {self.table}"
 
 
 class Item(NamedTuple):

@@ -34,7 +34,7 @@ def overview(results: Path, gpu: str) -> pd.DataFrame:
                 "other records": sum(c.others_recorded(results) for c in cells),
                 "GPU hours, calculated": hours_in_words(calculated) if calculated else "",
                 "hours, measured": f"{measured:.2g}" if measured else NOT_RUN,
-                "python -m dmtlib …": f"reproduce {name}",
+                "dmtlib …": f"reproduce {name}",
             }
         )
     return pd.DataFrame(rows).set_index("table")
@@ -56,7 +56,7 @@ def cells_table(names: Sequence[str], results: Path, gpu: str) -> pd.DataFrame:
                 "minutes a run, measured": cell([60 * hours for hours in measured_hours(c, results)], digits=1),
                 "GPU GB, calculated": f"{cost.gpu_bytes / 1e9:.1f}" if cost else "",
                 "disk GB, calculated": f"{cost.disk_bytes / 1e9:.2g}" if cost else "",
-                "python -m dmtlib …": " ".join(train),
+                "dmtlib …": " ".join(train),
             }
         )
     table = pd.DataFrame(rows).set_index(["table", "cell"])

@@ -1,4 +1,4 @@
-"""Runs side by side, a process each, on one accelerator or several: what ``python -m dmtlib reproduce`` does."""
+"""Runs side by side, a process each, on one accelerator or several: what ``dmtlib reproduce`` does."""
 
 from __future__ import annotations
 
@@ -20,9 +20,10 @@ STOP_SECONDS = 60  # for a stopped run to finish its step and leave
 
 
 def train_command(config: Config, *, device: str, runs: Path, results: Path) -> list[str]:
-    """The arguments of ``python`` that train ``config`` and keep its record, or go on with it."""
+    """The arguments of ``dmtlib`` that train ``config`` and keep its record, or go on with it."""
     return [
-        *("-m", "dmtlib", *train_arguments(config), "--device", device),
+        *train_arguments(config),
+        *("--device", device),
         *("--runs", str(runs_folder(runs, config)), "--results", str(results), "--skip-recorded"),
     ]
 
@@ -101,12 +102,11 @@ def _log_file(config: Config, runs: Path) -> Path:
 
 def _start(arguments: list[str], log: Path, environment: dict[str, str]) -> subprocess.Popen:
     """In a session of its own: Ctrl-C comes to this process alone, which then stops each run once."""
+    command = [sys.executable, "-m", "dmtlib", *arguments]  # there whether or not the PATH has `dmtlib`
     try:
         log.parent.mkdir(parents=True, exist_ok=True)
         with open(log, "w", encoding="utf-8") as file:
-            return subprocess.Popen(
-                [sys.executable, *arguments], stdout=file, stderr=file, env=environment, start_new_session=True
-            )
+            return subprocess.Popen(command, stdout=file, stderr=file, env=environment, start_new_session=True)
     except OSError as error:
         raise ValueError(f"cannot write {log}: {error.strerror or error}") from None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -48,7 +49,7 @@ class Cell(NamedTuple):
     def command(self) -> str:
         """The command line of its first run."""
         config = preset(self.preset, self.method, self.seeds[0])
-        return f"python -m dmtlib {' '.join(train_arguments(config))} --results results"
+        return shlex.join(["dmtlib", *train_arguments(config), "--results", "results"])
 
     def recorded(self, results: Path) -> int:
         """How many of its runs have their record: at full length, on the preset's own data, of the paper's variant."""
@@ -103,7 +104,7 @@ the Oracle, are the same runs."""
 
 
 def train_arguments(config: Config) -> list[str]:
-    """What ``python -m dmtlib`` is told to train ``config``; what a preset says by itself is left out."""
+    """What ``dmtlib`` is told to train ``config``; what a preset says by itself is left out."""
     arguments = ["train", config.preset, "--method", config.method, "--seed", str(config.seed)]
     if config.budget != 1:
         arguments += ["--budget", f"{config.budget:.12g}"]

@@ -26,7 +26,7 @@ TABLES: dict[str, Callable[[Path], pd.DataFrame]] = {
     "peers": lambda _: peers_table(),
     "cost": cost_table,
 }
-"""What `python -m dmtlib table NAME` prints: functions of the folder of records."""
+"""What `dmtlib table NAME` prints: functions of the folder of records."""
 
 
 def render(table: pd.DataFrame) -> str:
