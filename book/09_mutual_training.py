@@ -142,7 +142,7 @@ say(f"Live, mean IoU with seed {seed}, preset `{preset}`:\n\n" + "\n".join(cours
 # the same scenes, and weigh A's labels by Eq. 3:
 
 # %%
-show_body(lessons)
+show_body(study.lessons)
 
 # %%
 config = configs["dmt"]
