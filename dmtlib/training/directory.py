@@ -21,9 +21,10 @@ import filelock
 import torch
 from torch import Tensor, nn
 
+from ..files import write_json
 from ..models.wideresnet import WideResNet
 from .images.config import RunConfig
-from .storage import load_tensors, save_tensors, write_json
+from .storage import load_tensors, save_tensors
 
 
 class RunError(Exception):
