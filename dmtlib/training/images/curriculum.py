@@ -22,7 +22,7 @@ from ..precision import choose_device
 from ..statistics import summarise
 from .config import METHODS, RunConfig
 from .evaluation import error_by_confidence, predict
-from .phase import PhaseTask, PhaseTrainer, start_phase
+from .phase import PhaseTask, PhaseTrainer, PseudoLabels, start_phase
 from .record import measure, phase_record, run_record
 
 
@@ -134,9 +134,8 @@ class _Curriculum:
             return everything[self.data.train_labels[everything] != UNKNOWN]
         return self.split.labeled
 
-    def _task(self, phase: int, pseudo: dict[str, Tensor] | None) -> PhaseTask:
+    def _task(self, phase: int, pseudo: PseudoLabels | None) -> PhaseTask:
         labeled = self.split.labeled if phase > 0 else self._supervised_indices()
-        on_device = {name: tensor.to(self.device) for name, tensor in (pseudo or {}).items()}
         return PhaseTask(
             config=self.config,
             phase=phase,
@@ -146,27 +145,20 @@ class _Curriculum:
             images=self.images,
             labeled=labeled.to(self.device),
             labeled_targets=self.data.train_labels[labeled].to(self.device),
-            pseudo=on_device.get("indices"),
-            pseudo_labels=on_device.get("labels"),
-            pseudo_confidence=on_device.get("confidence"),
-            pseudo_truth=on_device.get("truth"),
+            pseudo=pseudo and PseudoLabels(*(values.to(self.device) for values in pseudo)),
         )
 
-    def _pseudo_labels(self, phase: int) -> dict[str, Tensor]:
+    def _pseudo_labels(self, phase: int) -> PseudoLabels:
         """Line 5 of Alg. 1: the last model labels the clean unlabeled images, its most confident ones are kept."""
         stored = self.directory.pseudo_labels(phase)
         if stored is not None:
-            return stored
+            return PseudoLabels(**stored)
         unlabeled = self.split.unlabeled
         labels, confidence = pseudo_label(self._predict_unlabeled())
         kept = select_top_images(confidence, self.config.alpha(phase))
-        pseudo = {
-            "indices": unlabeled[kept],
-            "labels": labels[kept],
-            "confidence": confidence[kept],
-            "truth": self.data.train_labels[unlabeled[kept]],
-        }
-        self.directory.save_pseudo_labels(phase, pseudo)
+        said = PseudoLabels(unlabeled, labels, confidence, self.data.train_labels[unlabeled])
+        pseudo = PseudoLabels(*(values[kept] for values in said))
+        self.directory.save_pseudo_labels(phase, pseudo._asdict())
         return pseudo
 
     def _predict_unlabeled(self) -> Tensor:

@@ -21,9 +21,9 @@ from dmtlib.training.pixels.config import GOES_ON_FROM, METHODS
 from dmtlib.training.pixels.evaluation import class_iou, confusion_matrix, mean_iou, predict_images
 from dmtlib.training.pixels.models import initialise
 from dmtlib.training.pixels.mutual import train_segmentation
-from dmtlib.training.pixels.phase import SegmentationTrainer, pixel_sums
+from dmtlib.training.pixels.phase import SegmentationTrainer
 from dmtlib.training.pixels.stored import phase_segmenter, split_of, stored_pixel_labels
-from dmtlib.training.statistics import STATISTICS
+from dmtlib.training.statistics import STATISTICS, pixel_sums
 
 
 @pytest.fixture(scope="module")
