@@ -59,8 +59,7 @@ from dmtlib.data.images.datasets import load_dataset
 from dmtlib.data.images.splits import split_labeled
 from dmtlib.method.pseudo_labels import pseudo_label
 from dmtlib.records.printed import paper_number
-from dmtlib.training.directory import RunDirectory
-from dmtlib.training.images.curriculum import train
+from dmtlib.training import RunDirectory, train
 
 style()
 

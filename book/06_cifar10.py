@@ -70,8 +70,7 @@ from dmtlib.records.comparison import NAMES
 from dmtlib.records.image_tables import comparison
 from dmtlib.records.printed import paper_number
 from dmtlib.records.store import record_path, write_record
-from dmtlib.training.directory import RunDirectory
-from dmtlib.training.images.curriculum import train
+from dmtlib.training import RunDirectory, train
 
 style()
 

@@ -9,10 +9,9 @@ import torch
 from dmtlib.data.images.datasets import load_digits
 from dmtlib.data.images.splits import split_labeled
 from dmtlib.presets import preset
-from dmtlib.training.directory import RunDirectory, RunError
+from dmtlib.training import RunDirectory, RunError, train
 from dmtlib.training.images import curriculum
 from dmtlib.training.images.config import METHODS
-from dmtlib.training.images.curriculum import train
 from dmtlib.training.images.phase import PseudoLabels
 from dmtlib.training.images.record import pseudo_label_error
 
