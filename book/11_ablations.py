@@ -216,7 +216,7 @@ say("In the paper, step by step, in points:\n\n" + "\n".join(lines))
 
 # %%
 columns = {"scenes": "scenes", "digits-40": "digits"}
-tables.ablation_table(recorded_results(), columns)
+batches.ablation_table(recorded_results(), columns)
 
 # %% [markdown]
 # *Percent, mean ± standard deviation over n seeds. Scenes: pixels, Alg. 2, mean IoU. Digits: whole images, Alg. 1,

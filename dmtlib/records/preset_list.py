@@ -11,7 +11,7 @@ from rich.table import Table
 from ..presets import METHODS, PRESETS, SEGMENTATION_PRESETS, preset
 from ..training.images.config import RunConfig
 from ..training.pixels.config import SegmentationConfig
-from .costs import DATA, steps_of_a_run
+from .costs import training_images
 from .store import load_records
 
 
@@ -54,18 +54,6 @@ def _labels(config: RunConfig | SegmentationConfig) -> str:
     if isinstance(config, RunConfig):
         return "all" if config.num_labels is None else str(config.num_labels)
     return "given" if config.labeled_ratio is None else f"1/{config.labeled_ratio:g}"
-
-
-def training_images(config: RunConfig | SegmentationConfig) -> int | None:
-    """How many images a run trains on, in all its phases and models, each as often as it comes."""
-    if config.data in DATA:
-        steps = sum(map(sum, steps_of_a_run(config)))
-    elif config.phase_steps is None or config.baseline_steps is None:
-        return None
-    else:  # in steps, so the size of the data doesn't matter
-        models = len(config.models) if isinstance(config, SegmentationConfig) else 1
-        steps = models * sum(config.steps(phase, 0) for phase in range(config.phases))
-    return config.batch_size * steps
 
 
 def preset_table(rows: Iterable[Row], results: Path) -> Table:

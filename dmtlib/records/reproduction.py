@@ -57,14 +57,6 @@ class Cell(NamedTuple):
         records = load_records(results, self.preset, self.method)
         return sum(r["seed"] in self.seeds and r["config"]["data"] == data for r in records)
 
-    def others_recorded(self, results: Path) -> int:
-        """Records beside them: shorter runs, other data, the authors' variant, more seeds."""
-        everywhere = [
-            f"{name}{length}" for name in (self.preset, f"{self.preset}-authors") for length in ("", "-budget-*")
-        ]
-        files = [file for folder in everywhere for file in Path(results).glob(f"{folder}/{self.method}/seed-*.json")]
-        return len(files) - self.recorded(results)
-
 
 def _cells(presets: dict[str, str], methods: Sequence[str], seeds: tuple[int, ...]) -> list[Cell]:
     """One cell a preset and method; ``presets`` by what the paper's table calls the row or column."""
