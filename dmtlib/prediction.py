@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 from .data.images.folders import decode_square
-from .data.pictures import SUFFIXES
+from .data.pictures import SUFFIXES, read_bytes
 from .data.pixels.images import ListedImages
 from .data.pixels.masks import encode_palette
 from .files import whole_file, whole_folder, write_file
@@ -52,7 +52,7 @@ class Classifier:
         Raises:
             ValueError: an unreadable image; one line, naming the file.
         """
-        pixels = torch.from_numpy(decode_square(str(file), _read(file), self.side).copy())
+        pixels = torch.from_numpy(decode_square(str(file), read_bytes(file), self.side).copy())
         if len(self.mean) == 3:
             return pixels
         red, green, blue = pixels.int()
@@ -196,10 +196,3 @@ def write_masks(model: Segmenter, files: Sequence[Path], folder: Path, out: Path
 
 def _bar(files: Sequence[Path], progress: bool) -> tqdm:
     return tqdm(total=len(files), desc="predict", unit=" images", disable=not progress)
-
-
-def _read(file: Path) -> bytes:
-    try:
-        return file.read_bytes()
-    except OSError as error:
-        raise ValueError(f"{file}: cannot be read: {error.strerror}") from None

@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 from ..data.pixels.splits import HALF_SHARE, labeled_count
 from ..method.pseudo_labels import count_selected
-from ..training.images.config import RunConfig
 from ..training.pixels.config import METHODS as SEGMENTATION_METHODS
 from ..training.pixels.config import SegmentationConfig
+from ..training.train import Config
 
 
 class DataSize(NamedTuple):
@@ -30,7 +30,7 @@ DATA = {
 }
 
 
-def steps_of_a_run(config: RunConfig | SegmentationConfig) -> list[list[int]]:
+def steps_of_a_run(config: Config) -> list[list[int]]:
     """Training steps, by phase and model.
 
     Raises:
@@ -49,7 +49,7 @@ def steps_of_a_run(config: RunConfig | SegmentationConfig) -> list[list[int]]:
     return [[config.steps(phase, size)] for phase, size in enumerate(sizes)]
 
 
-def training_images(config: RunConfig | SegmentationConfig) -> int | None:
+def training_images(config: Config) -> int | None:
     """How many images a run trains on, in all its phases and models, each as often as it comes."""
     if config.data in DATA:
         steps = sum(map(sum, steps_of_a_run(config)))

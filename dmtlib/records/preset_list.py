@@ -10,7 +10,7 @@ from rich.table import Table
 
 from ..presets import METHODS, PRESETS, SEGMENTATION_PRESETS, preset
 from ..training.images.config import RunConfig
-from ..training.pixels.config import SegmentationConfig
+from ..training.train import Config
 from .costs import training_images
 from .store import load_records
 
@@ -50,7 +50,7 @@ def _on(data: str, records: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [record for record in records if record["config"]["data"] == data]
 
 
-def _labels(config: RunConfig | SegmentationConfig) -> str:
+def _labels(config: Config) -> str:
     if isinstance(config, RunConfig):
         return "all" if config.num_labels is None else str(config.num_labels)
     return "given" if config.labeled_ratio is None else f"1/{config.labeled_ratio:g}"

@@ -13,14 +13,10 @@ import torch
 from tqdm.auto import tqdm
 
 from .directory import RunDirectory
-from .images.config import RunConfig
-from .pixels.config import SegmentationConfig
 from .progress import describe_window
-from .train import train
+from .train import Config, train
 
 LOOK_SECONDS = 1.0  # between two looks at what the runs have written
-
-Config = RunConfig | SegmentationConfig
 
 
 def train_together(

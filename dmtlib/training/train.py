@@ -11,9 +11,11 @@ from .images.config import RunConfig
 from .pixels.config import SegmentationConfig
 from .precision import choose_device
 
+Config = RunConfig | SegmentationConfig
+
 
 def train(
-    config: RunConfig | SegmentationConfig,
+    config: Config,
     *,
     runs: str | Path = "runs",
     device: str = "auto",

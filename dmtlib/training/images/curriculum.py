@@ -22,7 +22,7 @@ from ..statistics import summarise
 from .config import METHODS, RunConfig
 from .evaluation import error_by_confidence, predict
 from .phase import PhaseTask, PhaseTrainer, PseudoLabels, start_phase
-from .record import measure, phase_record, run_record
+from .record import measure, pseudo_label_error, run_record
 
 
 @dataclass
@@ -89,14 +89,18 @@ class Curriculum:
             clean = normalise(self.images, self.data.mean, self.data.std).split(self.config.batch_size)
             update_bn(clean, state.averaged)
         self.teacher = state.averaged.eval()
-        alpha = self.config.alpha(phase) if pseudo else None
-        accuracies = measure(self.teacher, self.data, self.split.validation)
+        record = {
+            "alpha": self.config.alpha(phase) if pseudo else None,
+            "pseudo_labels": len(pseudo.labels) if pseudo else 0,
+            "pseudo_label_error": pseudo_label_error(pseudo) if pseudo else None,
+            **measure(self.teacher, self.data, self.split.validation),
+        }
         if self.config.method == "baseline":
             truth = self.data.train_labels[self.split.unlabeled]  # known to the one who measures, not to the model
-            accuracies["error_by_confidence"] = error_by_confidence(self._predict_unlabeled(), truth)
+            record["error_by_confidence"] = error_by_confidence(self._predict_unlabeled(), truth)
         journal.end_phase(
             phase,
-            phase_record(alpha, pseudo, accuracies, task.total_steps, summarise(state.totals)),
+            {**record, "steps": task.total_steps, **summarise(state.totals)},
             architecture=task.architecture,
             model=state.averaged.state_dict(),
             data=self.data.interface,

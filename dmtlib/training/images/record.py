@@ -1,4 +1,4 @@
-"""What is written down of a run: each phase when it ends, and all of them at the end."""
+"""What is measured when a phase ends, and written down of all phases at the end."""
 
 from __future__ import annotations
 
@@ -33,24 +33,6 @@ def measure(model: nn.Module, data: ClassificationData, validation: Tensor) -> d
         found["validation_accuracy"] = accuracy(probabilities, labels)
         found["validation_fine_grained_accuracy"] = fine_grained_accuracy(probabilities, labels)
     return found
-
-
-def phase_record(
-    alpha: float | None,
-    pseudo: PseudoLabels | None,
-    accuracies: dict[str, float],
-    steps: int,
-    statistics: dict[str, Any],
-) -> dict[str, Any]:
-    """A finished phase: what it learned from, how good the result is, and the means over its steps."""
-    return {
-        "alpha": alpha,
-        "pseudo_labels": len(pseudo.labels) if pseudo else 0,
-        "pseudo_label_error": pseudo_label_error(pseudo) if pseudo else None,
-        **accuracies,
-        "steps": steps,
-        **statistics,
-    }
 
 
 def run_record(

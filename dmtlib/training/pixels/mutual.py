@@ -25,7 +25,7 @@ from .models import initialise, restore
 from .phase import SegmentationTask, SegmentationTrainer, start_segmentation_phase
 from .pixel_labels import PixelLabels, write_pixel_labels
 from .plan import Labeler, plan
-from .record import model_record, segmentation_record
+from .record import segmentation_record
 from .stored import pixel_label_folder, split_of, stored_pixel_labels
 
 Weights = dict[str, Tensor]
@@ -120,15 +120,16 @@ class MutualTraining:
         run_steps(trainer, before, self.journal, checkpoint, after_step=best.after_step if best else None)
         if best:
             model.load_state_dict(best.weights)
-        record = model_record(
-            labeled_by=f"{labeler.model} of phase {labeler.phase}" if labeler else None,
-            kept=pseudo.kept if pseudo else None,
-            error=pixel_label_error(pseudo, self.images, self.plan.unlabeled) if pseudo else None,
-            scores=measure_segmentation(model, self.data),
-            steps=task.total_steps,
-            statistics=summarise(trainer.state.totals),
-            best_step=best.step if best else None,
-        )
+        record = {
+            "labeled_by": f"{labeler.model} of phase {labeler.phase}" if labeler else None,
+            "pseudo_labels": sum(pseudo.kept) if pseudo else 0,
+            "pseudo_labels_by_class": list(pseudo.kept) if pseudo else None,
+            "pseudo_label_error": pixel_label_error(pseudo, self.images, self.plan.unlabeled) if pseudo else None,
+            **measure_segmentation(model, self.data),
+            "steps": task.total_steps,
+            **({"best_step": best.step} if best else {}),  # whose weights these are; without it, the last step's
+            **summarise(trainer.state.totals),
+        }
         return {"weights": model.state_dict(), "record": record}
 
     def _pseudo_labels(self, phase: int, name: str, labeler: Labeler) -> PixelLabels:
