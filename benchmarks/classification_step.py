@@ -48,7 +48,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from dmtlib.data.images.augment import AUGMENTATIONS
 from dmtlib.data.images.randaugment import CIFAR10_MEAN, CIFAR10_STD
 from dmtlib.presets import preset
-from dmtlib.training.images.phase import PhaseTask, PhaseTrainer, start_phase
+from dmtlib.training.images.phase import PhaseTask, PhaseTrainer, PseudoLabels, start_phase
 from dmtlib.training.precision import DEVICES, choose_device, describe_device
 
 TURNS = 5
@@ -81,10 +81,7 @@ def synthetic_task(device: torch.device, batch_size: int, total_steps: int) -> P
         images=images.to(device),
         labeled=labeled,
         labeled_targets=labels[labeled],
-        pseudo=pseudo,
-        pseudo_labels=labels[pseudo],
-        pseudo_confidence=confidence[pseudo],
-        pseudo_truth=labels[pseudo],
+        pseudo=PseudoLabels(pseudo, labels[pseudo], confidence[pseudo], labels[pseudo]),
     )
 
 

@@ -59,8 +59,7 @@ from dmtlib.data.images.datasets import load_dataset
 from dmtlib.data.images.splits import split_labeled
 from dmtlib.method.pseudo_labels import pseudo_label
 from dmtlib.records.printed import paper_number
-from dmtlib.training.directory import RunDirectory
-from dmtlib.training.images.curriculum import train
+from dmtlib.training import RunDirectory, train
 
 style()
 
@@ -90,7 +89,7 @@ record = train(config, runs=runs, device=device)
 
 # %%
 model = RunDirectory.of(config, runs).phase_model(0)
-labeling = confidence.label_images(model, data, split.unlabeled)
+labeling = confidence.labeling_by(model, data, split.unlabeled)
 wrong, errors = labeling.wrong, int(labeling.wrong.sum())
 say(
     f"The model gets {record['test_accuracy']:.1f}% of the {len(data.test_labels)} test "
@@ -278,7 +277,7 @@ slider(
 # with_more = tempfile.mkdtemp()
 # train(more, runs=with_more, device=device)
 # unlabeled = split_labeled(data.train_labels, 100, seed).unlabeled
-# better = confidence.label_images(RunDirectory.of(more, with_more).phase_model(0), data, unlabeled)
+# better = confidence.labeling_by(RunDirectory.of(more, with_more).phase_model(0), data, unlabeled)
 # confidence.error_in_top(better, alphas)
 # ```
 # The overall error. Labels that the first model was sure of were nearly all right before, so there is little left to

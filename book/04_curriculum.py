@@ -62,7 +62,7 @@ from book.studies.recorded import difference, last_phase, recorded, summary
 from dmtlib import presets
 from dmtlib.data.images.datasets import load_dataset
 from dmtlib.records.printed import paper_number
-from dmtlib.training.directory import RunDirectory
+from dmtlib.training import RunDirectory
 from dmtlib.training.images.evaluation import predict
 from dmtlib.training.together import train_together
 
@@ -274,7 +274,7 @@ say(f"{text[0].upper()}{text[1:]}.")
 # ```python
 # import dataclasses
 #
-# from dmtlib.training.images.curriculum import train
+# from dmtlib.training import train
 #
 # elsewhere = tempfile.mkdtemp()
 # for method in ("cl", "dmt"):
@@ -313,7 +313,7 @@ say(f"{text[0].upper()}{text[1:]}.")
 # ```python
 # import dataclasses
 #
-# from dmtlib.training.images.curriculum import train
+# from dmtlib.training import train
 #
 # longer = dataclasses.replace(configs["dmt"], alphas=(0.2, 0.4, 0.6, 0.8, 1.0, 1.0, 1.0, 1.0))
 # record = train(longer, runs=tempfile.mkdtemp(), device=device)

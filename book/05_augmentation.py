@@ -62,8 +62,7 @@ from dmtlib.data.images.datasets import load_dataset
 from dmtlib.data.images.randaugment import RandAugment
 from dmtlib.data.images.splits import split_labeled
 from dmtlib.method.mixup import mixup, mixup_loss
-from dmtlib.training.directory import RunDirectory
-from dmtlib.training.images.curriculum import train
+from dmtlib.training import RunDirectory, train
 from dmtlib.training.images.evaluation import predict
 
 style()

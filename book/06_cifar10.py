@@ -60,18 +60,17 @@ from book.page.look import say, show, style
 from book.page.places import missing_data
 from book.page.places import results as recorded_results
 from book.studies import pseudo_labels as confidence
-from book.studies.cifar10 import baseline_curves
+from book.studies.cifar10 import baseline_curves, confidence_table
 from book.studies.recorded import difference, last_phase, recorded, summary
 from dmtlib import presets
 from dmtlib.data.images.datasets import MINI_IMAGES, load_dataset
 from dmtlib.data.images.splits import split_labeled
 from dmtlib.records import image_tables as tables
-from dmtlib.records.comparison import NAMES
-from dmtlib.records.image_tables import comparison
+from dmtlib.records.comparison import NAMES, comparison
+from dmtlib.records.costs import training_images
 from dmtlib.records.printed import paper_number
 from dmtlib.records.store import record_path, write_record
-from dmtlib.training.directory import RunDirectory
-from dmtlib.training.images.curriculum import train
+from dmtlib.training import RunDirectory, train
 
 style()
 
@@ -103,7 +102,7 @@ show(
 )
 
 # %%
-tables.confidence_table(curves)
+confidence_table(curves)
 
 # %% [markdown]
 # *Percent of the kept labels that are wrong. Ours: mean ± standard deviation over seeds.*
@@ -254,7 +253,7 @@ if record is not None:
     split = split_labeled(images.train_labels, config.num_labels, seed, config.validation)
     asked = split.unlabeled[:: max(1, len(split.unlabeled) // 1000)][:1000]
     model = RunDirectory.of(config, runs).phase_model(config.phases - 1)
-    labeling = confidence.label_images(model, images, asked)
+    labeling = confidence.labeling_by(model, images, asked)
     tops = confidence.error_in_top(labeling, (0.2, 0.4, 0.6, 0.8, 1.0))
     show(
         error_bars(tops, f"this page's {NAMES[method]}"),
@@ -313,7 +312,7 @@ tables.peers_table()
 
 # %%
 longer = paper_number("published elsewhere", "a run", "FixMatch")
-dmt = tables.images_of_a_run(presets.preset("cifar10-4000", "dmt")) / 1e6
+dmt = training_images(presets.preset("cifar10-4000", "dmt")) / 1e6
 say(
     f"FixMatch also trains longer. By its published settings a run passes over {longer:.0f} "
     f"million images; one of DMT passes over {dmt:.0f} million."

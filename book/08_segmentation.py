@@ -62,8 +62,7 @@ from dmtlib.data.pixels.joint_augment import JointAugment
 from dmtlib.data.pixels.splits import difference_maximized_halves, labeled_count
 from dmtlib.method.pixel_selection import cut_classes, decode_confidence
 from dmtlib.method.pseudo_labels import count_selected
-from dmtlib.training.directory import RunDirectory
-from dmtlib.training.pixels.mutual import train_segmentation
+from dmtlib.training import RunDirectory, train
 from dmtlib.training.pixels.stored import phase_segmenter, split_of
 from dmtlib.training.seeding import derive_seed
 
@@ -78,9 +77,9 @@ device = "auto"
 # %%
 config = presets.preset(preset, "baseline", seed, budget)
 data = load_segmentation(config.data)
-train = data.parts["train"]
+training = data.parts["train"]
 picture_rows(
-    [[train.images[i] for i in range(4)], [train.masks[i] for i in range(4)]],
+    [[training.images[i] for i in range(4)], [training.masks[i] for i in range(4)]],
     [f"scene {i}" for i in range(4)],
     names=["image", "truth"],
     alt="Four scenes, each with two or three signs on a coloured ground, and below them the class of every pixel.",
@@ -93,16 +92,16 @@ picture_rows(
 
 # %% tags=["remove-output"]
 runs = tempfile.mkdtemp()  # or a folder of yours: a finished run there isn't repeated
-record = train_segmentation(config, runs=runs, device=device)
+record = train(config, runs=runs, device=device)
 
 # %%
 split = split_of(config, data)
-unlabeled = [i for i, name in enumerate(train.names) if name not in split.labeled]
+unlabeled = [i for i, name in enumerate(training.names) if name not in split.labeled]
 model = phase_segmenter(RunDirectory.of(config, runs), 0)
 labeling = ranking.label_pixels(model, data, unlabeled)
 
 # %%
-images, sure = train.images[unlabeled], decode_confidence(labeling.codes)
+images, sure = training.images[unlabeled], decode_confidence(labeling.codes)
 picture_rows(
     [[images[i], labeling.truth[i], labeling.labels[i], sure[i]] for i in range(3)],
     ["image", "truth", "the model's labels", "confidence"],

@@ -61,7 +61,7 @@ from dmtlib.data.pixels.datasets import load_segmentation
 from dmtlib.records.comparison import Spread, cell, paired_differences, signed
 from dmtlib.records.printed import paper_number
 from dmtlib.records.store import load_records
-from dmtlib.training.directory import RunDirectory
+from dmtlib.training import RunDirectory
 from dmtlib.training.together import train_together
 
 style()
@@ -321,12 +321,12 @@ say(
 # ```python
 # import dataclasses
 #
-# from dmtlib.training.pixels.mutual import train_segmentation
+# from dmtlib.training import train
 #
 # baseline = presets.preset(preset, "baseline", seed, budget)
 # steps = config.baseline_steps + len(config.alphas) * config.phase_steps
 # longer = dataclasses.replace(baseline, baseline_steps=steps)
-# record = train_segmentation(longer, runs=tempfile.mkdtemp(), device=device)
+# record = train(longer, runs=tempfile.mkdtemp(), device=device)
 # record["mean_iou"], draw.curves(records["dmt"], draw.SCORE)
 # ```
 # With seed 0, nothing: the longer baseline ends above both of DMT's models. Models this weak have little to tell each
@@ -345,10 +345,10 @@ say(
 # ```python
 # import dataclasses
 #
-# from dmtlib.training.pixels.mutual import train_segmentation
+# from dmtlib.training import train
 #
 # newest = dataclasses.replace(config, labelers="newest")
-# record = train_segmentation(newest, runs=tempfile.mkdtemp(), device=device)
+# record = train(newest, runs=tempfile.mkdtemp(), device=device)
 # for number, phase in enumerate(record["phases"]):
 #     print(number, {name: (m["labeled_by"], m["val_mean_iou"]) for name, m in phase["models"].items()})
 # ```

@@ -56,12 +56,12 @@ from book.page.places import missing_data
 from book.page.places import results as recorded_results
 from book.studies.mutual_training import course
 from book.studies.recorded import difference, recorded, summary
-from book.studies.segmentation_results import predicted_pictures, wrong_pixels
+from book.studies.segmentation_results import class_table, predicted_pictures, wrong_pixels
 from dmtlib import presets
 from dmtlib.data.pixels.datasets import ROWS, SCENES
 from dmtlib.data.pixels.splits import labeled_count
 from dmtlib.records import pixel_tables as tables
-from dmtlib.records.comparison import paired_differences
+from dmtlib.records.comparison import comparison, paired_differences
 from dmtlib.records.printed import paper_number, printed_numbers
 
 style()
@@ -179,7 +179,7 @@ say(
     f"`scenes`: {counts['train']} scenes, {labels} of them labeled, {counts['val']} scored. How hard they are, and "
     "how long the baseline trains, was chosen by measurement on the baseline and the oracle alone."
 )
-tables.comparison(recorded_results(), "scenes")
+comparison(recorded_results(), "scenes")
 
 # %%
 methods = ("baseline", "cbst", "dmt", "oracle")
@@ -206,7 +206,7 @@ say("\n".join(f"- {difference(scenes, *pair)}" for pair in pairs))
 # A mean over classes can hide one that is lost:
 
 # %%
-tables.class_table(recorded_results(), "scenes")
+class_table(recorded_results(), "scenes")
 
 # %% [markdown]
 # ## Real streets: CamVid
@@ -233,7 +233,7 @@ say(f"The course of DMT's two models, their mean, from phase to phase: {course(c
 # pseudo label: where the mean of the two doesn't rise, pseudo labels brought nothing, whatever the baseline has.
 
 # %%
-tables.class_table(recorded_results(), "camvid-small")
+class_table(recorded_results(), "camvid-small")
 
 # %% [markdown]
 # *Scored on val, of which every image is from a drive that is in the training images too. Its test images are mostly

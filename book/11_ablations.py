@@ -71,8 +71,7 @@ from dmtlib.method.dynamic_loss import disagreement_cases
 from dmtlib.records import pixel_tables as tables
 from dmtlib.records.comparison import paired_differences, signed
 from dmtlib.records.printed import paper_number
-from dmtlib.training.directory import RunDirectory
-from dmtlib.training.pixels.mutual import train_segmentation
+from dmtlib.training import RunDirectory, train
 from dmtlib.training.pixels.stored import phase_segmenter, split_of
 
 style()
@@ -102,16 +101,16 @@ device = "auto"
 config = presets.preset("scenes-small", "dmt", seed, budget)
 first = dataclasses.replace(config, preset="scenes-two-models", alphas=())  # phase 0 and no other
 runs = tempfile.mkdtemp()
-record = train_segmentation(first, runs=runs, device=device)
+record = train(first, runs=runs, device=device)
 
 # %%
 data = load_segmentation(config.data)
-train = data.parts["train"]
+training = data.parts["train"]
 run = RunDirectory.of(first, runs)
 a, b = (phase_segmenter(run, 0, name) for name in "AB")
-place = {name: index for index, name in enumerate(train.names)}
+place = {name: index for index, name in enumerate(training.names)}
 unlabeled = [place[name] for name in sorted(split_of(first, data).unlabeled)]
-batch = batches.one_batch(a, b, train, unlabeled[:12])
+batch = batches.one_batch(a, b, training, unlabeled[:12])
 show(
     draw.batch_rows(batch, [0, 1, 2], data.classes),
     alt="Three unlabeled scenes in rows: the image, its truth, what A labeled, and what B thinks. Both models find "
@@ -217,7 +216,7 @@ say("In the paper, step by step, in points:\n\n" + "\n".join(lines))
 
 # %%
 columns = {"scenes": "scenes", "digits-40": "digits"}
-tables.ablation_table(recorded_results(), columns)
+batches.ablation_table(recorded_results(), columns)
 
 # %% [markdown]
 # *Percent, mean ± standard deviation over n seeds. Scenes: pixels, Alg. 2, mean IoU. Digits: whole images, Alg. 1,
@@ -283,7 +282,7 @@ say("On digits:\n\n" + "\n".join(f"- {difference(digits, *pair)}" for pair in pa
 # ````{solution} ex-dst-one-step
 # :class: dropdown
 # ```python
-# own = batches.one_batch(b, b, train, unlabeled[:12])
+# own = batches.one_batch(b, b, training, unlabeled[:12])
 # print(disagreement_cases(own.probabilities, own.pseudo_labels, own.confidence).unique())
 # batches.lesson_table(own, batches.by_rule(own, 5.0))
 # ```

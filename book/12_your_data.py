@@ -65,9 +65,7 @@ from dmtlib.data.pixels.datasets import load_segmentation
 from dmtlib.data.pixels.masks import decode_mask
 from dmtlib.prediction import predict_folder
 from dmtlib.presets import preset
-from dmtlib.training.directory import RunDirectory
-from dmtlib.training.images.curriculum import train
-from dmtlib.training.pixels.mutual import train_segmentation
+from dmtlib.training import RunDirectory, train
 
 style()
 
@@ -285,7 +283,7 @@ say(
 
 # %% tags=["remove-output"]
 config = preset(mask_preset, "dmt", seed, mask_budget, f"folder:{streets}", all_labels=True)
-mask_record = train_segmentation(config, runs=work / "runs", device=device, data=pixels)
+mask_record = train(config, runs=work / "runs", device=device, data=pixels)
 mask_run = RunDirectory.of(config, work / "runs")
 
 # %%

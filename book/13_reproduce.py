@@ -45,14 +45,14 @@ from book.figures.reproduce import hours_by_table
 from book.page.look import say, show, style
 from book.page.places import results as recorded_results
 from book.studies import reproduce as tables
+from book.studies.costs import GPUS, PEAK_SHARES, count_classification_step, run_cost
 from dmtlib.presets import preset
-from dmtlib.records.costs import GPUS, PEAK_SHARES, count_classification_step, run_cost
 from dmtlib.records.reproduction import TABLES, cells_of, missing_runs, runs_of, train_arguments
 
 style()
 
 # %% tags=["parameters"]
-gpu = "NVIDIA H200"  # for the calculated hours: a key of dmtlib.records.costs.GPUS
+gpu = "NVIDIA H200"  # for the calculated hours: a key of book.studies.costs.GPUS
 
 # %%
 results = recorded_results()

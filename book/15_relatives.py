@@ -95,7 +95,7 @@ pd.DataFrame(said, index=names).round(2)
 # *raises* B's logit of class 0: positive towards the label, negative away from it, 0 where B learns nothing.
 
 # %%
-pull = {name: relatives.pulls(loss, batch, batch.labels) for name, loss in relatives.METHODS.items()}
+pull = {name: relatives.pulls(loss, batch, batch.labels) for name, loss in relatives.LOSSES.items()}
 pd.DataFrame(pull, index=names).round(3)
 
 # %% [markdown]
@@ -128,7 +128,7 @@ for loss in (relatives.co_teaching_plus, relatives.dual_student, relatives.dmt):
 draws = max(2, round(12 * budget))
 drawn = relatives.spiral_batches(list(range(draws * seed, draws * (seed + 1))))
 points, batch = drawn[0]
-pulled = {name: relatives.pulls(loss, batch, batch.truth) for name, loss in relatives.METHODS.items()}
+pulled = {name: relatives.pulls(loss, batch, batch.truth) for name, loss in relatives.LOSSES.items()}
 counts = {name: ((pull > 1e-6).sum().item(), (pull < -1e-6).sum().item()) for name, pull in pulled.items()}
 words = "; ".join(f"{name}: {to} towards the truth, {away} away" for name, (to, away) in counts.items())
 show(
@@ -175,7 +175,7 @@ say(
 # :class: dropdown
 # ```python
 # same = batch._replace(b=batch.a, b_copy=batch.a_copy)
-# {name: relatives.pulls(loss, same, same.truth).abs().sum().item() for name, loss in relatives.METHODS.items()}
+# {name: relatives.pulls(loss, same, same.truth).abs().sum().item() for name, loss in relatives.LOSSES.items()}
 # ```
 # Three fall to zero (up to rounding): with no disagreement there is nothing to pick, nothing to pull together, and no
 # one surer. That is the collapse that Deep Co-Training's adversarial examples are there to prevent. DMT goes on,
@@ -214,5 +214,5 @@ say(
 assert (table.loc["DMT", away] < trusting[away]) and (table.loc["Co-teaching+", "learned from (%)"] < 30)
 assert pull["DMT"][3] == 0 < pull["Co-teaching+"][3] and pull["Dual Student"][4] < 0 < pull["DMT"][4]
 same = batch._replace(b=batch.a, b_copy=batch.a_copy)
-still = {name: relatives.pulls(loss, same, same.truth).abs().max() for name, loss in relatives.METHODS.items()}
+still = {name: relatives.pulls(loss, same, same.truth).abs().max() for name, loss in relatives.LOSSES.items()}
 assert max(still[name] for name in ("Co-teaching+", "Deep Co-Training", "Dual Student")) < 1e-5 < still["DMT"]

@@ -23,7 +23,7 @@ from dmtlib.data.archives import read_files
 from dmtlib.data.pictures import SUFFIXES, decode_rgb
 from dmtlib.data.pixels.datasets import ROWS, load_prepared
 from dmtlib.data.pixels.masks import VOID, decode_mask, encode_mask, map_ids
-from dmtlib.data.whole_folder import whole_folder, write_file, write_lines
+from dmtlib.files import whole_folder, write_file, write_lines
 
 ROW = ROWS["camvid"]
 RAW_IDS = (*range(len(ROW.classes)), VOID)  # raw id → class: 11 is void

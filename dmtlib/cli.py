@@ -137,7 +137,8 @@ def train(
 ) -> None:
     """Train, or go on where the same command was stopped."""
     from .records.store import find_record, record_path, write_record
-    from .training.directory import RunDirectory
+    from .training import RunDirectory
+    from .training import train as run
 
     config = preset(name, method, seed, budget, data, variant, all_labels)
     if skip_recorded and results is None:
@@ -148,16 +149,12 @@ def train(
         return
     directory = RunDirectory.of(config, runs)
     finished_before = directory.record is not None
-    if name in SEGMENTATION_PRESETS:
-        from .training.pixels.mutual import train_segmentation as run
-    else:
-        from .training.images.curriculum import train as run
     record = run(config, runs=runs, device=device)
     file = directory.path / "result.json"
     if results is not None:
         file = record_path(results, record)
         write_record(file, record)
-    if name in SEGMENTATION_PRESETS:
+    if "mean_iou" in record:
         score = f"mean IoU {record['mean_iou']:.2f}% on {record['scored_on']} (model {record['best']})"
     else:
         score = f"test accuracy {record['test_accuracy']:.2f}% (fine-grained {record['fine_grained_accuracy']:.2f}%)"

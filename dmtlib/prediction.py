@@ -20,17 +20,16 @@ from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 from .data.images.folders import decode_square
-from .data.pictures import SUFFIXES
+from .data.pictures import SUFFIXES, read_bytes
 from .data.pixels.images import ListedImages
 from .data.pixels.masks import encode_palette
-from .data.whole_folder import whole_folder, write_file
+from .files import whole_file, whole_folder, write_file
 from .method.pseudo_labels import pseudo_label
 from .training.directory import RunDirectory, RunError
 from .training.images.evaluation import PREDICTION_BATCH, predict
 from .training.pixels.evaluation import predict_images
 from .training.pixels.stored import phase_segmenter
 from .training.precision import choose_device
-from .training.storage import write_atomically
 
 
 @dataclass(frozen=True)
@@ -53,7 +52,7 @@ class Classifier:
         Raises:
             ValueError: an unreadable image; one line, naming the file.
         """
-        pixels = torch.from_numpy(decode_square(str(file), _read(file), self.side).copy())
+        pixels = torch.from_numpy(decode_square(str(file), read_bytes(file), self.side).copy())
         if len(self.mean) == 3:
             return pixels
         red, green, blue = pixels.int()
@@ -168,18 +167,17 @@ def write_classes(model: Classifier, files: Sequence[Path], folder: Path, out: P
     """A line for each image; an older file of that name is replaced."""
     if out.is_dir():
         raise ValueError(f"{out} is a folder; the classes of images go into one CSV file")
-    out.parent.mkdir(parents=True, exist_ok=True)
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
     table.writerow(("file", "class", "confidence"))
     left = iter(files)
-    with _bar(files, progress) as bar:
+    with whole_file(out) as table_file, _bar(files, progress) as bar:
         while batch := list(islice(left, PREDICTION_BATCH)):
             labels, confidence = pseudo_label(model.probabilities(torch.stack([model.read(file) for file in batch])))
             for file, label, sure in zip(batch, labels.tolist(), confidence.tolist(), strict=True):
                 table.writerow((file.relative_to(folder).as_posix(), model.classes[label], f"{sure:.6f}"))
             bar.update(len(batch))
-    write_atomically(out, lambda file: file.write(text.getvalue().encode()))
+        table_file.write(text.getvalue().encode())
 
 
 def write_masks(model: Segmenter, files: Sequence[Path], folder: Path, out: Path, progress: bool) -> None:
@@ -198,10 +196,3 @@ def write_masks(model: Segmenter, files: Sequence[Path], folder: Path, out: Path
 
 def _bar(files: Sequence[Path], progress: bool) -> tqdm:
     return tqdm(total=len(files), desc="predict", unit=" images", disable=not progress)
-
-
-def _read(file: Path) -> bytes:
-    try:
-        return file.read_bytes()
-    except OSError as error:
-        raise ValueError(f"{file}: cannot be read: {error.strerror}") from None

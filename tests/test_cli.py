@@ -11,9 +11,7 @@ import pytest
 
 import dmtlib
 from dmtlib.cli import main
-from dmtlib.presets import PRESETS, SEGMENTATION_PRESETS, preset
-from dmtlib.records.costs import run_cost
-from dmtlib.records.preset_list import training_images
+from dmtlib.presets import PRESETS, SEGMENTATION_PRESETS
 from dmtlib.records.store import record_path, write_record
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -231,14 +229,6 @@ def test_presets_say_what_is_recorded_and_what_it_cost(capsys, monkeypatch):
     Path("records/digits-40/dmt/seed-0.json").write_text("{}")
     assert main(["presets", "--results", "records"]) == 2
     assert "seed-0.json is no run record" in capsys.readouterr().err
-
-
-def test_what_a_run_costs_is_counted_from_its_settings():
-    assert training_images(preset("digits-40", "dmt")) == 128 * 800 * 6
-    assert training_images(preset("scenes", "dmt")) == 8 * 2 * (1600 + 5 * 240)
-    config = preset("cifar10-1000", "dmt")
-    assert training_images(config) == run_cost(config).images
-    assert training_images(preset("cifar10-1000", "dmt", data="packed:mine.pt")) is None  # epochs of who knows what
 
 
 def test_a_table_counts_no_short_run(capsys):

@@ -17,8 +17,7 @@ from dmtlib.data.images.datasets import load_dataset, load_digits
 from dmtlib.data.images.splits import split_labeled
 from dmtlib.data.pixels.datasets import load_segmentation
 from dmtlib.presets import preset
-from dmtlib.training.images.curriculum import train
-from dmtlib.training.pixels.mutual import train_segmentation
+from dmtlib.training import train
 from dmtlib.training.pixels.stored import split_of
 
 
@@ -123,7 +122,7 @@ def test_all_labels_need_an_image_without_one(streets, tmp_path):
     for name in ("scene-005", "scene-006", "scene-007", "scene-008"):
         shutil.copy(streets / "masks/scene-000.png", streets / f"masks/{name}.png")
     config = preset("scenes", "dmt", budget=0.001, data=f"folder:{streets}", all_labels=True)
-    told = refusal(train_segmentation, config, runs=tmp_path, device="cpu")
+    told = refusal(train, config, runs=tmp_path, device="cpu")
     assert told.startswith("streets prescribes no labeled subset (labeled.txt), and every training image has a mask")
     (streets / "labeled.txt").write_text("scene-000\nscene-003\n")
     assert split_of(config, load_segmentation(f"folder:{streets}")).labeled == ("scene-000", "scene-003")

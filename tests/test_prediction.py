@@ -20,10 +20,8 @@ from dmtlib.data.pixels.datasets import load_segmentation
 from dmtlib.data.pixels.masks import decode_mask, encode_palette, voc_colour
 from dmtlib.prediction import Classifier, Segmenter, load_run, predict_folder
 from dmtlib.presets import preset
-from dmtlib.training.directory import RunDirectory, RunError
-from dmtlib.training.images.curriculum import train
+from dmtlib.training import RunDirectory, RunError, train
 from dmtlib.training.images.evaluation import predict
-from dmtlib.training.pixels.mutual import train_segmentation
 from dmtlib.training.pixels.stored import phase_segmenter
 
 
@@ -50,7 +48,7 @@ def pixel_run(streets) -> RunDirectory:
     """DMT on the folder, a step a phase."""
     config = preset("scenes", "dmt", budget=0.001, data=f"folder:{streets}", all_labels=True)
     config = dataclasses.replace(config, crop=(32, 32), batch_size=4, labeled_per_batch=1)
-    train_segmentation(config, runs=streets.parent / "runs", device="cpu", progress=False)
+    train(config, runs=streets.parent / "runs", device="cpu", progress=False)
     return RunDirectory.of(config, streets.parent / "runs")
 
 

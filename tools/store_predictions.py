@@ -21,12 +21,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the clone, for `
 
 from dmtlib.data.pixels.datasets import load_segmentation
 from dmtlib.data.pixels.masks import encode_palette
+from dmtlib.files import whole_file, write_json
 from dmtlib.records.store import record_path
 from dmtlib.training.directory import RunDirectory, RunError
 from dmtlib.training.pixels.evaluation import predict_images
 from dmtlib.training.pixels.stored import phase_segmenter
 from dmtlib.training.provenance import commit
-from dmtlib.training.storage import write_atomically, write_json
 
 
 def store_predictions(run: Path, results: Path) -> Path:
@@ -56,10 +56,8 @@ def store_predictions(run: Path, results: Path) -> Path:
     folder = file.with_suffix("")
     predictions = predict_images(model, images, indices, data.evaluation_size)
     for index, probabilities in zip(indices, predictions, strict=True):
-        picture = folder / f"{images.names[index]}.png"
-        picture.parent.mkdir(parents=True, exist_ok=True)
-        content = encode_palette(probabilities.argmax(dim=0).to(torch.uint8).numpy())
-        write_atomically(picture, lambda file, content=content: file.write(content))
+        with whole_file(folder / f"{images.names[index]}.png") as file:
+            file.write(encode_palette(probabilities.argmax(dim=0).to(torch.uint8).numpy()))
     provenance = {
         "record_sha256": record_hash(record),
         "model": f"{record['best']} of phase {phase}",

@@ -9,14 +9,14 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from ..page.look import COLOURS, WIDTH
-from ..studies.relatives import METHODS, Batch, pulls
+from ..studies.relatives import LOSSES, Batch, pulls
 from .diagrams import arrow, box
 
 
 def four_uses() -> Figure:
     """Fig. 11: two models, and what passes between them."""
     figure, axes = plt.subplots(2, 2, figsize=(WIDTH, 5.4))
-    for ax, name in zip(axes.flat, METHODS, strict=True):
+    for ax, name in zip(axes.flat, LOSSES, strict=True):
         ax.set(xlim=(0, 100), ylim=(0, 74))
         ax.axis("off")
         ax.set_title(name, loc="center")
@@ -45,7 +45,7 @@ def four_uses() -> Figure:
 def pull_map(points: Float[Tensor, "n 2"], batch: Batch) -> Figure:
     """Where each method pulls B, and whether towards the truth: the larger the dot, the stronger the pull."""
     figure, axes = plt.subplots(2, 2, figsize=(WIDTH, 7.0), layout="compressed")
-    for ax, (name, loss) in zip(axes.flat, METHODS.items(), strict=True):
+    for ax, (name, loss) in zip(axes.flat, LOSSES.items(), strict=True):
         pull = pulls(loss, batch, batch.truth)
         share = 100 * (pull.abs() > 1e-6).float().mean()
         size = 40 * pull.abs() / pull.abs().max()

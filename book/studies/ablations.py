@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
@@ -13,7 +14,10 @@ from torch import Tensor, nn
 from dmtlib.data.pixels.images import StoredImages
 from dmtlib.data.pixels.masks import VOID
 from dmtlib.method.rules import RULES, Supervision
-from dmtlib.records.comparison import NAMES
+from dmtlib.records.comparison import NAMES, cell
+from dmtlib.records.printed import paper_number
+from dmtlib.records.reproduction import ABLATIONS, RATIOS_OF_TABLE_7
+from dmtlib.records.store import load_records, score
 from dmtlib.training.pixels.evaluation import label_images, predict_images
 
 RULES_SHOWN = ("online-st", "cbst", "dmt-naive", "dmt", "dmt-flip")
@@ -79,3 +83,22 @@ def lesson_table(batch: Batch, taught: Mapping[str, Supervision]) -> pd.DataFram
             "wrong in the weight": 100 * weight["wrong"] / both if both else float("nan"),
         }
     return pd.DataFrame(rows).T.rename_axis("rule")
+
+
+def ablation_table(results: Path, columns: dict[str, str]) -> pd.DataFrame:
+    """Table 7's column of both ratios beside other presets' records.
+
+    Args:
+        columns: a heading for each preset.
+    """
+    rows = []
+    for name, method in {**ABLATIONS, "Oracle": "oracle"}.items():
+        row: dict[str, object] = {"method": name}
+        for ratio in RATIOS_OF_TABLE_7:
+            row[f"paper, VOC {ratio}"] = cell([paper_number("Table 7", ratio, name)]) if name in ABLATIONS else ""
+        for preset, heading in columns.items():
+            records = load_records(results, preset, method)
+            row[f"here, {heading}"] = cell([score(r) for r in records])
+            row[f"n, {heading}"] = len(records)
+        rows.append(row)
+    return pd.DataFrame(rows).set_index("method")

@@ -31,7 +31,7 @@ ALGORITHM_1: Algorithm = [
         phase,
         ['torch.manual_seed(derive_seed(config.seed, "'],
     ),
-    ("7    Train Fⁱ on S_l and S_p with the dynamic loss", phase, ["= self.rule(", "state.descend(mixup_loss("]),
+    ("7    Train Fⁱ on S_l and S_p with the dynamic loss", phase, ["= supervise(", "state.descend(mixup_loss("]),
     ("8  F = F⁵", record, ["last = phases[-1]"]),
 ]
 
@@ -59,7 +59,7 @@ ALGORITHM_2: Algorithm = [
     (
         "          … on both S_l and S_p with the dynamic loss",
         segmentation_phase,
-        ["learned, weights[labeled:] = self.rule(", "state.descend(weighted_cross_entropy("],
+        ["taught = supervise(", "state.descend(weighted_cross_entropy("],
     ),
     ("16  F = best(F⁵_A, F⁵_B)", segmentation_record, ["best = max("]),
 ]

@@ -7,7 +7,8 @@ from typing import Any
 
 import pandas as pd
 
-from dmtlib.records.comparison import recorded_settings
+from dmtlib.records.comparison import NOT_RUN, PAPER, cell, recorded_settings
+from dmtlib.records.printed import paper_number
 from dmtlib.records.reproduction import CIFAR10 as PRESETS
 from dmtlib.records.store import load_records
 
@@ -31,3 +32,19 @@ def baseline_curves(results: Path) -> dict[str, pd.DataFrame]:
             break
     small = load_records(results, "cifar10-small", "baseline")
     return {name: confidence_curves(longest), "small-scale": confidence_curves(small)}
+
+
+def confidence_table(curves: dict[str, pd.DataFrame]) -> pd.DataFrame:
+    """Fig. 1 in numbers: errors in percent among the most confident labels, ours from records, over seeds.
+
+    Args:
+        curves: by name, a row a kept share in percent, a column a seed.
+    """
+    kept = pd.Index([20, 40, 60, 80, 100], name="kept (%)")
+    table = pd.DataFrame({PAPER: ""}, index=kept)
+    table.loc[100, PAPER] = f"{paper_number('Fig. 1', 'all images', 'error'):.2f}"
+    discarded = paper_number("Fig. 1", "discarding 60%", "discarded")
+    table.loc[100 - discarded, PAPER] = f"< {paper_number('Fig. 1', 'discarding 60%', 'error below')}"
+    for name, errors in curves.items():
+        table[f"here, {name} (%)"] = [cell(errors.loc[share].tolist()) if len(errors) else NOT_RUN for share in kept]
+    return table

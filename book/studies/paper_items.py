@@ -187,12 +187,12 @@ PAPER = [
     Item("Eq. 4", "the loss of pseudo labels", "03_dynamic_loss", f"{_LOSS}.weighted_cross_entropy"),
     Item("Eq. 5", "the loss of true labels", "03_dynamic_loss", f"{_LOSS}.full_weight_where"),
     Item("Eq. 6", "their sum", "03_dynamic_loss", f"{_LOSS}.dynamic_loss"),
-    Item("Alg. 1", "the curriculum, classification", "04_curriculum", "dmtlib.training.images.curriculum.train"),
+    Item("Alg. 1", "the curriculum, classification", "04_curriculum", "dmtlib.training.images.curriculum.Curriculum"),
     Item(
         "Alg. 2",
         "the curriculum, segmentation",
         "09_mutual_training",
-        "dmtlib.training.pixels.mutual.train_segmentation",
+        "dmtlib.training.pixels.mutual.MutualTraining",
     ),
     Item(
         "App. A",

@@ -32,7 +32,7 @@ class Labeling(NamedTuple):
         return self.labels != self.truth
 
 
-def label_images(model: nn.Module, data: ClassificationData, indices: Int64[Tensor, " u"]) -> Labeling:
+def labeling_by(model: nn.Module, data: ClassificationData, indices: Int64[Tensor, " u"]) -> Labeling:
     """Pseudo labels of clean training images (Eq. 2 without a threshold), with their entropy (Eq. 1)."""
     probabilities = predict(model, data.train_images[indices], data.mean, data.std).cpu()
     return labeling_of(probabilities, data.train_labels[indices], indices)

@@ -83,7 +83,7 @@ def trusting(logits: Float[Tensor, "n C"], batch: Batch) -> Float[Tensor, " n"]:
     return F.cross_entropy(logits, batch.labels, reduction="none")
 
 
-METHODS: dict[str, Loss] = {
+LOSSES: dict[str, Loss] = {
     "Co-teaching+": co_teaching_plus,
     "Deep Co-Training": deep_co_training,
     "Dual Student": dual_student,
@@ -149,7 +149,7 @@ def shares(loss: Loss, batches: list[Batch]) -> list[float]:
 
 def compare(batches: list[Batch]) -> pd.DataFrame:
     """:func:`shares` of each method, and of trust in every label."""
-    rows = {name: shares(loss, batches) for name, loss in {**METHODS, "every label, weight 1": trusting}.items()}
+    rows = {name: shares(loss, batches) for name, loss in {**LOSSES, "every label, weight 1": trusting}.items()}
     return pd.DataFrame.from_dict(rows, orient="index", columns=SHARES).rename_axis("method")
 
 

@@ -10,9 +10,11 @@ import pandas as pd
 
 from dmtlib.presets import preset
 from dmtlib.records.comparison import NOT_RUN, cell
-from dmtlib.records.costs import DATA, RunCost, gpu_named, run_cost
+from dmtlib.records.costs import DATA
 from dmtlib.records.reproduction import CIFAR10, CITYSCAPES, TABLES, VOC, Cell, cells_of, train_arguments
 from dmtlib.records.store import load_records
+
+from .costs import RunCost, gpu_named, run_cost
 
 
 def overview(results: Path, gpu: str) -> pd.DataFrame:
@@ -20,7 +22,7 @@ def overview(results: Path, gpu: str) -> pd.DataFrame:
 
     Args:
         results: folder of records.
-        gpu: a key of :data:`~dmtlib.records.costs.GPUS`.
+        gpu: a key of :data:`.costs.GPUS`.
     """
     rows = []
     for name in TABLES:
@@ -31,7 +33,7 @@ def overview(results: Path, gpu: str) -> pd.DataFrame:
                 "table": name,
                 "runs": sum(len(c.seeds) for c in cells),
                 "recorded": sum(c.recorded(results) for c in cells),
-                "other records": sum(c.others_recorded(results) for c in cells),
+                "other records": sum(others_recorded(c, results) for c in cells),
                 "GPU hours, calculated": hours_in_words(calculated) if calculated else "",
                 "hours, measured": f"{measured:.2g}" if measured else NOT_RUN,
                 "dmtlib …": f"reproduce {name}",
@@ -113,6 +115,13 @@ def calculated_cost(c: Cell) -> RunCost | None:
 def measured_hours(c: Cell, results: Path) -> list[float]:
     """Of each recorded run of full length, on whatever device and beside whatever else it ran."""
     return [r["seconds"] / 3600 for r in load_records(results, c.preset, c.method) if r["seed"] in c.seeds]
+
+
+def others_recorded(c: Cell, results: Path) -> int:
+    """Records beside them: shorter runs, other data, the authors' variant, more seeds."""
+    everywhere = [f"{name}{length}" for name in (c.preset, f"{c.preset}-authors") for length in ("", "-budget-*")]
+    files = [file for folder in everywhere for file in Path(results).glob(f"{folder}/{c.method}/seed-*.json")]
+    return len(files) - c.recorded(results)
 
 
 def table_hours(name: str, gpu: str) -> tuple[float, float] | None:

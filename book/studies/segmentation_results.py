@@ -1,4 +1,4 @@
-"""Chapter 10: stored predictions beside the truth."""
+"""Chapter 10: stored predictions beside the truth, and the IoU of each class."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from torch import Tensor
 from dmtlib.data.pixels.datasets import CAMVID_SHRINKS_BY, load_prepared, load_scenes, prepared_folder
 from dmtlib.data.pixels.images import ListedImages, StoredImages, shrink
 from dmtlib.data.pixels.masks import VOID
-from dmtlib.records.comparison import NAMES
+from dmtlib.records.comparison import NAMES, cell
 from dmtlib.records.store import load_records
 
 from .stored_predictions import load_predictions, shown
@@ -58,6 +58,19 @@ def wrong_pixels(pictures: Pictures) -> pd.DataFrame:
         for row, mask in enumerate(pictures.masks)
     ]
     return pd.DataFrame(rows, index=pd.RangeIndex(1, len(rows) + 1, name="row"))
+
+
+def class_table(
+    results: Path, preset: str, methods: Sequence[str] = ("baseline", "cbst", "dmt", "oracle")
+) -> pd.DataFrame:
+    """IoU of each class over seeds; a seed in which a class is neither there nor predicted is left out."""
+    found = {NAMES[method]: load_records(results, preset, method) for method in methods}
+    classes = next((list(records[0]["class_iou"]) for records in found.values() if records), ["every class"])
+    columns = {
+        method: [cell([r["class_iou"][c] for r in records if r["class_iou"][c] is not None]) for c in classes]
+        for method, records in found.items()
+    }
+    return pd.DataFrame(columns, index=pd.Index(classes, name="IoU (%)"))
 
 
 def _wrong(predicted: UInt8[Tensor, "H W"], mask: UInt8[Tensor, "H W"]) -> float:

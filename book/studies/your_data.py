@@ -16,7 +16,7 @@ from dmtlib.data.images.folders import UNLABELED
 from dmtlib.data.images.splits import split_labeled
 from dmtlib.data.pixels.masks import VOID, encode_mask
 from dmtlib.data.pixels.scenes import generate_scenes
-from dmtlib.data.whole_folder import write_file, write_lines
+from dmtlib.files import write_file, write_lines
 
 SCENES_SEED = 12
 SIGN_CLASSES = ("background", "sign")

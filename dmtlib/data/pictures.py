@@ -7,6 +7,7 @@ import struct
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 from jaxtyping import UInt8
@@ -14,6 +15,17 @@ from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 SUFFIXES = (".png", ".jpg", ".jpeg")
 DAMAGE = (OSError, SyntaxError, EOFError, MemoryError, struct.error, Image.DecompressionBombError, Warning)
+
+
+def read_bytes(file: Path) -> bytes:
+    """
+    Raises:
+        ValueError: it cannot be read; one line, naming it.
+    """
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise ValueError(f"{file}: cannot be read: {error.strerror}") from None
 
 
 @contextmanager

@@ -70,7 +70,11 @@ def dynamic_weights(
     """Weigh pseudo labels by how far two models disagree about them (Eq. 3).
 
     ω = p_B^γ1 where the models agree, p_B^γ2 where they disagree and A was at least as confident, and 0 where
-    B disagrees with more confidence than A had. γ = 0 does not switch the third case off.
+    B disagrees with more confidence than A had. γ = 0 does not switch the third case off. The three cases in turn:
+
+    >>> p = torch.tensor([[0.9, 0.1], [0.4, 0.6], [0.4, 0.6]])
+    >>> dynamic_weights(p, torch.tensor([0, 0, 0]), torch.tensor([0.7, 0.7, 0.5]), gamma1=2, gamma2=1)
+    tensor([0.8100, 0.4000, 0.0000])
 
     Args:
         probabilities: softmax output of B, the model in training. ``*S`` is empty for images, ``(H, W)`` for pixels.
@@ -110,6 +114,11 @@ def dynamic_loss(
     Labeled elements weigh 1. The sum is divided by N, the number of non-ignored elements of the whole batch
     (for pixels: all pixels of all images). The gradient flows through the cross-entropy alone, not the weights.
 
+    >>> logits = torch.tensor([[2.0, 0.0], [0.0, 2.0]], requires_grad=True)
+    >>> labels, c_a, labeled = torch.tensor([0, 0]), torch.tensor([1.0, 0.6]), torch.tensor([True, False])
+    >>> dynamic_loss(logits, labels, c_a, labeled, gamma1=5, gamma2=5)  # B is surer of another class than A was
+    tensor(0.0635, grad_fn=<DivBackward0>)
+
     Args:
         logits: output of the model in training, before the softmax; any floating dtype, computed in float32 here.
         targets: true labels where ``labeled``, pseudo labels y_A elsewhere; any integer dtype.
@@ -141,7 +150,11 @@ def weighted_cross_entropy(
     *,
     ignore_index: int = 255,
 ) -> Float[Tensor, ""]:
-    """Σ ω·CE / N, N the count of non-ignored elements (Eq. 4–6 with the weights already known). float32."""
+    """Σ ω·CE / N, N the count of non-ignored elements (Eq. 4–6 with the weights already known). float32.
+
+    >>> weighted_cross_entropy(torch.zeros(3, 2), torch.tensor([0, 1, 255]), torch.tensor([1.0, 0.5, 1.0]))
+    tensor(0.5199)
+    """
     targets = targets.long()
     per_element = F.cross_entropy(logits.float(), targets, ignore_index=ignore_index, reduction="none")
     weighted = torch.where(weights == 0, 0.0, weights * per_element)  # 0 · ∞ is 0 here, not NaN

@@ -46,7 +46,13 @@ def mixup(
 
 
 def mixup_loss(logits: Float[Tensor, "B C"], batch: MixedBatch) -> Float[Tensor, ""]:
-    """Mean over the batch of [λω + (1 − λ)ω′] · [λ·CE(y) + (1 − λ)·CE(y′)], in float32 (Eq. 4–6 under mixup)."""
+    """Mean over the batch of [λω + (1 − λ)ω′] · [λ·CE(y) + (1 − λ)·CE(y′)], in float32 (Eq. 4–6 under mixup).
+
+    >>> images, y, weights = torch.rand(2, 3), torch.tensor([0, 1]), torch.tensor([1.0, 0.0])
+    >>> batch = mixup(images, y, weights, partner=torch.tensor([1, 0]), lam=torch.tensor(0.8))
+    >>> mixup_loss(torch.zeros(2, 2), batch)  # log 2 each, weighed 0.8 and 0.2
+    tensor(0.3466)
+    """
     log_probabilities = F.log_softmax(logits.float(), dim=1)
     own = F.nll_loss(log_probabilities, batch.targets.long(), reduction="none")
     partner = F.nll_loss(log_probabilities, batch.partner_targets.long(), reduction="none")

@@ -48,6 +48,9 @@ def select_top_images(confidence: Float[Tensor, " n"], alpha: float) -> Int64[Te
     All classes are ranked together. Equal confidences are taken in the order of their index, so the count is
     exact however many confidences are 1.0.
 
+    >>> select_top_images(torch.tensor([0.5, 1.0, 0.9, 1.0]), alpha=0.75)
+    tensor([1, 3, 2])
+
     Args:
         confidence: c_A of every unlabeled image.
         alpha: the share to keep, in (0, 1].

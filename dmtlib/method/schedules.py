@@ -14,6 +14,9 @@ def gamma_ramp(step: int, total_steps: int, gamma_max: float) -> float:
     A freshly initialised model has nothing to say about a pseudo label yet, so early on every weight is about 1.
     The minus sign is missing from the paper's text; the ramp that it cites rises, and so does this one.
 
+    >>> [round(gamma_ramp(step, 800, gamma_max=4), 2) for step in (0, 400, 800)]
+    [0.03, 1.15, 4.0]
+
     Args:
         step: t, in 0…total_steps.
         total_steps: t_max, the number of training steps of the phase.

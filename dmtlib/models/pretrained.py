@@ -23,7 +23,7 @@ class Initialisation:
     downloads: dict[str, WeightsEnum]
 
 
-INITIALISATIONS = {
+PRETRAINED = {
     "imagenet": Initialisation(
         IMAGENET,
         {
@@ -69,7 +69,7 @@ def pretrained(
     """A DeepLab-v2 that starts from trained weights (Sec. 5.2.1), and sees images as these were trained to.
 
     Args:
-        initialisation: a name in :data:`INITIALISATIONS`.
+        initialisation: a name in :data:`PRETRAINED`.
         path: a local file with these weights; None asks torchvision, which downloads them once.
         backbone, num_classes, rates: as for :class:`~dmtlib.models.deeplab.DeepLabV2`.
 
@@ -77,9 +77,9 @@ def pretrained(
         ValueError: an unknown initialisation, nothing to download for this backbone, a download that failed, an
             unreadable file, or one whose backbone is another. One line.
     """
-    if initialisation not in INITIALISATIONS:
-        raise ValueError(f"initialisation must be one of {', '.join(INITIALISATIONS)}, got {initialisation!r}")
-    source = INITIALISATIONS[initialisation]
+    if initialisation not in PRETRAINED:
+        raise ValueError(f"initialisation must be one of {', '.join(PRETRAINED)}, got {initialisation!r}")
+    source = PRETRAINED[initialisation]
     model = DeepLabV2(backbone, num_classes, rates, source.normalisation)
     if path is not None:
         state, origin = read_state_dict(path), str(path)

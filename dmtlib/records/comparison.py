@@ -10,7 +10,9 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import Any, NamedTuple
 
-from ..training.methods import METHODS
+import pandas as pd
+
+from ..presets import METHODS, SEGMENTATION_METHODS, SEGMENTATION_PRESETS
 from .store import load_records, score
 
 NOT_RUN = "not run"
@@ -140,3 +142,35 @@ def cell(values: Sequence[float], *, sign: bool = False, digits: int = 2) -> str
 def signed(points: float) -> str:
     """With two decimals and a sign, minus being a minus and no hyphen."""
     return f"{points:+.2f}".replace("-", "−")
+
+
+def comparison(results: Path, preset: str) -> pd.DataFrame:
+    """Mean ± std over seeds of every method that was run on a preset, and the paired difference to the baseline.
+
+    Four methods are listed even when nothing was run.
+    """
+    on_pixels = preset in SEGMENTATION_PRESETS
+    methods, score_name = (SEGMENTATION_METHODS, "mean IoU") if on_pixels else (METHODS, "test accuracy")
+    always = ("baseline", "cbst" if on_pixels else "cl", "dmt", "oracle")
+    found = {method: load_records(results, preset, method) for method in methods}
+    rows = []
+    for method, records in found.items():
+        if not records and method not in always:
+            continue
+        gain = cell(paired_differences(records, found["baseline"]), sign=True)
+        if on_pixels:  # each of two models learns as many steps
+            steps = [f"{sum(phase['models']['A']['steps'] for phase in r['phases']):,}" for r in records[:1]]
+            more = {"steps a model": (steps or [NOT_RUN])[0]}
+        else:
+            more = {"fine-grained (%)": cell([r["fine_grained_accuracy"] for r in records])}
+        rows.append(
+            {
+                "method": NAMES[method] if on_pixels else method,
+                f"{score_name} (%)": cell([score(r) for r in records]),
+                "over the baseline": "" if method == "baseline" else gain,
+                **more,
+                "seconds a run": cell([r["seconds"] for r in records], digits=0),
+                "seeds": len(records),
+            }
+        )
+    return pd.DataFrame(rows).set_index("method")

@@ -5,33 +5,26 @@ As in :mod:`.image_tables`, what the paper prints and what was measured here nev
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from ..training.pixels.config import METHODS
 from .comparison import (
-    NAMES,
-    NOT_RUN,
     PAPER,
     PAPER_GAP,
     SETTING,
     cell,
+    comparison,
     measured,
     measured_difference,
-    paired_differences,
     recorded_settings,
 )
 from .printed import printed_numbers
 from .reproduction import ABLATIONS, CITYSCAPES, RATIOS_OF_TABLE_7, VOC
-from .store import load_records, score
 
 OURS = {"Baseline": "baseline", "Ours (DMT)": "dmt", "Oracle": "oracle"}
 """Rows of Tables 4 to 6 that this library runs."""
-SHORT = ("baseline", "cbst", "dmt", "oracle")
-"""What is always listed of a comparison, run or not."""
 
 Cells = dict[tuple[str, str], dict[str, Any]]
 """Numbers of the paper by row and column."""
@@ -76,66 +69,9 @@ def table_7(results: Path) -> pd.DataFrame:
     return _frame(rows, ["labeled", "method"])
 
 
-def comparison(results: Path, preset: str) -> pd.DataFrame:
-    """Mean IoU over seeds of every method that was run on a preset, and the paired difference to the baseline."""
-    found = {method: load_records(results, preset, method) for method in METHODS}
-    rows = []
-    for method, records in found.items():
-        if not records and method not in SHORT:
-            continue
-        gain = cell(paired_differences(records, found["baseline"]), sign=True)
-        rows.append(
-            {
-                "method": NAMES[method],
-                "mean IoU (%)": cell([r["mean_iou"] for r in records]),
-                "over the baseline": "" if method == "baseline" else gain,
-                "steps a model": f"{_steps_of_a_model(records[0]):,}" if records else NOT_RUN,
-                "seconds a run": cell([r["seconds"] for r in records], digits=0),
-                "seeds": len(records),
-            }
-        )
-    return pd.DataFrame(rows).set_index("method")
-
-
-def _steps_of_a_model(record: dict[str, Any]) -> int:
-    """In all phases: each of two models learns as many."""
-    return sum(phase["models"]["A"]["steps"] for phase in record["phases"])
-
-
 def camvid(results: Path) -> pd.DataFrame:
     """CamVid at full size, and at a quarter of the side."""
     return pd.concat({row: comparison(results, row) for row in ("camvid-8", "camvid-small")}, names=["preset"])
-
-
-def class_table(results: Path, preset: str, methods: Sequence[str] = SHORT) -> pd.DataFrame:
-    """IoU of each class over seeds; a seed in which a class is neither there nor predicted is left out."""
-    found = {NAMES[method]: load_records(results, preset, method) for method in methods}
-    classes = next((list(records[0]["class_iou"]) for records in found.values() if records), ["every class"])
-    columns = {
-        method: [cell([r["class_iou"][c] for r in records if r["class_iou"][c] is not None]) for c in classes]
-        for method, records in found.items()
-    }
-    return pd.DataFrame(columns, index=pd.Index(classes, name="IoU (%)"))
-
-
-def ablation_table(results: Path, columns: dict[str, str]) -> pd.DataFrame:
-    """Table 7's column of both ratios beside other presets' records.
-
-    Args:
-        columns: a heading for each preset.
-    """
-    printed = _printed("Table 7")
-    rows = []
-    for name, method in {**ABLATIONS, "Oracle": "oracle"}.items():
-        row: dict[str, Any] = {"method": name}
-        for ratio in RATIOS_OF_TABLE_7:
-            row[f"paper, VOC {ratio}"] = _text(printed[ratio, name]) if name in ABLATIONS else ""
-        for preset, heading in columns.items():
-            records = load_records(results, preset, method)
-            row[f"here, {heading}"] = cell([score(r) for r in records])
-            row[f"n, {heading}"] = len(records)
-        rows.append(row)
-    return pd.DataFrame(rows).set_index("method")
 
 
 def _by_ratio(results: Path, table: str, presets: dict[str, str]) -> pd.DataFrame:

@@ -10,8 +10,8 @@ from rich.table import Table
 
 from ..presets import METHODS, PRESETS, SEGMENTATION_PRESETS, preset
 from ..training.images.config import RunConfig
-from ..training.pixels.config import SegmentationConfig
-from .costs import DATA, steps_of_a_run
+from ..training.train import Config
+from .costs import training_images
 from .store import load_records
 
 
@@ -50,22 +50,10 @@ def _on(data: str, records: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [record for record in records if record["config"]["data"] == data]
 
 
-def _labels(config: RunConfig | SegmentationConfig) -> str:
+def _labels(config: Config) -> str:
     if isinstance(config, RunConfig):
         return "all" if config.num_labels is None else str(config.num_labels)
     return "given" if config.labeled_ratio is None else f"1/{config.labeled_ratio:g}"
-
-
-def training_images(config: RunConfig | SegmentationConfig) -> int | None:
-    """How many images a run trains on, in all its phases and models, each as often as it comes."""
-    if config.data in DATA:
-        steps = sum(map(sum, steps_of_a_run(config)))
-    elif config.phase_steps is None or config.baseline_steps is None:
-        return None
-    else:  # in steps, so the size of the data doesn't matter
-        models = len(config.models) if isinstance(config, SegmentationConfig) else 1
-        steps = models * sum(config.steps(phase, 0) for phase in range(config.phases))
-    return config.batch_size * steps
 
 
 def preset_table(rows: Iterable[Row], results: Path) -> Table:

@@ -8,13 +8,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..presets import preset
-from ..training.images.config import RunConfig
 from ..training.methods import METHODS
-from ..training.pixels.config import SegmentationConfig
+from ..training.train import Config
 from .comparison import NAMES
 from .store import find_record, load_records
-
-Config = RunConfig | SegmentationConfig
 
 CIFAR10 = {4000: "cifar10-4000", 1000: "cifar10-1000"}
 """Presets by number of labels."""
@@ -57,14 +54,6 @@ class Cell(NamedTuple):
         data = preset(self.preset, self.method).data
         records = load_records(results, self.preset, self.method)
         return sum(r["seed"] in self.seeds and r["config"]["data"] == data for r in records)
-
-    def others_recorded(self, results: Path) -> int:
-        """Records beside them: shorter runs, other data, the authors' variant, more seeds."""
-        everywhere = [
-            f"{name}{length}" for name in (self.preset, f"{self.preset}-authors") for length in ("", "-budget-*")
-        ]
-        files = [file for folder in everywhere for file in Path(results).glob(f"{folder}/{self.method}/seed-*.json")]
-        return len(files) - self.recorded(results)
 
 
 def _cells(presets: dict[str, str], methods: Sequence[str], seeds: tuple[int, ...]) -> list[Cell]:

@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from ..files import write_json
 from ..training.images.config import RunConfig
-from ..training.storage import write_json
 
 
 def records_folder(results: Path, preset: str, method: str, budget: float = 1.0) -> Path:
@@ -44,7 +44,6 @@ def write_record(file: Path, record: dict[str, Any]) -> None:
         ValueError: the folder cannot be written.
     """
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
         write_json(file, record)
     except OSError as error:
         raise ValueError(f"cannot write {file}: {error.strerror or error}") from None

@@ -9,7 +9,8 @@ from pathlib import Path
 import pandas as pd
 
 from . import pixel_tables as pixels
-from .image_tables import cifar10_table, comparison, cost_table, peers_table, table_2, table_3
+from .comparison import comparison
+from .image_tables import cifar10_table, cost_table, peers_table, table_2, table_3
 
 TABLES: dict[str, Callable[[Path], pd.DataFrame]] = {
     "digits": partial(comparison, preset="digits-40"),
@@ -21,7 +22,7 @@ TABLES: dict[str, Callable[[Path], pd.DataFrame]] = {
     "table-5": pixels.table_5,
     "table-6": pixels.table_6,
     "table-7": pixels.table_7,
-    "scenes": partial(pixels.comparison, preset="scenes"),
+    "scenes": partial(comparison, preset="scenes"),
     "camvid": pixels.camvid,
     "peers": lambda _: peers_table(),
     "cost": cost_table,

@@ -21,9 +21,10 @@ import filelock
 import torch
 from torch import Tensor, nn
 
+from ..files import write_json
 from ..models.wideresnet import WideResNet
 from .images.config import RunConfig
-from .storage import load_tensors, save_tensors, write_json
+from .storage import load_tensors, save_tensors
 
 
 class RunError(Exception):
@@ -65,20 +66,9 @@ class RunDirectory:
         Raises:
             RunError: other settings; the message names each that differs, with both values.
         """
-        file = self.path / "config.json"
-        if not file.exists():
-            write_json(file, settings)
-            return
-        there = _read_json(file)
-        differing = [
-            f"{key} is {there.get(key)!r} there and {settings.get(key)!r} now"
-            for key in {**there, **settings}
-            if there.get(key) != settings.get(key)
-        ]
-        if differing:
-            raise RunError(
-                f"{self.path} holds a run with other settings: {'; '.join(differing)}; choose another --runs"
-            )
+        if differing := _claim(self.path / "config.json", settings):
+            told = "; ".join(f"{key} is {old!r} there and {new!r} now" for key, (old, new) in differing.items())
+            raise RunError(f"{self.path} holds a run with other settings: {told}; choose another --runs")
 
     def claim_split(self, split: dict[str, Any]) -> None:
         """Write the split of a new run, or make sure that an old one has the same; see :meth:`.splits.Split.to_json`.
@@ -87,12 +77,7 @@ class RunDirectory:
             RunError: the file was changed, or the split that is drawn now is another.
         """
         file = self.path / "split.json"
-        if not file.exists():
-            write_json(file, split)
-            return
-        there = self.split
-        differing = [key for key in {**there, **split} if there.get(key) != split.get(key)]
-        if differing:
+        if differing := _claim(file, split):
             raise RunError(
                 f"{file} is not the split that these settings draw ({', '.join(differing)} differ);"
                 " restore it, or choose another --runs"
@@ -182,6 +167,16 @@ class RunDirectory:
 
     def _pseudo_label_file(self, phase: int) -> Path:
         return self.path / f"pseudo-labels-{phase}.pt"
+
+
+def _claim(file: Path, values: dict[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """Write a file of a new run; of an old one return what differs, by key, as it is there and as it is now."""
+    if not file.exists():
+        write_json(file, values)
+        return {}
+    there = _read_json(file)
+    pairs = {key: (there.get(key), values.get(key)) for key in {**there, **values}}
+    return {key: (old, new) for key, (old, new) in pairs.items() if old != new}
 
 
 def _read_json(file: Path) -> dict[str, Any]:

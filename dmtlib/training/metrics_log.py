@@ -7,6 +7,8 @@ import os
 from pathlib import Path
 from typing import Any
 
+from ..files import to_disk
+
 
 class MetricsLog:
     """JSON lines that can be taken back to an earlier position, plus the same numbers as TensorBoard curves."""
@@ -27,8 +29,7 @@ class MetricsLog:
 
     def position(self) -> int:
         """Bytes written so far, all of them on the disk: a checkpoint may now refer to them."""
-        self._file.flush()
-        os.fsync(self._file.fileno())
+        to_disk(self._file)
         return self._file.seek(0, os.SEEK_END)
 
     def close(self) -> None:

@@ -14,7 +14,7 @@ from .pixels.config import SegmentationConfig
 from .precision import describe_device
 
 SOURCE = Path(__file__).resolve().parents[2]
-TRAINING_CODE = [f"dmtlib/{part}" for part in ("method", "models", "data", "training", "presets.py")]
+TRAINING_CODE = [f"dmtlib/{part}" for part in ("method", "models", "data", "training", "files.py", "presets.py")]
 
 
 def circumstances(

@@ -9,6 +9,7 @@ from jaxtyping import Float, Int64, UInt8
 from torch import Tensor
 
 from ..data.images.packed import UNKNOWN
+from ..data.pixels.masks import VOID
 
 STATISTICS = ("steps", "loss", "right", "weight_right", "wrong", "weight_wrong", "pseudo", "weight", "1", "2", "3")
 """What a step adds to the running sums; "1", "2", "3" count the cases of Eq. 3."""
@@ -27,12 +28,37 @@ def batch_sums(
         weights: what the rule gave them.
         cases: of Eq. 3; None for a rule that does not look at the model in training.
     """
-    right = (labels == truth).float()
-    wrong = ((labels != truth) & (truth != UNKNOWN)).float()
+    wrong = (labels != truth) & (truth != UNKNOWN)
+    return torch.stack(_summands(labels == truth, wrong, torch.ones_like(weights), weights, cases)).sum(dim=1)
+
+
+def pixel_sums(
+    learned: UInt8[Tensor, "P h w"],
+    truth: UInt8[Tensor, "P h w"],
+    weights: Float[Tensor, "P h w"],
+    cases: UInt8[Tensor, "P h w"] | None,
+) -> Float[Tensor, " statistics"]:
+    """The same of the pseudo-labeled pixels of a batch, divided by their number, ignored ones included: 20 steps of
+    Cityscapes would count beyond the whole numbers of float32.
+
+    Args:
+        learned: the targets that the rule made; 255 is not counted.
+        truth: for the record only; pixels that are 255 there are neither right nor wrong.
+        weights: 0 where ignored.
+        cases: None for a method without stored pseudo labels, too.
+    """
+    counted = learned != VOID
+    known = counted & (truth != VOID)
+    summands = _summands(known & (learned == truth), known & (learned != truth), counted.float(), weights, cases)
+    return torch.stack([values.mean() for values in summands])
+
+
+def _summands(right: Tensor, wrong: Tensor, counted: Tensor, weights: Tensor, cases: Tensor | None) -> list[Tensor]:
+    """By element, in the order of :data:`STATISTICS`; steps and loss are added elsewhere."""
     nothing = torch.zeros_like(weights)
-    sums = [nothing, nothing, right, right * weights, wrong, wrong * weights, torch.ones_like(weights), weights]
-    sums += [nothing if cases is None else (cases == case).float() for case in (1, 2, 3)]
-    return torch.stack(sums).sum(dim=1)
+    right, wrong = right.float(), wrong.float()
+    summands = [nothing, nothing, right, right * weights, wrong, wrong * weights, counted, weights]
+    return summands + [nothing if cases is None else (cases == case).float() for case in (1, 2, 3)]
 
 
 def summarise(sums: list[float]) -> dict[str, Any]:

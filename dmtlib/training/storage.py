@@ -1,38 +1,22 @@
-"""Files that are either whole or absent: written beside their place and renamed, checked when read."""
+"""Tensors in files that are whole or absent, and checked when they are read."""
 
 from __future__ import annotations
 
-import json
 import os
 import pickle
 import warnings
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, BinaryIO
 
 import torch
 
-
-def write_atomically(path: Path, write: Callable[[BinaryIO], Any]) -> None:
-    """Let ``write`` fill a temporary file in the same folder, bring it to the disk, and rename it to ``path``."""
-    temporary = path.with_name(f".{path.name}.tmp")
-    with open(temporary, "wb") as file:
-        write(file)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Write JSON for people: indented, keys in the order given."""
-    text = json.dumps(value, indent=2, ensure_ascii=False) + "\n"
-    write_atomically(path, lambda file: file.write(text.encode()))
+from ..files import whole_file
 
 
 def save_tensors(path: Path, state: dict) -> None:
-    """torch.save, atomically. Only tensors and plain values, so that :func:`load_tensors` can read them back."""
-    write_atomically(path, lambda file: torch.save(state, file))
+    """torch.save, whole or not at all. Only tensors and plain values, so that :func:`load_tensors` can read them."""
+    with whole_file(path) as file:
+        torch.save(state, file)
 
 
 def load_tensors(path: Path, device: torch.device | str = "cpu") -> dict | None:

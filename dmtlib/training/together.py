@@ -13,14 +13,10 @@ import torch
 from tqdm.auto import tqdm
 
 from .directory import RunDirectory
-from .images.config import RunConfig
-from .images.curriculum import train
-from .pixels.config import SegmentationConfig
 from .progress import describe_window
+from .train import Config, train
 
 LOOK_SECONDS = 1.0  # between two looks at what the runs have written
-
-Config = RunConfig | SegmentationConfig
 
 
 def train_together(
@@ -34,7 +30,7 @@ def train_together(
     workers = max(1, min(len(configs), os.cpu_count() or 1))
     spawn = multiprocessing.get_context("spawn")  # a fork would inherit torch's threads, dead, and a broken CUDA
     with ProcessPoolExecutor(workers, mp_context=spawn, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-        jobs = [pool.submit(_train, config, runs=runs, device=device, progress=False) for config in configs]
+        jobs = [pool.submit(train, config, runs=runs, device=device, progress=False) for config in configs]
         watched = [_Watched(config, runs, progress) for config in configs]
         unfinished = set(jobs)
         while unfinished:
@@ -44,14 +40,6 @@ def train_together(
         for run in watched:
             run.close()
         return [job.result() for job in jobs]
-
-
-def _train(config: Config, **options: Any) -> dict[str, Any]:
-    if isinstance(config, SegmentationConfig):
-        from .pixels.mutual import train_segmentation
-
-        return train_segmentation(config, **options)
-    return train(config, **options)
 
 
 class _Watched:

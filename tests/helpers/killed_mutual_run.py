@@ -18,7 +18,7 @@ from tiny_scenes import CONFIG, scenes
 from torch.utils import tensorboard  # noqa: F401 - runs import it late; here, once for all of them
 
 from dmtlib.training import directory as runs
-from dmtlib.training import loop
+from dmtlib.training import loop, train
 from dmtlib.training.pixels import mutual, pixel_labels
 
 RUN = dataclasses.replace(CONFIG, alphas=(0.4, 1.0), phase_steps=7, baseline_steps=8, log_every=2)
@@ -96,7 +96,7 @@ def main(folder: Path) -> None:
             died[point] = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
             continue
         prepare()
-        mutual.train_segmentation(RUN, runs=folder / point, device="cpu", progress=False, data=data)
+        train(RUN, runs=folder / point, device="cpu", progress=False, data=data)
         os._exit(0)  # it was to die, and didn't
     print(json.dumps(died))
 

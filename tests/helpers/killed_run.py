@@ -19,7 +19,7 @@ from dying import die, patch
 from dmtlib.data.images.datasets import load_digits
 from dmtlib.presets import preset
 from dmtlib.training import directory as runs
-from dmtlib.training import loop, metrics_log, storage
+from dmtlib.training import loop, metrics_log, train
 from dmtlib.training.images import curriculum
 
 RUN = dict(name="digits-40", method="dmt", seed=3, budget=0.03)  # 24 steps a phase
@@ -44,7 +44,7 @@ def die_writing_a_checkpoint() -> None:
 
         return rename
 
-    patch(storage.os, "replace", half_written)
+    patch(os, "replace", half_written)
 
 
 def die_dropping_a_checkpoint() -> None:
@@ -103,7 +103,7 @@ def main(folder: Path) -> None:
             died.append(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
             continue
         POINTS[point]()
-        curriculum.train(preset(**RUN), runs=folder / place, device="cpu", progress=False)
+        train(preset(**RUN), runs=folder / place, device="cpu", progress=False)
         os._exit(0)  # it was to die, and didn't
     print(json.dumps(died))
 

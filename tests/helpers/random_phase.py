@@ -3,7 +3,7 @@
 import torch
 
 from dmtlib.data.images.augment import AUGMENTATIONS
-from dmtlib.training.images.phase import PhaseTask, PhaseTrainer, start_phase
+from dmtlib.training.images.phase import PhaseTask, PhaseTrainer, PseudoLabels, start_phase
 
 
 def random_phase(config, device) -> PhaseTrainer:
@@ -18,9 +18,8 @@ def random_phase(config, device) -> PhaseTrainer:
         images=torch.randint(0, 256, (200, 1, 8, 8), dtype=torch.uint8).to(device),
         labeled=torch.arange(40, device=device),
         labeled_targets=labels[:40],
-        pseudo=torch.arange(40, 200, device=device),
-        pseudo_labels=labels[40:],
-        pseudo_confidence=torch.rand(160, device=device),
-        pseudo_truth=labels[40:],
+        pseudo=PseudoLabels(
+            torch.arange(40, 200, device=device), labels[40:], torch.rand(160, device=device), labels[40:]
+        ),
     )
     return PhaseTrainer(task, start_phase(task))

@@ -2,7 +2,6 @@
 
 import pytest
 
-from dmtlib.presets import preset
 from dmtlib.records import image_tables as tables
 from dmtlib.records.store import record_path, write_record
 from dmtlib.records.tables import TABLES, render
@@ -102,14 +101,6 @@ def test_peers_are_published_elsewhere_and_not_run():
     assert not [name for name in table if "paper" in name]
 
 
-def test_the_length_of_a_run_is_the_papers():
-    images = tables.images_of_a_run(preset("cifar10-4000", "dmt"))
-    supervised = tables.images_of_a_run(preset("cifar10-4000", "baseline"))
-    assert images - supervised == pytest.approx(118e6, rel=0.01)
-    assert supervised == pytest.approx(300 * 12.5**0.5 * 4000, rel=1e-3)  # Appendix B
-    assert tables.images_of_a_run(preset("cifar10-4000", "oracle")) == pytest.approx(300 * 49_800, rel=1e-3)
-
-
 def test_costs_come_from_records_of_a_gpu(keep):
     keep("dmt", 0, 94.0, device="cpu (laptop, 8 threads)", seconds=1e6)
     keep("dmt", 1, 94.0, seconds=1800)
@@ -120,19 +111,6 @@ def test_costs_come_from_records_of_a_gpu(keep):
     assert row["GPU hours at recorded speed"] == "0.56 ± 0.00"  # 122 million at 60,000 a second
     assert row["hours at 60,000/s"] == "0.56"
     assert costs.loc[(4000, "CL"), "recorded GPU hours"] == "not run"
-
-
-def test_fig_1_in_numbers(tmp_path):
-    from book.studies.cifar10 import baseline_curves, confidence_curves
-
-    curves = [{str(kept): scale * kept for kept in range(5, 101, 5)} for scale in (0.1, 0.2)]
-    made = [{"seed": seed, "phases": [{"error_by_confidence": curve}]} for seed, curve in enumerate(curves)]
-    before = {"seed": 9, "phases": [{}]}  # recorded before there was such a curve
-    table = tables.confidence_table({"a": confidence_curves([*made, before]), "b": confidence_curves([before])})
-    assert table["here, a (%)"].tolist()[:2] == ["3.00 ± 1.41", "6.00 ± 2.83"]
-    assert set(table["here, b (%)"]) == {"not run"}
-    assert table["paper (%)"].tolist() == ["", "< 3", "", "", "12.90"]
-    assert all(curve.empty for curve in baseline_curves(tmp_path).values())
 
 
 @pytest.mark.parametrize("name", TABLES)

@@ -4,6 +4,7 @@ import pytest
 
 from dmtlib.presets import SEGMENTATION_PRESETS
 from dmtlib.records import pixel_tables as tables
+from dmtlib.records.comparison import comparison
 from dmtlib.records.printed import printed_numbers
 from dmtlib.records.store import record_path, write_record
 from dmtlib.records.tables import TABLES, render
@@ -91,26 +92,11 @@ def test_budgets_are_never_averaged(keep):
 def test_comparisons_list_what_was_run_and_four_methods_in_any_case(keep):
     keep("scenes", "dst", 0, 60.0, data="scenes")
     results = keep("scenes", "baseline", 0, 50.0, data="scenes")
-    table = tables.comparison(results, "scenes")
+    table = comparison(results, "scenes")
     assert list(table.index) == ["baseline", "CBST", "DST", "DMT", "oracle"]
     assert table.loc["DST", "over the baseline"] == "+10.00" and table.loc["DMT", "mean IoU (%)"] == "not run"
     assert table.loc["DST", "steps a model"] == "1,200" and table.loc["DMT", "steps a model"] == "not run"
     assert set(tables.camvid(results)["mean IoU (%)"]) == {"not run"}
-
-
-def test_classes_over_seeds(keep):
-    keep("scenes", "dmt", 0, 60.0, class_iou={"sky": 90.0, "pole": None})
-    results = keep("scenes", "dmt", 1, 60.0, class_iou={"sky": 92.0, "pole": 8.0})
-    table = tables.class_table(results, "scenes")
-    assert table.loc["sky", "DMT"] == "91.00 ± 1.41" and table.loc["pole", "DMT"] == "8.00"
-    assert table.loc["sky", "baseline"] == "not run"
-    assert (tables.class_table(results, "camvid-small") == "not run").all(axis=None)
-
-
-def test_ablations_beside_the_papers_column(keep):
-    table = tables.ablation_table(keep("scenes", "cbst", 0, 52.0), {"scenes": "scenes"})
-    assert list(table.loc["CBST"]) == ["65.09", "62.29", "52.00", 1]
-    assert list(table.loc["Oracle"]) == ["", "", "not run", 0]
 
 
 @pytest.mark.parametrize("name", ["table-4", "table-5", "table-6", "table-7", "scenes", "camvid"])

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from book.studies.reproduce import others_recorded
 from dmtlib.cli import main
 from dmtlib.data.images.packed import PackedImages, write_packed
 from dmtlib.presets import preset
@@ -101,7 +102,7 @@ def test_records_of_other_data_and_lengths_count_apart(tmp_path):
         made = {"preset": cell.preset, "method": cell.method, "seed": seed, "test_accuracy": 0.0}
         made["config"] = {"budget": budget, "data": data}
         write_record(record_path(tmp_path, made), made)
-    assert cell.recorded(tmp_path) == 1 and cell.others_recorded(tmp_path) == 3
+    assert cell.recorded(tmp_path) == 1 and others_recorded(cell, tmp_path) == 3
     wanted = runs_of(["table-3"], seeds=[1, 3])
     assert len(wanted) - len(missing_runs(wanted, tmp_path)) == 1
     with pytest.raises(ValueError, match="is a record on cifar10-jpeg, not on cifar10"):

@@ -4,8 +4,7 @@ import math
 import pytest
 
 from dmtlib.presets import preset
-from dmtlib.records.comparison import Spread, paired_differences
-from dmtlib.records.image_tables import comparison
+from dmtlib.records.comparison import Spread, comparison, paired_differences
 from dmtlib.records.store import find_record, load_records, record_path, write_record
 
 

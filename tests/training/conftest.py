@@ -6,9 +6,8 @@ import torch
 from killed_run import RUN
 
 from dmtlib.presets import preset
-from dmtlib.training.directory import RunDirectory
+from dmtlib.training import RunDirectory, train
 from dmtlib.training.images.config import RunConfig
-from dmtlib.training.images.curriculum import train
 
 
 @pytest.fixture(autouse=True)

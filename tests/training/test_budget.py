@@ -8,7 +8,7 @@ import torch
 
 from dmtlib.data.images.augment import AUGMENTATIONS
 from dmtlib.presets import preset
-from dmtlib.training.images.phase import PhaseTask, PhaseTrainer, start_phase
+from dmtlib.training.images.phase import PhaseTask, PhaseTrainer, PseudoLabels, start_phase
 
 # A tenth, by hand. Appendix B: sqrt(1 / labeled ratio) · 300 epochs of a baseline, ratios 0.08 and 0.02. Table 1: 750
 # epochs of each mutual phase, over 20 … 100% of the unlabeled images that 200 for validation leave, 7/8 and 31/32 of
@@ -56,10 +56,7 @@ def phase_of(total_steps: int, **changes) -> PhaseTrainer:
         images=torch.randint(0, 256, (40, 1, 8, 8), dtype=torch.uint8, generator=torch.Generator().manual_seed(0)),
         labeled=torch.arange(10),
         labeled_targets=labels[:10],
-        pseudo=torch.arange(10, 40),
-        pseudo_labels=labels[10:],
-        pseudo_confidence=torch.full((30,), 0.9),
-        pseudo_truth=labels[10:],
+        pseudo=PseudoLabels(torch.arange(10, 40), labels[10:], torch.full((30,), 0.9), labels[10:]),
     )
     return PhaseTrainer(task, start_phase(task))
 

@@ -9,10 +9,10 @@ import torch
 from dmtlib.data.images.datasets import load_digits
 from dmtlib.data.images.splits import split_labeled
 from dmtlib.presets import preset
-from dmtlib.training.directory import RunDirectory, RunError
+from dmtlib.training import RunDirectory, RunError, train
 from dmtlib.training.images import curriculum
 from dmtlib.training.images.config import METHODS
-from dmtlib.training.images.curriculum import train
+from dmtlib.training.images.phase import PseudoLabels
 from dmtlib.training.images.record import pseudo_label_error
 
 
@@ -80,9 +80,9 @@ def test_online_st_is_as_long_as_five_phases():
 
 def test_pseudo_labels_stay_inspectable(tiny):
     run, record = tiny("dmt")
-    pseudo = run.pseudo_labels(3)
-    assert len(pseudo["indices"].unique()) == 754
-    assert (pseudo["confidence"].diff() <= 0).all()
+    pseudo = PseudoLabels(**run.pseudo_labels(3))
+    assert len(pseudo.indices.unique()) == 754
+    assert (pseudo.confidence.diff() <= 0).all()
     assert pseudo_label_error(pseudo) == pytest.approx(record["phases"][3]["pseudo_label_error"])
 
 

@@ -3,8 +3,7 @@
 import dataclasses
 
 from dmtlib.presets import preset
-from dmtlib.training.images.curriculum import train
-from dmtlib.training.pixels.mutual import train_segmentation
+from dmtlib.training import train
 from dmtlib.training.together import train_together
 
 
@@ -27,4 +26,4 @@ def test_runs_on_pixels_stand_beside_runs_on_images(tmp_path, capsys):
     assert "mean_iou" in segmentation and "test_accuracy" in classification
     bars = capsys.readouterr().err
     assert "scenes-small dmt seed 0: 100%" in bars and "model B, step" in bars
-    assert train_segmentation(configs[0], runs=tmp_path, device="cpu", progress=False) == segmentation
+    assert train(configs[0], runs=tmp_path, device="cpu", progress=False) == segmentation

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -118,15 +118,14 @@ def load_cifar10_mini() -> ClassificationData:
         F.avg_pool2d(images.float(), 2).round().to(torch.uint8)
         for images in (whole.train_images[train], whole.test_images[test])
     )
-    return ClassificationData(
+    return replace(
+        whole,
         name="cifar10-mini",
         classes=whole.classes[:MINI_CLASSES],
         train_images=train_images,
         train_labels=whole.train_labels[train],
         test_images=test_images,
         test_labels=whole.test_labels[test],
-        mean=whole.mean,
-        std=whole.std,
     )
 
 
@@ -167,16 +166,8 @@ def load_dataset(name: str) -> ClassificationData:
 def _from_images(images: PackedImages, name: str) -> ClassificationData:
     is_cifar10 = name.startswith("cifar10")
     mean, std = (CIFAR10_MEAN, CIFAR10_STD) if is_cifar10 else _channel_statistics(images.train_images)
-    return ClassificationData(
-        name=name,
-        classes=images.classes,
-        train_images=images.train_images,
-        train_labels=images.train_labels,
-        test_images=images.test_images,
-        test_labels=images.test_labels,
-        mean=mean,
-        std=std,
-    )
+    contents = {field: value for field, value in vars(images).items() if field != "source"}
+    return ClassificationData(name=name, **contents, mean=mean, std=std)
 
 
 def _channel_statistics(images: UInt8[Tensor, "N C H W"]) -> tuple[tuple[float, ...], tuple[float, ...]]:

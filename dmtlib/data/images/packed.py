@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import pickle
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -13,6 +11,8 @@ from pathlib import Path
 import torch
 from jaxtyping import Int64, UInt8
 from torch import Tensor
+
+from ...files import whole_file
 
 FORMAT = "dmtlib packed images, version 1"
 
@@ -65,21 +65,10 @@ def write_packed(images: PackedImages, path: str | Path) -> str:
         OSError: the file cannot be written.
     """
     _check(images)
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     content_hash = images.content_hash()
     contents = {field.name: getattr(images, field.name) for field in fields(images)}
-    handle, unfinished = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".tmp")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            torch.save({"format": FORMAT, "sha256": content_hash} | contents, file)
-            file.flush()
-            os.fsync(file.fileno())  # the new name must never stand for half the bytes, whatever happens next
-        os.chmod(unfinished, 0o644)
-        os.replace(unfinished, path)
-    except BaseException:
-        os.unlink(unfinished)
-        raise
+    with whole_file(Path(path)) as file:
+        torch.save({"format": FORMAT, "sha256": content_hash} | contents, file)
     return content_hash
 
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 from tqdm.auto import tqdm
 
-from ..pictures import decode_rgb, upright_size
+from ..pictures import decode_rgb, read_bytes, upright_size
 from .masks import VOID, decode_mask
 
 
@@ -46,15 +46,15 @@ class ListedImages(Dataset):
 
     def image(self, index: int) -> UInt8[Tensor, "3 H W"]:
         file = self._images[index]
-        return _image(torch.from_numpy(decode_rgb(_read(file), str(file))))
+        return _image(torch.from_numpy(decode_rgb(read_bytes(file), str(file))))
 
     def mask(self, index: int) -> UInt8[Tensor, "H W"]:
         """Void everywhere, if the image has none."""
         image, mask = self._images[index], self._masks[index]
-        size = upright_size(_read(image), str(image))
+        size = upright_size(read_bytes(image), str(image))
         if mask is None:
             return _mask(torch.full(size, VOID, dtype=torch.uint8))
-        return _mask(torch.from_numpy(decode_mask(_read(mask), str(mask), size, self._num_classes)))
+        return _mask(torch.from_numpy(decode_mask(read_bytes(mask), str(mask), size, self._num_classes)))
 
     def check(self, progress: bool = False) -> None:
         """Read all masks, one after the other.
@@ -70,7 +70,7 @@ class ListedImages(Dataset):
         digest = hashlib.sha256()
         for name, image, mask in zip(self.names, self._images, self._masks, strict=True):
             digest.update(f"{name}\n{image.stat().st_size}\n".encode())
-            digest.update(_read(mask) if mask else b"no mask")
+            digest.update(read_bytes(mask) if mask else b"no mask")
         return digest.digest()
 
 
@@ -124,10 +124,3 @@ def _mask(ids: Tensor) -> Tensor:
     from torchvision import tv_tensors
 
     return tv_tensors.Mask(ids)
-
-
-def _read(file: Path) -> bytes:
-    try:
-        return file.read_bytes()
-    except OSError as error:
-        raise ValueError(f"{file}: cannot be read: {error.strerror}") from None

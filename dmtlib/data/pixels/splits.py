@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import random
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from ...method.difference_sampling import difference_maximized_subsets
 
@@ -18,6 +21,12 @@ class NameSplit:
 
     labeled: tuple[str, ...]
     unlabeled: tuple[str, ...]
+
+    def to_json(self, data_fingerprint: str) -> dict[str, Any]:
+        """As of :meth:`dmtlib.data.images.splits.Split.to_json`: without the unlabeled names, which are the others."""
+        content = {"data_fingerprint": data_fingerprint, "labeled": list(self.labeled)}
+        sizes = {"labeled": len(self.labeled), "unlabeled": len(self.unlabeled)}
+        return {"sha256": hashlib.sha256(json.dumps(content).encode()).hexdigest(), "sizes": sizes, **content}
 
 
 def split_names(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -18,65 +18,45 @@ from ...models.wideresnet import WideResNet
 from ..directory import RunDirectory
 from ..journal import Journal
 from ..loop import run_steps
-from ..precision import choose_device
 from ..statistics import summarise
 from .config import METHODS, RunConfig
 from .evaluation import error_by_confidence, predict
-from .phase import PhaseTask, PhaseTrainer, start_phase
-from .record import measure, phase_record, run_record
+from .phase import PhaseTask, PhaseTrainer, PseudoLabels, start_phase
+from .record import measure, pseudo_label_error, run_record
 
 
-def train(
-    config: RunConfig, *, runs: str | Path = "runs", device: str = "auto", progress: bool = True
-) -> dict[str, Any]:
-    """Run ``config`` to its end, or go on with it where it was left, and return its record.
-
-    Args:
-        config: what to run; see :func:`dmtlib.presets.preset`.
-        runs: folder of run directories; this one is ``runs/<preset>/<method>/seed-<n>``.
-        device: `auto`, `cuda`, `mps` or `cpu`.
-        progress: show a live bar.
-
-    Returns:
-        The contents of ``result.json``. A finished run is not repeated.
+@dataclass
+class Curriculum:
+    """The state of a run between its phases; :func:`dmtlib.training.train.train` says what the arguments are.
 
     Raises:
-        RunError: the run directory is in use, holds other settings or another split, or cannot be written.
-        ValueError: an unknown or absent device, a data set that cannot be read or is too small.
+        ValueError: a method that learns from unlabeled images, where there are none.
     """
-    where = choose_device(device)
-    directory = RunDirectory.of(config, runs)
-    with directory.lock():
-        data = load_dataset(config.data)
-        fingerprint = data.fingerprint
-        split = split_labeled(data.train_labels, config.num_labels, config.seed, config.validation)
-        directory.claim({**config.to_json(), "device": where.type, "data_fingerprint": fingerprint})
-        directory.claim_split(split.to_json(fingerprint))
-        if directory.record is not None:
-            return directory.record
-        return _Curriculum(config, data, split, directory, where, progress).run()
 
+    config: RunConfig
+    data: ClassificationData
+    split: Split
+    directory: RunDirectory
+    device: torch.device
+    progress: bool
 
-class _Curriculum:
-    """The state of a run between its phases."""
-
-    def __init__(
-        self,
-        config: RunConfig,
-        data: ClassificationData,
-        split: Split,
-        directory: RunDirectory,
-        device: torch.device,
-        progress: bool,
-    ) -> None:
-        self.config, self.data, self.split, self.directory, self.device = config, data, split, directory, device
+    def __post_init__(self) -> None:
+        config, data, split = self.config, self.data, self.split
         if config.iterative and not len(split.unlabeled):
             raise ValueError(f"{config.method} needs unlabeled images, and all {len(split.labeled)} are labeled")
-        self.images = data.train_images.to(device)
+        self.images = data.train_images.to(self.device)
         self.augment = AUGMENTATIONS[config.augmentation](data.mean, data.std)
         self.lengths = [config.steps(p, self._main_set_size(p)) for p in range(config.phases)]
-        self.journal = Journal(config, directory, device, progress)
+        self.journal = Journal(config, self.directory, self.device, self.progress)
         self.teacher = self._averaged_model(self.journal.last) if self.journal.last else None
+
+    @staticmethod
+    def load(config: RunConfig, progress: bool) -> ClassificationData:
+        return load_dataset(config.data)
+
+    @staticmethod
+    def draw(config: RunConfig, data: ClassificationData) -> Split:
+        return split_labeled(data.train_labels, config.num_labels, config.seed, config.validation)
 
     def run(self) -> dict[str, Any]:
         """Lines 1–8 of Alg. 1, starting from the last phase that is on the disk."""
@@ -109,14 +89,18 @@ class _Curriculum:
             clean = normalise(self.images, self.data.mean, self.data.std).split(self.config.batch_size)
             update_bn(clean, state.averaged)
         self.teacher = state.averaged.eval()
-        alpha = self.config.alpha(phase) if pseudo else None
-        accuracies = measure(self.teacher, self.data, self.split.validation)
+        record = {
+            "alpha": self.config.alpha(phase) if pseudo else None,
+            "pseudo_labels": len(pseudo.labels) if pseudo else 0,
+            "pseudo_label_error": pseudo_label_error(pseudo) if pseudo else None,
+            **measure(self.teacher, self.data, self.split.validation),
+        }
         if self.config.method == "baseline":
             truth = self.data.train_labels[self.split.unlabeled]  # known to the one who measures, not to the model
-            accuracies["error_by_confidence"] = error_by_confidence(self._predict_unlabeled(), truth)
+            record["error_by_confidence"] = error_by_confidence(self._predict_unlabeled(), truth)
         journal.end_phase(
             phase,
-            phase_record(alpha, pseudo, accuracies, task.total_steps, summarise(state.totals)),
+            {**record, "steps": task.total_steps, **summarise(state.totals)},
             architecture=task.architecture,
             model=state.averaged.state_dict(),
             data=self.data.interface,
@@ -134,9 +118,8 @@ class _Curriculum:
             return everything[self.data.train_labels[everything] != UNKNOWN]
         return self.split.labeled
 
-    def _task(self, phase: int, pseudo: dict[str, Tensor] | None) -> PhaseTask:
+    def _task(self, phase: int, pseudo: PseudoLabels | None) -> PhaseTask:
         labeled = self.split.labeled if phase > 0 else self._supervised_indices()
-        on_device = {name: tensor.to(self.device) for name, tensor in (pseudo or {}).items()}
         return PhaseTask(
             config=self.config,
             phase=phase,
@@ -146,27 +129,20 @@ class _Curriculum:
             images=self.images,
             labeled=labeled.to(self.device),
             labeled_targets=self.data.train_labels[labeled].to(self.device),
-            pseudo=on_device.get("indices"),
-            pseudo_labels=on_device.get("labels"),
-            pseudo_confidence=on_device.get("confidence"),
-            pseudo_truth=on_device.get("truth"),
+            pseudo=pseudo and PseudoLabels(*(values.to(self.device) for values in pseudo)),
         )
 
-    def _pseudo_labels(self, phase: int) -> dict[str, Tensor]:
+    def _pseudo_labels(self, phase: int) -> PseudoLabels:
         """Line 5 of Alg. 1: the last model labels the clean unlabeled images, its most confident ones are kept."""
         stored = self.directory.pseudo_labels(phase)
         if stored is not None:
-            return stored
+            return PseudoLabels(**stored)
         unlabeled = self.split.unlabeled
         labels, confidence = pseudo_label(self._predict_unlabeled())
         kept = select_top_images(confidence, self.config.alpha(phase))
-        pseudo = {
-            "indices": unlabeled[kept],
-            "labels": labels[kept],
-            "confidence": confidence[kept],
-            "truth": self.data.train_labels[unlabeled[kept]],
-        }
-        self.directory.save_pseudo_labels(phase, pseudo)
+        said = PseudoLabels(unlabeled, labels, confidence, self.data.train_labels[unlabeled])
+        pseudo = PseudoLabels(*(values[kept] for values in said))
+        self.directory.save_pseudo_labels(phase, pseudo._asdict())
         return pseudo
 
     def _predict_unlabeled(self) -> Tensor:

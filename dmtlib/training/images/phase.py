@@ -6,10 +6,11 @@ import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from jaxtyping import Float, Int64
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import CosineAnnealingLR
 from torch.optim.swa_utils import get_ema_multi_avg_fn
@@ -17,8 +18,9 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 from ...data.images.augment import Augmentation
 from ...method.dynamic_loss import disagreement_cases
 from ...method.mixup import mixup, mixup_loss
-from ...method.rules import PREDICTION_FREE, RULES
+from ...method.rules import PREDICTION_FREE, RULES, Supervision
 from ...method.schedules import gamma_ramp
+from ...method.supervision import supervise
 from ...models.wideresnet import WideResNet
 from ..batches import ShuffledStream
 from ..descent import Descent, start_descent
@@ -28,9 +30,24 @@ from ..statistics import batch_sums, summarise
 from .config import RunConfig
 
 
+class PseudoLabels(NamedTuple):
+    """What a model has said of some unlabeled images.
+
+    Attributes:
+        indices: into the training images.
+        labels, confidence: y_A and c_A.
+        truth: for the record only; −1 where unknown.
+    """
+
+    indices: Int64[Tensor, " p"]
+    labels: Int64[Tensor, " p"]
+    confidence: Float[Tensor, " p"]
+    truth: Int64[Tensor, " p"]
+
+
 @dataclass(frozen=True)
 class PhaseTask:
-    """All that a phase's training depends on; tensors live on the device. ``pseudo_*`` are None in phase 0."""
+    """All that a phase's training depends on; tensors live on the device. ``pseudo`` is None in phase 0."""
 
     config: RunConfig
     phase: int
@@ -40,10 +57,7 @@ class PhaseTask:
     images: Tensor  # (N, C, H, W) uint8, the whole training set
     labeled: Tensor  # (l,) indices
     labeled_targets: Tensor  # (l,)
-    pseudo: Tensor | None = None  # (p,) indices
-    pseudo_labels: Tensor | None = None  # (p,)
-    pseudo_confidence: Tensor | None = None  # (p,)
-    pseudo_truth: Tensor | None = None  # (p,), for the statistics only
+    pseudo: PseudoLabels | None = None
 
     @property
     def device(self) -> torch.device:
@@ -97,7 +111,7 @@ class PhaseTrainer:
         self.labeled_stream = ShuffledStream(len(task.labeled), self.labeled_in_batch, derive_seed(seed, 0), device)
         if task.phase > 0:
             in_batch = config.batch_size - self.labeled_in_batch
-            self.pseudo_stream = ShuffledStream(len(task.pseudo), in_batch, derive_seed(seed, 1), device)
+            self.pseudo_stream = ShuffledStream(len(task.pseudo.labels), in_batch, derive_seed(seed, 1), device)
         # λ ← max(λ, 1 − λ): a sample stays mostly itself. In this loss that changes nothing but the order of a batch's
         # mixtures, because exchanging λ and 1 − λ is exchanging partners (chapter 5).
         draws = np.random.default_rng(derive_seed(config.seed, "mixup", task.phase))
@@ -108,9 +122,9 @@ class PhaseTrainer:
         """One step of SGD on a batch of labeled and pseudo-labeled images."""
         task, state, config = self.task, self.state, self.task.config
         self.generator.manual_seed(derive_seed(config.seed, "augment", task.phase, state.step))
-        which, targets, confidence, truth = self._batch(state.step)
+        which, targets, pseudo = self._batch(state.step)
         images = task.augment(task.images[which], self.generator)
-        targets, weights = self._supervise(images, targets, confidence, truth)
+        targets, weights = self._supervise(images, targets, pseudo)
         partner = torch.rand(len(which), generator=self.generator, device=task.device).argsort()
         mixed = mixup(images, targets, weights, partner, self.lam[state.step])
         with autocast(task.device, self.autocast_dtype):
@@ -118,29 +132,21 @@ class PhaseTrainer:
         state.descend(mixup_loss(logits, mixed))
         self._average()
 
-    def _batch(self, step: int) -> tuple[Tensor, Tensor, Tensor | None, Tensor | None]:
-        """Indices and targets, labeled images first; confidence and truth of the pseudo-labeled rest."""
+    def _batch(self, step: int) -> tuple[Tensor, Tensor, PseudoLabels | None]:
+        """Indices and targets, labeled images first; more of the pseudo-labeled rest."""
         task = self.task
         labeled = self.labeled_stream.batch(step)
         if task.phase == 0:
-            return task.labeled[labeled], task.labeled_targets[labeled], None, None
-        pseudo = self.pseudo_stream.batch(step)
-        return (
-            torch.cat([task.labeled[labeled], task.pseudo[pseudo]]),
-            torch.cat([task.labeled_targets[labeled], task.pseudo_labels[pseudo]]),
-            task.pseudo_confidence[pseudo],
-            task.pseudo_truth[pseudo],
-        )
+            return task.labeled[labeled], task.labeled_targets[labeled], None
+        drawn = self.pseudo_stream.batch(step)
+        pseudo = PseudoLabels(*(values[drawn] for values in task.pseudo))
+        which = torch.cat([task.labeled[labeled], pseudo.indices])
+        return which, torch.cat([task.labeled_targets[labeled], pseudo.labels]), pseudo
 
     @torch.no_grad()
-    def _supervise(
-        self, images: Tensor, targets: Tensor, confidence: Tensor | None, truth: Tensor | None
-    ) -> tuple[Tensor, Tensor]:
-        """Targets and weights of the batch: the rule's on its pseudo-labeled part, 1 on the labeled one."""
-        weights = torch.ones(len(targets), device=images.device)
-        if self.rule is None:
-            return targets, weights
-        pseudo_labels = targets[self.labeled_in_batch :]
+    def _supervise(self, images: Tensor, targets: Tensor, pseudo: PseudoLabels | None) -> Supervision:
+        if pseudo is None:
+            return supervise(targets)
         probabilities = cases = None
         if self.needs_predictions:
             model, moves = self.state.model, self.task.config.weight_pass_moves_statistics
@@ -148,12 +154,12 @@ class PhaseTrainer:
             with statistics, autocast(images.device, self.autocast_dtype):
                 logits = model(images)[self.labeled_in_batch :]
             probabilities = logits.float().softmax(dim=1)
-            cases = disagreement_cases(probabilities, pseudo_labels, confidence)
+            cases = disagreement_cases(probabilities, pseudo.labels, pseudo.confidence)
         step, total = self.state.step, self.task.total_steps
-        gamma1, gamma2 = (gamma_ramp(step, total, g) for g in (self.task.config.gamma1, self.task.config.gamma2))
-        learned, weights[self.labeled_in_batch :] = self.rule(probabilities, pseudo_labels, confidence, gamma1, gamma2)
-        self.state.window += batch_sums(pseudo_labels, truth, weights[self.labeled_in_batch :], cases)
-        return torch.cat([targets[: self.labeled_in_batch], learned]), weights
+        gammas = (gamma_ramp(step, total, g) for g in (self.task.config.gamma1, self.task.config.gamma2))
+        taught = supervise(targets, self.rule, probabilities, pseudo.confidence, *gammas)
+        self.state.window += batch_sums(pseudo.labels, pseudo.truth, taught.weights[self.labeled_in_batch :], cases)
+        return taught
 
     @torch.no_grad()
     def _average(self) -> None:

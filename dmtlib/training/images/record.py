@@ -1,4 +1,4 @@
-"""What is written down of a run: each phase when it ends, and all of them at the end."""
+"""What is measured when a phase ends, and written down of all phases at the end."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from ...data.images.packed import UNKNOWN
 from ..provenance import circumstances
 from .config import RunConfig
 from .evaluation import accuracy, fine_grained_accuracy, predict
+from .phase import PseudoLabels
 
 
 def measure(model: nn.Module, data: ClassificationData, validation: Tensor) -> dict[str, float]:
@@ -32,24 +33,6 @@ def measure(model: nn.Module, data: ClassificationData, validation: Tensor) -> d
         found["validation_accuracy"] = accuracy(probabilities, labels)
         found["validation_fine_grained_accuracy"] = fine_grained_accuracy(probabilities, labels)
     return found
-
-
-def phase_record(
-    alpha: float | None,
-    pseudo: dict[str, Tensor] | None,
-    accuracies: dict[str, float],
-    steps: int,
-    statistics: dict[str, Any],
-) -> dict[str, Any]:
-    """A finished phase: what it learned from, how good the result is, and the means over its steps."""
-    return {
-        "alpha": alpha,
-        "pseudo_labels": len(pseudo["labels"]) if pseudo else 0,
-        "pseudo_label_error": pseudo_label_error(pseudo) if pseudo else None,
-        **accuracies,
-        "steps": steps,
-        **statistics,
-    }
 
 
 def run_record(
@@ -75,8 +58,8 @@ def run_record(
     }
 
 
-def pseudo_label_error(pseudo: dict[str, Tensor]) -> float | None:
+def pseudo_label_error(pseudo: PseudoLabels) -> float | None:
     """Share of wrong labels among those whose truth is known, in percent; None where none is known."""
-    known = pseudo["truth"] != UNKNOWN
-    wrong = (pseudo["labels"] != pseudo["truth"]) & known
+    known = pseudo.truth != UNKNOWN
+    wrong = (pseudo.labels != pseudo.truth) & known
     return 100 * wrong.sum().item() / known.sum().item() if known.any() else None

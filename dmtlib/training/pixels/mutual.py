@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -15,7 +15,6 @@ from ...models.deeplab import DeepLabV2
 from ..directory import RunDirectory
 from ..journal import Journal
 from ..loop import run_steps
-from ..precision import choose_device
 from ..seeding import derive_seed
 from ..statistics import summarise
 from .batches import SegmentationBatches
@@ -26,68 +25,43 @@ from .models import initialise, restore
 from .phase import SegmentationTask, SegmentationTrainer, start_segmentation_phase
 from .pixel_labels import PixelLabels, write_pixel_labels
 from .plan import Labeler, plan
-from .record import model_record, segmentation_record
-from .stored import pixel_label_folder, split_of, split_to_json, stored_pixel_labels
+from .record import segmentation_record
+from .stored import pixel_label_folder, split_of, stored_pixel_labels
 
 Weights = dict[str, Tensor]
 
 
-def train_segmentation(
-    config: SegmentationConfig,
-    *,
-    runs: str | Path = "runs",
-    device: str = "auto",
-    progress: bool = True,
-    data: SegmentationData | None = None,
-) -> dict[str, Any]:
-    """Run ``config`` to its end, or go on with it where it was left, and return its record.
+@dataclass
+class MutualTraining:
+    """The state of a run between its phases: ``weights`` are those of the last generation, by model.
 
-    Args:
-        config: what to run; see :func:`dmtlib.presets.preset`.
-        runs: folder of run directories; this one is ``runs/<preset>/<method>/seed-<n>``.
-        device: `auto`, `cuda`, `mps` or `cpu`.
-        progress: show a live bar.
-        data: a data set that is in memory; None loads ``config.data``.
-
-    Returns:
-        The contents of ``result.json``. A finished run is not repeated.
+    :func:`dmtlib.training.train.train` says what the arguments are.
 
     Raises:
-        RunError: the run directory is in use, holds other settings or another split, or cannot be written.
-        ValueError: an unknown or absent device, data or weights that cannot be read.
+        ValueError: see :func:`.plan.plan`.
     """
-    where = choose_device(device)
-    directory = RunDirectory.of(config, runs)
-    with directory.lock():
-        data = load_segmentation(config.data, progress) if data is None else data
-        fingerprint = data.fingerprint
-        split = split_of(config, data)
-        directory.claim({**config.to_json(), "device": where.type, "data_fingerprint": fingerprint})
-        directory.claim_split(split_to_json(split, fingerprint))
-        if directory.record is not None:
-            return directory.record
-        return _MutualTraining(config, data, split, directory, where, progress).run()
 
+    config: SegmentationConfig
+    data: SegmentationData
+    split: NameSplit
+    directory: RunDirectory
+    device: torch.device
+    progress: bool
 
-class _MutualTraining:
-    """The state of a run between its phases: ``weights`` are those of the last generation, by model."""
-
-    def __init__(
-        self,
-        config: SegmentationConfig,
-        data: SegmentationData,
-        split: NameSplit,
-        directory: RunDirectory,
-        device: torch.device,
-        progress: bool,
-    ) -> None:
-        self.config, self.data, self.directory, self.device = config, data, directory, device
+    def __post_init__(self) -> None:
+        config, data = self.config, self.data
         self.images = data.parts["train"]
         self.architecture = {"backbone": config.backbone, "num_classes": len(data.classes), "rates": config.rates}
-        self.plan = plan(config, self.images, split)
-        self.journal = Journal(config, directory, device, progress)
+        self.plan = plan(config, self.images, self.split)
+        self.journal = Journal(config, self.directory, self.device, self.progress)
         self.weights: dict[str, Weights] = self.journal.last["models"] if self.journal.last else {}
         self.done: dict[str, dict[str, Any]] = {}  # models that are through with the phase: new weights and record
+
+    @staticmethod
+    def load(config: SegmentationConfig, progress: bool) -> SegmentationData:
+        return load_segmentation(config.data, progress)
+
+    draw = staticmethod(split_of)
 
     def run(self) -> dict[str, Any]:
         """Alg. 2, starting from the last phase that is on the disk."""
@@ -146,15 +120,16 @@ class _MutualTraining:
         run_steps(trainer, before, self.journal, checkpoint, after_step=best.after_step if best else None)
         if best:
             model.load_state_dict(best.weights)
-        record = model_record(
-            labeled_by=f"{labeler.model} of phase {labeler.phase}" if labeler else None,
-            kept=pseudo.kept if pseudo else None,
-            error=pixel_label_error(pseudo, self.images, self.plan.unlabeled) if pseudo else None,
-            scores=measure_segmentation(model, self.data),
-            steps=task.total_steps,
-            statistics=summarise(trainer.state.totals),
-            best_step=best.step if best else None,
-        )
+        record = {
+            "labeled_by": f"{labeler.model} of phase {labeler.phase}" if labeler else None,
+            "pseudo_labels": sum(pseudo.kept) if pseudo else 0,
+            "pseudo_labels_by_class": list(pseudo.kept) if pseudo else None,
+            "pseudo_label_error": pixel_label_error(pseudo, self.images, self.plan.unlabeled) if pseudo else None,
+            **measure_segmentation(model, self.data),
+            "steps": task.total_steps,
+            **({"best_step": best.step} if best else {}),  # whose weights these are; without it, the last step's
+            **summarise(trainer.state.totals),
+        }
         return {"weights": model.state_dict(), "record": record}
 
     def _pseudo_labels(self, phase: int, name: str, labeler: Labeler) -> PixelLabels:

@@ -7,16 +7,16 @@ from functools import partial
 from typing import Any
 
 import torch
-from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import PolynomialLR
 
 from ...data.pixels.masks import VOID
 from ...method.dynamic_loss import disagreement_cases, weighted_cross_entropy
-from ...method.rules import PREDICTION_FREE, RULES
+from ...method.rules import PREDICTION_FREE, RULES, Supervision
+from ...method.supervision import supervise
 from ..descent import Descent, start_descent
 from ..precision import autocast, autocast_dtype
-from ..statistics import summarise
+from ..statistics import pixel_sums, summarise
 from .batches import SegmentationBatch, SegmentationBatches, iterate_batches
 from .config import SegmentationConfig
 
@@ -68,23 +68,19 @@ class SegmentationTrainer:
         state.descend(weighted_cross_entropy(logits, targets, weights, ignore_index=VOID))
 
     @torch.no_grad()
-    def _supervise(self, logits: Tensor, batch: SegmentationBatch) -> tuple[Tensor, Tensor]:
-        """Targets and weights of the batch: the rule's on its pseudo-labeled part, 1 on the labeled one."""
-        weights = torch.ones(batch.targets.shape, device=logits.device)
+    def _supervise(self, logits: Tensor, batch: SegmentationBatch) -> Supervision:
         if self.rule is None:
-            return batch.targets, weights
+            return supervise(batch.targets)
         config, labeled = self.task.config, self.task.batches.labeled_per_batch
-        pseudo_labels = batch.targets[labeled:]
         probabilities = cases = None
         if self.needs_predictions:
             probabilities = logits[labeled:].float().softmax(dim=1)
             if self.task.batches.pseudo is not None:
-                cases = disagreement_cases(probabilities, pseudo_labels, batch.confidence, ignore_index=VOID)
-        learned, weights[labeled:] = self.rule(
-            probabilities, pseudo_labels, batch.confidence, config.gamma1, config.gamma2, ignore_index=VOID
-        )
-        self.state.window += pixel_sums(learned, batch.truth, weights[labeled:], cases)
-        return torch.cat([batch.targets[:labeled], learned]), weights
+                cases = disagreement_cases(probabilities, batch.targets[labeled:], batch.confidence, ignore_index=VOID)
+        gammas = config.gamma1, config.gamma2
+        taught = supervise(batch.targets, self.rule, probabilities, batch.confidence, *gammas, ignore_index=VOID)
+        self.state.window += pixel_sums(taught.targets[labeled:], batch.truth, taught.weights[labeled:], cases)
+        return taught
 
     def close_window(self) -> dict[str, Any]:
         """Means over the steps since the last call: a line of the metrics log. Here the host waits for the device."""
@@ -92,29 +88,3 @@ class SegmentationTrainer:
         sums = state.take_window()
         line = {"phase": self.task.phase, "model": self.task.model, "step": state.step, **summarise(sums)}
         return line | {"learning_rate": state.scheduler.get_last_lr()[0]}
-
-
-def pixel_sums(
-    learned: UInt8[Tensor, "P h w"],
-    truth: UInt8[Tensor, "P h w"],
-    weights: Float[Tensor, "P h w"],
-    cases: UInt8[Tensor, "P h w"] | None,
-) -> Float[Tensor, " statistics"]:
-    """The pseudo-labeled pixels of a batch in the order of :data:`~dmtlib.training.statistics.STATISTICS`.
-
-    Sums over pixels, divided by their number, ignored ones included: 20 steps of Cityscapes would count beyond the
-    whole numbers of float32. Nothing waits for the device.
-
-    Args:
-        learned: the targets that the rule made; 255 is not counted.
-        truth: for the record only; pixels that are 255 there are neither right nor wrong.
-        weights: what the rule gave them; 0 where ignored.
-        cases: of Eq. 3; None for a method without stored pseudo labels or a rule that does not look at the model.
-    """
-    counted = learned != VOID
-    known = counted & (truth != VOID)
-    right, wrong = (known & (learned == truth)).float(), (known & (learned != truth)).float()
-    nothing = torch.zeros_like(weights)
-    sums = [nothing, nothing, right, right * weights, wrong, wrong * weights, counted.float(), weights]
-    sums += [nothing if cases is None else (cases == case).float() for case in (1, 2, 3)]
-    return torch.stack([values.mean() for values in sums])

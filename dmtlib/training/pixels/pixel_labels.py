@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -24,6 +22,7 @@ import torch
 from jaxtyping import Float, UInt8, UInt16
 from torch import Tensor
 
+from ...files import whole_folder, write_file
 from ...method.pixel_selection import (
     count_pixels,
     cut_classes,
@@ -103,10 +102,7 @@ def write_pixel_labels(
     count_selected(alpha, 0)  # refuses a bad alpha before all the predicting
     histogram = empty_histogram(num_classes)
     folder = Path(folder)
-    unfinished = folder.with_name(f".{folder.name}.tmp")
-    shutil.rmtree(unfinished, ignore_errors=True)  # of a run that was killed
-    unfinished.mkdir(parents=True)
-    try:
+    with whole_folder(folder) as unfinished:
         stored = _store(unfinished, predictions, histogram)
         kept = _keep(stored, histogram, alpha)
         contents = {
@@ -116,14 +112,7 @@ def write_pixel_labels(
             "kept": kept,
             "sha256": {name: _file_hash(unfinished / name) for name in (LABELS, CONFIDENCE)},
         }
-        with open(unfinished / MANIFEST, "w", encoding="utf-8") as file:
-            json.dump({"contents": contents, "sha256": _hash(contents)}, file)
-            _to_disk(file)
-        shutil.rmtree(folder, ignore_errors=True)
-        os.replace(unfinished, folder)
-    except BaseException:
-        shutil.rmtree(unfinished, ignore_errors=True)
-        raise
+        write_file(unfinished / MANIFEST, json.dumps({"contents": contents, "sha256": _hash(contents)}).encode())
     return PixelLabels(folder, stored.names, stored.sizes, kept)
 
 
@@ -176,7 +165,6 @@ def _store(folder: Path, predictions: Iterable[tuple[str, Tensor, Tensor]], hist
         stored = PixelLabels(folder, tuple(names), tuple(sizes), kept=())
         _write_header(label_file, TYPES[LABELS], stored.starts[-1])
         _write_header(code_file, TYPES[CONFIDENCE], stored.starts[-1])
-        _to_disk(code_file)
     return stored
 
 
@@ -199,11 +187,6 @@ def _write_header(file: BinaryIO, dtype: np.dtype, size: int) -> None:
     header = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": (size,)}
     np.lib.format.write_array_header_1_0(file, header)
     assert file.tell() == HEADER
-
-
-def _to_disk(file: Any) -> None:
-    file.flush()
-    os.fsync(file.fileno())  # the new name must never stand for half the bytes, whatever happens next
 
 
 def _hash(contents: dict[str, Any]) -> str:

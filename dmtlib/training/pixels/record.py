@@ -1,4 +1,4 @@
-"""What is written down of a run on pixels: each model of a phase, and the better of the last two at the end."""
+"""What is written down of a run on pixels: all phases, and the better of the last two models."""
 
 from __future__ import annotations
 
@@ -13,36 +13,6 @@ from .config import SegmentationConfig
 CHOSEN_ON = "val"
 """The part on which the better of the two last models is chosen (Alg. 2, line 16). Data with a test part are scored on
 that; VOC and Cityscapes, as in the paper, on the same images. The record has the mean IoU of both models."""
-
-
-def model_record(
-    *,
-    labeled_by: str | None,
-    kept: Sequence[int] | None,
-    error: float | None,
-    scores: dict[str, Any],
-    steps: int,
-    statistics: dict[str, Any],
-    best_step: int | None = None,
-) -> dict[str, Any]:
-    """A model's finished phase: who labeled for it, how well, how good it became, and the means over its steps.
-
-    Args:
-        kept: pseudo-labeled pixels of each class.
-        error: share of wrong ones among them, in percent.
-        scores: see :func:`~dmtlib.training.pixels.evaluation.measure_segmentation`.
-        best_step: the step whose weights were best on val and are scored here; None: the last.
-    """
-    return {
-        "labeled_by": labeled_by,
-        "pseudo_labels": sum(kept) if kept else 0,
-        "pseudo_labels_by_class": list(kept) if kept else None,
-        "pseudo_label_error": error,
-        **scores,
-        "steps": steps,
-        **({} if best_step is None else {"best_step": best_step}),
-        **statistics,
-    }
 
 
 def segmentation_record(

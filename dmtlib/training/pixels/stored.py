@@ -8,11 +8,8 @@ pseudo-labels-<i>-<M>/   what model M learned in phase i, at three bytes a pixel
 
 from __future__ import annotations
 
-import hashlib
-import json
 import warnings
 from pathlib import Path
-from typing import Any
 
 from ...data.pixels.datasets import SegmentationData
 from ...data.pixels.splits import NameSplit, split_names, split_prescribed
@@ -39,13 +36,6 @@ def split_of(config: SegmentationConfig, data: SegmentationData) -> NameSplit:
     if config.labeled_ratio is None:
         return split_prescribed(images.names, data.labeled)
     return split_names(images.names, config.labeled_ratio, config.seed, images.without_mask)
-
-
-def split_to_json(split: NameSplit, data_fingerprint: str) -> dict[str, Any]:
-    """The contents of split.json. Whoever knows the labeled names knows the others: the rest is unlabeled."""
-    content = {"data_fingerprint": data_fingerprint, "labeled": list(split.labeled)}
-    sizes = {"labeled": len(split.labeled), "unlabeled": len(split.unlabeled)}
-    return {"sha256": hashlib.sha256(json.dumps(content).encode()).hexdigest(), "sizes": sizes, **content}
 
 
 def phase_segmenter(run: RunDirectory, phase: int, model: str = "A") -> DeepLabV2:

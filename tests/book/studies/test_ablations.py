@@ -4,8 +4,9 @@ import pytest
 import torch
 
 from book.figures.ablations import printed_ablations, pull, rule_rows, weight_bars
-from book.studies.ablations import Batch, by_rule, lesson_table
+from book.studies.ablations import Batch, ablation_table, by_rule, lesson_table
 from dmtlib.method.rules import Supervision
+from dmtlib.records.store import record_path, write_record
 
 RIGHT, WRONG, GREY = [0, 158, 115], [213, 94, 0], [228, 230, 234]
 
@@ -57,3 +58,17 @@ def test_table_7_as_dots():
     ax = printed_ablations().axes[0]
     twenty, fifty = (line.get_xdata() for line in ax.lines if len(line.get_xdata()) == 7)
     assert list(twenty[[0, 5]]) == [61.90, 70.16] and list(fifty[[1, 3]]) == [53.52, 66.50]
+
+
+def test_ablations_beside_the_papers_column(tmp_path):
+    made = {
+        "preset": "scenes",
+        "method": "cbst",
+        "seed": 0,
+        "mean_iou": 52.0,
+        "config": {"budget": 1, "data": "scenes"},
+    }
+    write_record(record_path(tmp_path, made), made)
+    table = ablation_table(tmp_path, {"scenes": "scenes"})
+    assert list(table.loc["CBST"]) == ["65.09", "62.29", "52.00", 1]
+    assert list(table.loc["Oracle"]) == ["", "", "not run", 0]

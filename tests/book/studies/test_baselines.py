@@ -10,8 +10,7 @@ from book.figures.honest_evaluation import lengths
 from book.studies import baselines
 from dmtlib import presets
 from dmtlib.data.images.datasets import load_digits
-from dmtlib.training.directory import RunDirectory
-from dmtlib.training.images.curriculum import train
+from dmtlib.training import RunDirectory, train
 from dmtlib.training.images.evaluation import predict
 
 

@@ -14,10 +14,8 @@ from dmtlib.data.images.datasets import load_dataset
 from dmtlib.data.pixels.datasets import load_segmentation
 from dmtlib.presets import preset
 from dmtlib.records.store import record_path, write_record
-from dmtlib.training.directory import RunDirectory
-from dmtlib.training.images.curriculum import train
+from dmtlib.training import RunDirectory, train
 from dmtlib.training.images.evaluation import predict
-from dmtlib.training.pixels.mutual import train_segmentation
 
 CLASSES = ("cat", "dog")
 
@@ -165,7 +163,7 @@ def test_runs_are_asked_about_what_they_have_not_learned(tmp_path):
     folder = make_mask_folder(tmp_path / "streets", labels=3, unlabeled=2, held_out=2)
     config = preset("scenes", "dmt", 0, 0.001, f"folder:{folder}", all_labels=True)
     config = dataclasses.replace(config, crop=(32, 32), batch_size=4, labeled_per_batch=1)
-    train_segmentation(config, runs=tmp_path, device="cpu", progress=False)
+    train(config, runs=tmp_path, device="cpu", progress=False)
     report = assess_pixels(load_segmentation(f"folder:{folder}"), RunDirectory.of(config, tmp_path))
     assert report.balance["all"].sum() == 2 * 16 * 16 and 256 < report.tops.iloc[-1]["labels"] < 512  # without void
     assert report.agreement is not None

@@ -7,7 +7,7 @@ import torch
 
 from book.figures.relatives import four_uses, pull_map
 from book.studies import relatives
-from book.studies.relatives import METHODS, Batch, by_hand, pulls
+from book.studies.relatives import LOSSES, Batch, by_hand, pulls
 
 
 def two_classes(a, b, label=0, confidence=0.8, a_copy=None, b_copy=None) -> Batch:
@@ -86,8 +86,7 @@ def test_co_teaching_learns_the_labels_that_a_finds_easy_where_both_disagree():
 def test_what_the_chapter_says_of_its_five_elements():
     names, batch = by_hand()
     of = {
-        name: dict(zip(names, pulls(loss, batch, batch.labels).tolist(), strict=True))
-        for name, loss in METHODS.items()
+        name: dict(zip(names, pulls(loss, batch, batch.labels).tolist(), strict=True)) for name, loss in LOSSES.items()
     }
     assert max(of["DMT"], key=of["DMT"].get) == "all agree"
     assert of["Co-teaching+"]["B contradicts"] > 0.9 and of["Dual Student"]["B contradicts"] == 0
@@ -101,5 +100,5 @@ def test_batches_are_seeded_and_their_figures_drawn():
     assert torch.equal(points, again) and all(torch.equal(x, y) for x, y in zip(batch, same, strict=True))
     assert not torch.equal(batch.a, other.a) and not torch.equal(batch.a, batch.b)
     table = relatives.compare([batch, other])
-    assert list(table.index) == [*METHODS, "every label, weight 1"] and (table >= 0).all().all()
+    assert list(table.index) == [*LOSSES, "every label, weight 1"] and (table >= 0).all().all()
     assert len(four_uses().axes) == len(pull_map(points, batch).axes) == 4

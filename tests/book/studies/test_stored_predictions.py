@@ -11,9 +11,8 @@ from book.studies import segmentation_results as study
 from book.studies import stored_predictions as stored
 from dmtlib.presets import preset
 from dmtlib.records.store import record_path, write_record
-from dmtlib.training.directory import RunDirectory
+from dmtlib.training import RunDirectory, train
 from dmtlib.training.pixels.evaluation import predict_images
-from dmtlib.training.pixels.mutual import train_segmentation
 from dmtlib.training.pixels.stored import phase_segmenter
 
 
@@ -22,7 +21,7 @@ def trained(tmp_path_factory):
     """A run of two steps on scenes, and its record."""
     runs = tmp_path_factory.mktemp("runs")
     config = preset("scenes", "baseline", budget=0.002)
-    return train_segmentation(config, runs=runs, device="cpu", progress=False), RunDirectory.of(config, runs)
+    return train(config, runs=runs, device="cpu", progress=False), RunDirectory.of(config, runs)
 
 
 @pytest.fixture

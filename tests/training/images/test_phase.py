@@ -18,7 +18,7 @@ from dmtlib.presets import preset
 from dmtlib.training import descent
 from dmtlib.training.images import phase
 from dmtlib.training.images.config import METHODS
-from dmtlib.training.images.phase import PhaseTask, PhaseTrainer, start_phase
+from dmtlib.training.images.phase import PhaseTask, PhaseTrainer, PseudoLabels, start_phase
 from dmtlib.training.precision import autocast_dtype
 
 CPU = torch.device("cpu")
@@ -30,12 +30,8 @@ def small_task(device: torch.device, method: str = "dmt") -> PhaseTask:
     config = preset("cifar10-4000", method)
     config = dataclasses.replace(config, depth=10, widen_factor=1, batch_size=16, labeled_per_batch=4)
     labels = torch.arange(96, device=device) % 10
-    pseudo = dict(
-        pseudo=torch.arange(32, 96, device=device),
-        pseudo_labels=labels[32:],
-        pseudo_confidence=torch.rand(64).to(device),
-        pseudo_truth=labels[32:],
-    )
+    confidence = torch.rand(64).to(device)
+    pseudo = PseudoLabels(torch.arange(32, 96, device=device), labels[32:], confidence, labels[32:])
     return PhaseTask(
         config=config,
         phase=int(config.iterative),
@@ -45,7 +41,7 @@ def small_task(device: torch.device, method: str = "dmt") -> PhaseTask:
         images=torch.randint(0, 256, (96, 3, 32, 32), dtype=torch.uint8).to(device),
         labeled=torch.arange(32, device=device),
         labeled_targets=labels[:32],
-        **(pseudo if config.iterative else {}),
+        pseudo=pseudo if config.iterative else None,
     )
 
 

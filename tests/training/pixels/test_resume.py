@@ -15,10 +15,8 @@ import torch
 from killed_mutual_run import POINTS, RUN
 from tiny_scenes import CONFIG, assert_same_bits, metrics, scenes
 
-from dmtlib.training import loop
-from dmtlib.training.directory import RunDirectory
+from dmtlib.training import RunDirectory, loop, train
 from dmtlib.training.pixels import best_on_val
-from dmtlib.training.pixels.mutual import train_segmentation
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +28,7 @@ def data():
 def uninterrupted(tmp_path_factory, data) -> RunDirectory:
     torch.set_num_threads(1)
     folder = tmp_path_factory.mktemp("uninterrupted")
-    train_segmentation(RUN, runs=folder, device="cpu", progress=False, data=data)
+    train(RUN, runs=folder, device="cpu", progress=False, data=data)
     return RunDirectory.of(RUN, folder)
 
 
@@ -51,7 +49,7 @@ def killed(tmp_path_factory) -> Path:
 def test_a_killed_run_ends_with_the_bits_of_one_that_was_not(point, killed, uninterrupted, data):
     run = RunDirectory.of(RUN, killed / point)
     assert run.record is None
-    train_segmentation(RUN, runs=killed / point, device="cpu", progress=False, data=data)
+    train(RUN, runs=killed / point, device="cpu", progress=False, data=data)
     assert_same_bits(run, uninterrupted)
     assert not (run.path / "checkpoint.pt").exists() and not list(run.path.glob(".*"))
 
@@ -67,7 +65,7 @@ def test_a_run_killed_again_and_again_ends_with_the_same_bits(every, variant, mo
     monkeypatch.setattr(loop, "CHECKPOINT_SHARE", float("inf"))
     monkeypatch.setattr(best_on_val, "LOOK_STEPS", 2)
     config = dataclasses.replace(CONFIG, alphas=(0.4, 1.0), phase_steps=5, **variant)
-    train_segmentation(config, runs=tmp_path / "whole", device="cpu", progress=False, data=data)
+    train(config, runs=tmp_path / "whole", device="cpu", progress=False, data=data)
     save = RunDirectory.save_checkpoint
 
     def save_and_die(self, state):
@@ -82,7 +80,7 @@ def test_a_run_killed_again_and_again_ends_with_the_same_bits(every, variant, mo
     for life in itertools.count():
         saves = itertools.count(1)
         try:
-            train_segmentation(config, runs=tmp_path / "killed", device="cpu", progress=False, data=data)
+            train(config, runs=tmp_path / "killed", device="cpu", progress=False, data=data)
             break
         except Killed:
             assert life < 30
@@ -99,9 +97,9 @@ def test_damaged_labels_are_made_again(uninterrupted, monkeypatch, tmp_path, dat
 
     with monkeypatch.context() as patch, pytest.raises(Killed):
         patch.setattr(RunDirectory, "finish", damage_and_die)
-        train_segmentation(RUN, runs=tmp_path, device="cpu", progress=False, data=data)
+        train(RUN, runs=tmp_path, device="cpu", progress=False, data=data)
     with pytest.warns(UserWarning, match=r"labels\.npy: missing or damaged.*; they are made again"):
-        train_segmentation(RUN, runs=tmp_path, device="cpu", progress=False, data=data)
+        train(RUN, runs=tmp_path, device="cpu", progress=False, data=data)
     assert_same_bits(RunDirectory.of(RUN, tmp_path), uninterrupted)
 
 

@@ -1,0 +1,53 @@
+"""One door: a run on images (Alg. 1) or on pixels (Alg. 2), from its settings to its record."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from ..files import remove_unfinished
+from .directory import RunDirectory
+from .images.config import RunConfig
+from .pixels.config import SegmentationConfig
+from .precision import choose_device
+
+Config = RunConfig | SegmentationConfig
+
+
+def train(
+    config: Config,
+    *,
+    runs: str | Path = "runs",
+    device: str = "auto",
+    progress: bool = True,
+    data: Any = None,
+) -> dict[str, Any]:
+    """Run ``config`` to its end, or go on with it where it was left, and return its record.
+
+    Args:
+        config: what to run; see :func:`dmtlib.presets.preset`.
+        runs: folder of run directories; this one is ``runs/<preset>/<method>/seed-<n>``.
+        device: `auto`, `cuda`, `mps` or `cpu`.
+        progress: show a live bar.
+        data: a data set that is in memory; None loads ``config.data``.
+
+    Returns:
+        The contents of ``result.json``. A finished run is not repeated.
+
+    Raises:
+        RunError: the run directory is in use, holds other settings or another split, or cannot be written.
+        ValueError: an unknown or absent device, data or weights that cannot be read, or too few data.
+    """
+    if isinstance(config, SegmentationConfig):  # needs torchvision, which takes seconds to import
+        from .pixels.mutual import MutualTraining as Algorithm
+    else:
+        from .images.curriculum import Curriculum as Algorithm
+    where = choose_device(device)
+    directory = RunDirectory.of(config, runs)
+    with directory.lock():
+        remove_unfinished(directory.path)
+        data = data or Algorithm.load(config, progress)
+        fingerprint, split = data.fingerprint, Algorithm.draw(config, data)
+        directory.claim({**config.to_json(), "device": where.type, "data_fingerprint": fingerprint})
+        directory.claim_split(split.to_json(fingerprint))
+        return directory.record or Algorithm(config, data, split, directory, where, progress).run()

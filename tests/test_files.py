@@ -1,0 +1,141 @@
+"""Files and folders are whole or absent, whatever happens while they are written."""
+
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from dmtlib import files
+from dmtlib.files import remove_unfinished, whole_file, whole_folder, write_file, write_json, write_lines
+
+
+def put(path: Path, content: bytes = b"new") -> None:
+    with whole_file(path) as file:
+        file.write(content)
+
+
+def fill(path: Path, names: str = "ab") -> None:
+    with whole_folder(path) as folder:
+        for name in names:
+            write_file(folder / "below" / name, name.encode())
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def test_a_file_comes_with_the_folders_that_its_name_asks_for(tmp_path):
+    put(tmp_path / "new" / "folder" / "file")
+    assert (tmp_path / "new/folder/file").read_bytes() == b"new"
+    assert os.listdir(tmp_path / "new/folder") == ["file"]
+
+
+def test_json_is_for_people(tmp_path):
+    write_json(tmp_path / "a.json", {"b": "α", "a": [1]})
+    assert (tmp_path / "a.json").read_text() == '{\n  "b": "α",\n  "a": [\n    1\n  ]\n}\n'
+
+
+def test_a_folder_replaces_the_older_one_with_all_that_is_in_it(tmp_path):
+    fill(tmp_path / "folder", "ab")
+    fill(tmp_path / "folder", "bc")
+    assert sorted(os.listdir(tmp_path / "folder/below")) == ["b", "c"] and os.listdir(tmp_path) == ["folder"]
+
+
+@pytest.mark.parametrize("stop", [KeyboardInterrupt, OSError])
+@pytest.mark.parametrize("there", [True, False])
+def test_who_fails_leaves_what_was_there_and_nothing_else(there, stop, tmp_path):
+    if there:
+        put(tmp_path / "file", b"old")
+        fill(tmp_path / "folder", "a")
+    with pytest.raises(stop), whole_file(tmp_path / "file") as file:
+        file.write(b"half")
+        raise stop
+    with pytest.raises(stop), whole_folder(tmp_path / "folder") as folder:
+        write_lines(folder / "half", ["of it"])
+        raise stop
+    assert sorted(os.listdir(tmp_path)) == (["file", "folder"] if there else [])
+    assert not there or ((tmp_path / "file").read_bytes(), os.listdir(tmp_path / "folder")) == (b"old", ["below"])
+
+
+def test_what_cannot_take_its_place_is_removed(tmp_path):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "mine").touch()
+    with pytest.raises(OSError):
+        put(tmp_path / "folder")
+    assert os.listdir(tmp_path) == ["folder"] and os.listdir(tmp_path / "folder") == ["mine"]
+
+
+def test_all_bytes_are_on_the_disk_before_the_name_is(tmp_path, monkeypatch):
+    done = []
+    sync, replace = os.fsync, os.replace
+    monkeypatch.setattr(os, "fsync", lambda handle: done.append(os.fstat(handle).st_size) or sync(handle))
+    monkeypatch.setattr(os, "replace", lambda *names: done.append("named") or replace(*names))
+    put(tmp_path / "file", b"x" * 5)
+    fill(tmp_path / "folder", "ab")
+    assert done == [5, "named", 1, 1, "named"]
+
+
+def test_the_umask_decides_about_what_is_new_and_what_is_replaced_keeps_its_mode(tmp_path):
+    before = os.umask(0o027)
+    try:
+        put(tmp_path / "file")
+        fill(tmp_path / "folder")
+        assert (mode(tmp_path / "file"), mode(tmp_path / "folder")) == (0o640, 0o750)
+        os.chmod(tmp_path / "file", 0o604)
+        os.chmod(tmp_path / "folder", 0o705)
+        with whole_file(tmp_path / "file"):
+            (unfinished,) = tmp_path.glob(".file.*")
+            assert mode(unfinished) == 0o604  # from the first byte on
+        fill(tmp_path / "folder")
+    finally:
+        os.umask(before)
+    assert (mode(tmp_path / "file"), mode(tmp_path / "folder")) == (0o604, 0o705)
+
+
+def test_a_link_is_written_through(tmp_path):
+    put(tmp_path / "elsewhere" / "file", b"old")
+    for name in ("file", "folder", "nothing"):
+        (tmp_path / name).symlink_to(tmp_path / "elsewhere" / name)
+    put(tmp_path / "file")
+    put(tmp_path / "nothing")
+    fill(tmp_path / "folder")
+    assert all((tmp_path / name).is_symlink() for name in ("file", "folder", "nothing"))
+    assert sorted(os.listdir(tmp_path / "elsewhere")) == ["file", "folder", "nothing"]
+    assert (tmp_path / "elsewhere/file").read_bytes() == (tmp_path / "elsewhere/nothing").read_bytes() == b"new"
+
+
+def test_names_cannot_be_guessed_and_nothing_that_is_there_is_opened(tmp_path, monkeypatch):
+    names = []
+    for _ in range(2):
+        with whole_file(tmp_path / "file"):
+            names += [name for name in os.listdir(tmp_path) if name != "file"]
+    assert len(set(names)) == 2
+    monkeypatch.setattr(files.secrets, "token_hex", lambda size: "guessed")
+    (tmp_path / ".file.guessed.tmp").symlink_to(tmp_path / "precious")
+    (tmp_path / "precious").write_text("mine")
+    with pytest.raises(FileExistsError):
+        put(tmp_path / "file")
+    assert (tmp_path / "precious").read_text() == "mine"
+
+
+KILLED = """
+import os, sys
+from pathlib import Path
+from dmtlib.files import whole_file, whole_folder
+here = Path(sys.argv[1])
+with whole_file(here / "file") as file, whole_folder(here / "folder") as folder:
+    (folder / "half").write_text("half")
+    file.write(b"half")
+    os._exit(9)
+"""
+
+
+def test_what_a_killed_process_was_writing_can_be_removed(tmp_path):
+    (tmp_path / ".profile").touch()
+    assert subprocess.run([sys.executable, "-c", KILLED, tmp_path]).returncode == 9
+    assert len(os.listdir(tmp_path)) == 3
+    remove_unfinished(tmp_path)
+    assert os.listdir(tmp_path) == [".profile"]
