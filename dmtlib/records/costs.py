@@ -15,7 +15,7 @@ from ..method.pseudo_labels import count_selected
 from ..method.rules import PREDICTION_FREE
 from ..models.wideresnet import WideResNet
 from ..training.images.config import RunConfig
-from ..training.pixels.config import METHODS as SEGMENTATION_METHODS
+from ..training.methods import METHODS
 from ..training.pixels.config import SegmentationConfig
 
 
@@ -119,7 +119,7 @@ def steps_of_a_run(config: RunConfig | SegmentationConfig) -> list[list[int]]:
         labeled, unlabeled = _segmentation_sizes(config)
         halves = config.difference_maximized and len(config.models) == 2
         supervised = round(HALF_SHARE * labeled) if halves else labeled
-        supervised += unlabeled if SEGMENTATION_METHODS[config.method].all_labels else 0
+        supervised += unlabeled if METHODS[config.method].all_labels else 0
         sizes = [supervised] + [unlabeled] * (config.phases - 1)
         return [[config.steps(phase, size)] * len(config.models) for phase, size in enumerate(sizes)]
     unlabeled = DATA["cifar10"].training - config.validation - config.num_labels
@@ -151,7 +151,7 @@ def _segmentation_cost(config: SegmentationConfig) -> RunCost:
     size, (_, unlabeled) = DATA[config.data], _segmentation_sizes(config)
     step = count_segmentation_step(config.backbone, config.rates, config.batch_size, config.crop, size.classes)
     steps, models = sum(map(sum, steps_of_a_run(config))), len(config.models)
-    labels = SEGMENTATION_METHODS[config.method].labeler is not None
+    labels = METHODS[config.method].labeler is not None
     labeled_images = labels * models * (config.phases - 1) * unlabeled
     looked_at = labeled_images * size.pixels + models * config.phases * size.scored * size.scored_pixels
     per_pixel = step.forward / (config.batch_size * config.crop[0] * config.crop[1])

@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from ..training.pixels.config import METHODS
+from ..training.methods import SEGMENTATION_METHODS
 from .comparison import (
     NAMES,
     NOT_RUN,
@@ -78,7 +78,7 @@ def table_7(results: Path) -> pd.DataFrame:
 
 def comparison(results: Path, preset: str) -> pd.DataFrame:
     """Mean IoU over seeds of every method that was run on a preset, and the paired difference to the baseline."""
-    found = {method: load_records(results, preset, method) for method in METHODS}
+    found = {method: load_records(results, preset, method) for method in SEGMENTATION_METHODS}
     rows = []
     for method, records in found.items():
         if not records and method not in SHORT:

@@ -14,8 +14,8 @@ from dmtlib.data.images.datasets import load_dataset
 from dmtlib.data.images.folders import read_image_folder
 from dmtlib.data.images.packed import write_packed
 from dmtlib.presets import preset
-from dmtlib.training.images.config import METHODS
 from dmtlib.training.images.curriculum import train
+from dmtlib.training.methods import METHODS
 
 ARCHIVE = Path(os.environ.get("DMT_DATA", "")) / "cifar10-jpeg.tar.xz"
 SMALL = dict(depth=10, widen_factor=1, batch_size=32, labeled_per_batch=4, num_labels=50, validation=50)

@@ -17,8 +17,8 @@ from dmtlib.data.images.augment import AUGMENTATIONS
 from dmtlib.presets import preset
 from dmtlib.training import descent
 from dmtlib.training.images import phase
-from dmtlib.training.images.config import METHODS
 from dmtlib.training.images.phase import PhaseTask, PhaseTrainer, start_phase
+from dmtlib.training.methods import METHODS
 from dmtlib.training.precision import autocast_dtype
 
 CPU = torch.device("cpu")
