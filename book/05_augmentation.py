@@ -65,6 +65,7 @@ from dmtlib.method.mixup import mixup, mixup_loss
 from dmtlib.training.directory import RunDirectory
 from dmtlib.training.images.curriculum import train
 from dmtlib.training.images.evaluation import predict
+from dmtlib.training.images.stored import phase_model
 
 style()
 
@@ -172,7 +173,7 @@ train(config, runs=runs, device=device)
 # %%
 data = load_dataset(config.data)
 split = split_labeled(data.train_labels, config.num_labels, seed)
-model = RunDirectory.of(config, runs).phase_model(0)
+model = phase_model(RunDirectory.of(config, runs), 0)
 augment = AUGMENTATIONS[config.augmentation](data.mean, data.std)
 images = data.train_images[split.unlabeled]
 truth = data.train_labels[split.unlabeled]

@@ -64,7 +64,8 @@ from dmtlib.method.pixel_selection import cut_classes, decode_confidence
 from dmtlib.method.pseudo_labels import count_selected
 from dmtlib.training.directory import RunDirectory
 from dmtlib.training.pixels.mutual import train_segmentation
-from dmtlib.training.pixels.stored import phase_segmenter, split_of
+from dmtlib.training.pixels.plan import split_of
+from dmtlib.training.pixels.stored import phase_segmenter
 from dmtlib.training.seeding import derive_seed
 
 style()

@@ -73,7 +73,8 @@ from dmtlib.records.comparison import paired_differences, signed
 from dmtlib.records.printed import paper_number
 from dmtlib.training.directory import RunDirectory
 from dmtlib.training.pixels.mutual import train_segmentation
-from dmtlib.training.pixels.stored import phase_segmenter, split_of
+from dmtlib.training.pixels.plan import split_of
+from dmtlib.training.pixels.stored import phase_segmenter
 
 style()
 

@@ -19,7 +19,7 @@ from dmtlib.data.pixels.datasets import load_segmentation
 from dmtlib.presets import preset
 from dmtlib.training.images.curriculum import train
 from dmtlib.training.pixels.mutual import train_segmentation
-from dmtlib.training.pixels.stored import split_of
+from dmtlib.training.pixels.plan import split_of
 
 
 @pytest.fixture(scope="module")

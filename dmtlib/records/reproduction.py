@@ -8,12 +8,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..presets import preset
-from ..training.images.config import RunConfig
-from ..training.pixels.config import SegmentationConfig
+from ..training.settings import Config
 from .comparison import NAMES
 from .store import find_record, load_records
-
-Config = RunConfig | SegmentationConfig
 
 CIFAR10 = {4000: "cifar10-4000", 1000: "cifar10-1000"}
 """Presets by number of labels."""

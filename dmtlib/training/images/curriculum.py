@@ -24,6 +24,7 @@ from .config import METHODS, RunConfig
 from .evaluation import error_by_confidence, predict
 from .phase import PhaseTask, PhaseTrainer, start_phase
 from .record import measure, phase_record, run_record
+from .stored import save_pseudo_labels, stored_pseudo_labels
 
 
 def train(
@@ -154,7 +155,7 @@ class _Curriculum:
 
     def _pseudo_labels(self, phase: int) -> dict[str, Tensor]:
         """Line 5 of Alg. 1: the last model labels the clean unlabeled images, its most confident ones are kept."""
-        stored = self.directory.pseudo_labels(phase)
+        stored = stored_pseudo_labels(self.directory, phase)
         if stored is not None:
             return stored
         unlabeled = self.split.unlabeled
@@ -166,7 +167,7 @@ class _Curriculum:
             "confidence": confidence[kept],
             "truth": self.data.train_labels[unlabeled[kept]],
         }
-        self.directory.save_pseudo_labels(phase, pseudo)
+        save_pseudo_labels(self.directory, phase, pseudo)
         return pseudo
 
     def _predict_unlabeled(self) -> Tensor:

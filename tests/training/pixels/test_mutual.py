@@ -23,7 +23,8 @@ from dmtlib.training.pixels.evaluation import class_iou, confusion_matrix, mean_
 from dmtlib.training.pixels.models import initialise
 from dmtlib.training.pixels.mutual import train_segmentation
 from dmtlib.training.pixels.phase import SegmentationTrainer, pixel_sums
-from dmtlib.training.pixels.stored import phase_segmenter, split_of, stored_pixel_labels
+from dmtlib.training.pixels.plan import split_of
+from dmtlib.training.pixels.stored import phase_segmenter, stored_pixel_labels
 from dmtlib.training.statistics import STATISTICS
 
 
