@@ -45,7 +45,7 @@ from dmtlib.training.precision import describe_device
 STEPS = 20
 KEPT = 3  # weights that a run keeps on the device beside the model in training: A and B of the last phase, the new A
 AUTHORS_MIB = 6 * 1024
-PRESETS = [name for name, row in SEGMENTATION_PRESETS.items() if row["data"] in ROWS]
+PRESETS = [name for name, row in SEGMENTATION_PRESETS.items() if row.data in ROWS]
 MIB = 2**20
 
 

@@ -60,6 +60,7 @@ from dmtlib.data.images.splits import split_labeled
 from dmtlib.method.pseudo_labels import pseudo_label
 from dmtlib.records.printed import paper_number
 from dmtlib.training import RunDirectory, train
+from dmtlib.training.images.stored import phase_model
 
 style()
 
@@ -88,7 +89,7 @@ runs = tempfile.mkdtemp()  # or a folder of yours: a finished run there isn't re
 record = train(config, runs=runs, device=device)
 
 # %%
-model = RunDirectory.of(config, runs).phase_model(0)
+model = phase_model(RunDirectory.of(config, runs), 0)
 labeling = confidence.labeling_by(model, data, split.unlabeled)
 wrong, errors = labeling.wrong, int(labeling.wrong.sum())
 say(
@@ -277,7 +278,7 @@ slider(
 # with_more = tempfile.mkdtemp()
 # train(more, runs=with_more, device=device)
 # unlabeled = split_labeled(data.train_labels, 100, seed).unlabeled
-# better = confidence.labeling_by(RunDirectory.of(more, with_more).phase_model(0), data, unlabeled)
+# better = confidence.labeling_by(phase_model(RunDirectory.of(more, with_more), 0), data, unlabeled)
 # confidence.error_in_top(better, alphas)
 # ```
 # The overall error. Labels that the first model was sure of were nearly all right before, so there is little left to

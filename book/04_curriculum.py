@@ -64,6 +64,7 @@ from dmtlib.data.images.datasets import load_dataset
 from dmtlib.records.printed import paper_number
 from dmtlib.training import RunDirectory
 from dmtlib.training.images.evaluation import predict
+from dmtlib.training.images.stored import phase_model, stored_pseudo_labels
 from dmtlib.training.together import train_together
 
 style()
@@ -176,7 +177,7 @@ say(
 # %%
 config = configs["dmt"]
 data, run, phase = load_dataset(config.data), RunDirectory.of(config, runs), config.phases - 1
-pseudo, b = run.pseudo_labels(phase), run.phase_model(phase)
+pseudo, b = stored_pseudo_labels(run, phase), phase_model(run, phase)
 y_a, c_a, truth = pseudo["labels"], pseudo["confidence"], pseudo["truth"]
 images = data.train_images[pseudo["indices"]]
 p = predict(b, images, data.mean, data.std)

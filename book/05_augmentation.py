@@ -64,6 +64,7 @@ from dmtlib.data.images.splits import split_labeled
 from dmtlib.method.mixup import mixup, mixup_loss
 from dmtlib.training import RunDirectory, train
 from dmtlib.training.images.evaluation import predict
+from dmtlib.training.images.stored import phase_model
 
 style()
 
@@ -171,7 +172,7 @@ train(config, runs=runs, device=device)
 # %%
 data = load_dataset(config.data)
 split = split_labeled(data.train_labels, config.num_labels, seed)
-model = RunDirectory.of(config, runs).phase_model(0)
+model = phase_model(RunDirectory.of(config, runs), 0)
 augment = AUGMENTATIONS[config.augmentation](data.mean, data.std)
 images = data.train_images[split.unlabeled]
 truth = data.train_labels[split.unlabeled]

@@ -71,6 +71,7 @@ from dmtlib.records.costs import training_images
 from dmtlib.records.printed import paper_number
 from dmtlib.records.store import record_path, write_record
 from dmtlib.training import RunDirectory, train
+from dmtlib.training.images.stored import phase_model
 
 style()
 
@@ -252,7 +253,7 @@ if record is not None:
     images = load_dataset(config.data)
     split = split_labeled(images.train_labels, config.num_labels, seed, config.validation)
     asked = split.unlabeled[:: max(1, len(split.unlabeled) // 1000)][:1000]
-    model = RunDirectory.of(config, runs).phase_model(config.phases - 1)
+    model = phase_model(RunDirectory.of(config, runs), config.phases - 1)
     labeling = confidence.labeling_by(model, images, asked)
     tops = confidence.error_in_top(labeling, (0.2, 0.4, 0.6, 0.8, 1.0))
     show(

@@ -65,6 +65,7 @@ from dmtlib.records.comparison import cell
 from dmtlib.records.printed import paper_number
 from dmtlib.training.directory import RunDirectory
 from dmtlib.training.images.evaluation import accuracy, fine_grained_accuracy, predict
+from dmtlib.training.images.stored import phase_model
 from dmtlib.training.together import train_together
 
 style()
@@ -146,7 +147,7 @@ records = train_together([*configs, unmixed], runs=runs, device=device)
 # %%
 data = load_dataset(config.data)
 images, truth = baselines.unseen_images(data, configs)
-models = [RunDirectory.of(c, runs).phase_model(0) for c in [*configs, unmixed]]
+models = [phase_model(RunDirectory.of(c, runs), 0) for c in [*configs, unmixed]]
 answers = torch.stack([predict(m, images, data.mean, data.std) for m in models])
 scores = evaluation.Scores.of(answers, truth)
 overall = [100 * part[:-1].mean(dim=1) for part in scores]

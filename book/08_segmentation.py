@@ -63,7 +63,8 @@ from dmtlib.data.pixels.splits import difference_maximized_halves, labeled_count
 from dmtlib.method.pixel_selection import cut_classes, decode_confidence
 from dmtlib.method.pseudo_labels import count_selected
 from dmtlib.training import RunDirectory, train
-from dmtlib.training.pixels.stored import phase_segmenter, split_of
+from dmtlib.training.pixels.plan import split_of
+from dmtlib.training.pixels.stored import phase_segmenter
 from dmtlib.training.seeding import derive_seed
 
 style()

@@ -72,7 +72,8 @@ from dmtlib.records import pixel_tables as tables
 from dmtlib.records.comparison import paired_differences, signed
 from dmtlib.records.printed import paper_number
 from dmtlib.training import RunDirectory, train
-from dmtlib.training.pixels.stored import phase_segmenter, split_of
+from dmtlib.training.pixels.plan import split_of
+from dmtlib.training.pixels.stored import phase_segmenter
 
 style()
 

@@ -27,6 +27,7 @@ from .files import whole_file, whole_folder, write_file
 from .method.pseudo_labels import pseudo_label
 from .training.directory import RunDirectory, RunError
 from .training.images.evaluation import PREDICTION_BATCH, predict
+from .training.images.stored import phase_model
 from .training.pixels.evaluation import predict_images
 from .training.pixels.stored import phase_segmenter
 from .training.precision import choose_device
@@ -106,7 +107,7 @@ def load_run(path: str | Path, device: str = "auto") -> Classifier | Segmenter:
     if "data" in state:
         seen = state["data"]
         return Classifier(
-            model=run.phase_model(last).to(where),
+            model=phase_model(run, last).to(where),
             classes=tuple(seen["classes"]),
             side=seen["side"],
             mean=tuple(seen["mean"]),

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from .training.images.config import METHODS, RunConfig
+from .training.images.config import RunConfig
 from .training.images.presets import PRESETS
-from .training.pixels.config import METHODS as SEGMENTATION_METHODS
+from .training.methods import METHODS, SEGMENTATION_METHODS
 from .training.pixels.config import SegmentationConfig
 from .training.pixels.presets import SEGMENTATION_PRESETS
 
@@ -27,7 +27,7 @@ def preset(
         name: a row of :data:`~dmtlib.training.images.presets.PRESETS` or
             :data:`~dmtlib.training.pixels.presets.SEGMENTATION_PRESETS`.
         method: one of :data:`dmtlib.training.methods.METHODS`, on pixels of
-            :data:`dmtlib.training.pixels.config.METHODS`.
+            :data:`dmtlib.training.methods.SEGMENTATION_METHODS`.
         seed: of everything random; the labeled subset is nested within one seed.
         budget: scales the length of every phase, in (0, 10].
         data: other data than the preset's; see :func:`dmtlib.data.images.datasets.load_dataset` and
@@ -47,7 +47,7 @@ def preset(
     if variant not in rows:
         raise ValueError(f"variant of {name} must be one of {', '.join(rows)}, got {variant!r}")
     row = rows[variant]
-    settings = presets[row] | ({} if data is None else {"data": data})
+    settings = vars(presets[row]) | ({} if data is None else {"data": data})
     config = RunConfig if row in PRESETS else SegmentationConfig
     if all_labels:
         settings |= {"num_labels": None, "validation": 0} if row in PRESETS else {"labeled_ratio": None}

@@ -92,6 +92,8 @@ def test_the_data_set(monkeypatch, tmp_path):
     path.write_text(script)
     subprocess.run([sys.executable, path], cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, check=True)
     monkeypatch.setitem(presets.PRESETS, *row(preset_row, vars(image_presets)))
+    with pytest.raises(ValueError, match="labels is no setting of ImageRun; there are data, num_labels, "):
+        row(preset_row.replace("num_labels", "labels"), vars(image_presets))
     record = train(command, monkeypatch, tmp_path)
     assert record["config"]["data"] == "packed:data/stripes.pt" and len(record["phases"]) == 6
 

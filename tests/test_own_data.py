@@ -18,7 +18,7 @@ from dmtlib.data.images.splits import split_labeled
 from dmtlib.data.pixels.datasets import load_segmentation
 from dmtlib.presets import preset
 from dmtlib.training import train
-from dmtlib.training.pixels.stored import split_of
+from dmtlib.training.pixels.plan import split_of
 
 
 @pytest.fixture(scope="module")

@@ -22,6 +22,7 @@ from dmtlib.prediction import Classifier, Segmenter, load_run, predict_folder
 from dmtlib.presets import preset
 from dmtlib.training import RunDirectory, RunError, train
 from dmtlib.training.images.evaluation import predict
+from dmtlib.training.images.stored import phase_model
 from dmtlib.training.pixels.stored import phase_segmenter
 
 
@@ -70,7 +71,7 @@ def refusal(*arguments) -> str:
 
 def test_the_table_says_what_the_run_s_last_model_says(run, photos, tmp_path):
     data = load_dataset(f"folder@8:{photos}")
-    probabilities = predict(run.phase_model(5), data.test_images, data.mean, data.std)
+    probabilities = predict(phase_model(run, 5), data.test_images, data.mean, data.std)
     confidence, labels = probabilities.max(dim=1)
     header, *rows = predicted(run, photos / "test", tmp_path / "new/classes.csv")
     assert header == ["file", "class", "confidence"] and len(rows) == 500

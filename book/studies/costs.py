@@ -15,7 +15,7 @@ from dmtlib.models.deeplab import DeepLabV2
 from dmtlib.models.wideresnet import WideResNet
 from dmtlib.records.costs import DATA, labeled_and_unlabeled, steps_of_a_run
 from dmtlib.training.images.config import RunConfig
-from dmtlib.training.pixels.config import METHODS as SEGMENTATION_METHODS
+from dmtlib.training.methods import METHODS
 from dmtlib.training.pixels.config import SegmentationConfig
 
 
@@ -113,7 +113,7 @@ def _segmentation_cost(config: SegmentationConfig) -> RunCost:
     size, (_, unlabeled) = DATA[config.data], labeled_and_unlabeled(config)
     step = count_segmentation_step(config.backbone, config.rates, config.batch_size, config.crop, size.classes)
     steps, models = sum(map(sum, steps_of_a_run(config))), len(config.models)
-    labels = SEGMENTATION_METHODS[config.method].labeler is not None
+    labels = METHODS[config.method].labeler is not None
     labeled_images = labels * models * (config.phases - 1) * unlabeled
     looked_at = labeled_images * size.pixels + models * config.phases * size.scored * size.scored_pixels
     per_pixel = step.forward / (config.batch_size * config.crop[0] * config.crop[1])

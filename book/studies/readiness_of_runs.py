@@ -16,6 +16,7 @@ from dmtlib.data.pixels.masks import VOID
 from dmtlib.records.store import load_records, score
 from dmtlib.training.directory import RunDirectory
 from dmtlib.training.images.evaluation import predict
+from dmtlib.training.images.stored import phase_model
 from dmtlib.training.pixels.evaluation import predict_images
 from dmtlib.training.pixels.stored import phase_segmenter
 
@@ -35,7 +36,7 @@ def assess_images(data: ClassificationData, first: RunDirectory, second: RunDire
 
     def answers(run: RunDirectory) -> Answers:
         images = (data.test_images, data.train_images[unlabeled])
-        return Answers(*(predict(run.phase_model(0), part, data.mean, data.std) for part in images))
+        return Answers(*(predict(phase_model(run, 0), part, data.mean, data.std) for part in images))
 
     other = None if second is None else answers(second)
     return assess(answers(first), data.test_labels, data.classes, other)

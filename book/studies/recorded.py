@@ -6,7 +6,7 @@ from typing import Any
 
 from dmtlib.records.comparison import NAMES, NOT_RUN, ByMethod, Spread, paired_differences, signed
 from dmtlib.records.store import load_records, score
-from dmtlib.training.images.config import METHODS
+from dmtlib.training.methods import METHODS
 
 from ..page.places import results
 

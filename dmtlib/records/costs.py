@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from ..data.pixels.splits import HALF_SHARE, labeled_count
 from ..method.pseudo_labels import count_selected
-from ..training.pixels.config import METHODS as SEGMENTATION_METHODS
+from ..training.methods import METHODS
 from ..training.pixels.config import SegmentationConfig
 from ..training.train import Config
 
@@ -40,7 +40,7 @@ def steps_of_a_run(config: Config) -> list[list[int]]:
         labeled, unlabeled = labeled_and_unlabeled(config)
         halves = config.difference_maximized and len(config.models) == 2
         supervised = round(HALF_SHARE * labeled) if halves else labeled
-        supervised += unlabeled if SEGMENTATION_METHODS[config.method].all_labels else 0
+        supervised += unlabeled if METHODS[config.method].all_labels else 0
         sizes = [supervised] + [unlabeled] * (config.phases - 1)
         return [[config.steps(phase, size)] * len(config.models) for phase, size in enumerate(sizes)]
     unlabeled = DATA["cifar10"].training - config.validation - config.num_labels

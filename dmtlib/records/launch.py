@@ -13,7 +13,8 @@ from pathlib import Path
 import torch
 
 from ..training.directory import RunDirectory
-from .reproduction import Config, train_arguments
+from ..training.settings import Config
+from .reproduction import train_arguments
 
 LOOK_SECONDS = 0.2  # between two looks at the processes
 STOP_SECONDS = 60  # for a stopped run to finish its step and leave

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..files import write_json
-from ..training.images.config import RunConfig
+from ..training.settings import Config
 
 
 def records_folder(results: Path, preset: str, method: str, budget: float = 1.0) -> Path:
@@ -21,7 +21,7 @@ def record_path(results: Path, record: dict[str, Any]) -> Path:
     return folder / f"seed-{record['seed']}.json"
 
 
-def find_record(results: Path, config: RunConfig) -> dict[str, Any] | None:
+def find_record(results: Path, config: Config) -> dict[str, Any] | None:
     """The record in the place that belongs to a run of ``config``; None where there is none yet.
 
     Raises:

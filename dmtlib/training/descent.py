@@ -11,9 +11,8 @@ from torch import Tensor, nn
 from torch.optim import SGD, Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from .images.config import RunConfig
-from .pixels.config import SegmentationConfig
 from .precision import autocast_dtype
+from .settings import Config
 from .statistics import STATISTICS
 
 
@@ -69,7 +68,7 @@ class Descent:
 
 
 def start_descent(
-    config: RunConfig | SegmentationConfig,
+    config: Config,
     phase: int,
     model: nn.Module,
     schedule: Callable[[Optimizer], LRScheduler],

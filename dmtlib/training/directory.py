@@ -6,9 +6,10 @@ DIR/<preset>/<method>/seed-<n>/
     metrics.jsonl          one line a window of steps; only what is equal from run to run
     tensorboard/           the same as curves
     checkpoint.pt          the phase in training
-    phase-<i>.pt           a finished phase: its averaged weights and its record
-    pseudo-labels-<i>.pt   what phase i learned from
+    phase-<i>.pt           a finished phase: its weights, and the records of all phases so far
     result.json            the record, once everything is done
+
+What phase i learned from lies beside them; see :mod:`.images.stored` and :mod:`.pixels.stored`.
 """
 
 from __future__ import annotations
@@ -19,11 +20,9 @@ from typing import Any
 
 import filelock
 import torch
-from torch import Tensor, nn
 
 from ..files import write_json
-from ..models.wideresnet import WideResNet
-from .images.config import RunConfig
+from .settings import Config
 from .storage import load_tensors, save_tensors
 
 
@@ -38,7 +37,7 @@ class RunDirectory:
         self.path = path
 
     @classmethod
-    def of(cls, config: RunConfig, runs: str | Path) -> RunDirectory:
+    def of(cls, config: Config, runs: str | Path) -> RunDirectory:
         """Where the run of ``config`` lives below ``runs``. Touches no file."""
         return cls(Path(runs) / config.preset / config.method / f"seed-{config.seed}")
 
@@ -143,30 +142,8 @@ class RunDirectory:
             raise RunError(f"{self.path} has no finished phase {phase}")
         return state
 
-    def phase_model(self, phase: int) -> nn.Module:
-        """The averaged model that phase ``phase`` ended with, in evaluation mode, on the CPU.
-
-        Raises:
-            RunError: the phase is not finished.
-        """
-        state = self.load_phase(phase)
-        model = WideResNet(**state["architecture"])
-        model.load_state_dict(state["model"])
-        return model.eval()
-
-    def save_pseudo_labels(self, phase: int, pseudo: dict[str, Tensor]) -> None:
-        save_tensors(self._pseudo_label_file(phase), pseudo)
-
-    def pseudo_labels(self, phase: int) -> dict[str, Tensor] | None:
-        """What phase ``phase`` learns from: ``indices`` into the training images, ``labels``, ``confidence``, and
-        ``truth`` (−1 where unknown; it is never trained on). None where that phase has not begun."""
-        return load_tensors(self._pseudo_label_file(phase))
-
     def _phase_file(self, phase: int) -> Path:
         return self.path / f"phase-{phase}.pt"
-
-    def _pseudo_label_file(self, phase: int) -> Path:
-        return self.path / f"pseudo-labels-{phase}.pt"
 
 
 def _claim(file: Path, values: dict[str, Any]) -> dict[str, tuple[Any, Any]]:

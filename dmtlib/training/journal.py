@@ -10,10 +10,9 @@ from typing import Any
 import torch
 
 from .directory import RunDirectory
-from .images.config import RunConfig
 from .metrics_log import MetricsLog
-from .pixels.config import SegmentationConfig
 from .progress import Progress
+from .settings import Config
 
 
 class Journal:
@@ -29,13 +28,7 @@ class Journal:
     log: MetricsLog
     progress: Progress
 
-    def __init__(
-        self,
-        config: RunConfig | SegmentationConfig,
-        directory: RunDirectory,
-        device: torch.device,
-        show_progress: bool,
-    ) -> None:
+    def __init__(self, config: Config, directory: RunDirectory, device: torch.device, show_progress: bool) -> None:
         self._config, self._directory, self._show_progress = config, directory, show_progress
         self.last = directory.load_last_phase(config.phases, device)
         self.records: list[dict[str, Any]] = self.last["records"] if self.last else []

@@ -41,3 +41,6 @@ METHODS = {
 }
 """`dst` and `dmt` have the same rule, and differ here; `cbst` and `dst` are the same here, and differ in the rule.
 `cl` and `cbst` share a rule too: CL trains a new model in each phase, CBST goes on with the one it has."""
+
+SEGMENTATION_METHODS = {name: method for name, method in METHODS.items() if name != "cl"}
+"""The rows of Table 7. CL is CBST on images; on pixels the class-balanced one is what the paper compares with."""

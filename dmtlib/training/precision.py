@@ -9,6 +9,8 @@ import platform
 import torch
 
 DEVICES = ("auto", "cuda", "mps", "cpu")
+PRECISIONS = ("auto", "fp32")
+"""`auto`: what :func:`autocast_dtype` finds on the device. `fp32`: float32 throughout."""
 
 
 def choose_device(name: str) -> torch.device:

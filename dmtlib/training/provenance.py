@@ -9,16 +9,15 @@ from typing import Any
 
 import torch
 
-from .images.config import RunConfig
-from .pixels.config import SegmentationConfig
 from .precision import describe_device
+from .settings import Config
 
 SOURCE = Path(__file__).resolve().parents[2]
 TRAINING_CODE = [f"dmtlib/{part}" for part in ("method", "models", "data", "training", "files.py", "presets.py")]
 
 
 def circumstances(
-    config: RunConfig | SegmentationConfig, split: dict[str, Any], steps: int, seconds: float, device: torch.device
+    config: Config, split: dict[str, Any], steps: int, seconds: float, device: torch.device
 ) -> dict[str, Any]:
     """All that a run's number depends on besides its phases, and what it cost.
 

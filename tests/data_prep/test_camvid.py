@@ -182,7 +182,8 @@ def few(camvid, tmp_path, monkeypatch) -> None:
     torch.manual_seed(0)
     torch.save(resnet18().state_dict(), tmp_path / "resnet18.pth")
     replaced = dict(backbone="resnet18", initialisations=("imagenet:resnet18.pth",) * 2, crop=(64, 80), alphas=(0.5,))
-    monkeypatch.setitem(SEGMENTATION_PRESETS, "camvid-8", SEGMENTATION_PRESETS["camvid-8"] | replaced)
+    row = dataclasses.replace(SEGMENTATION_PRESETS["camvid-8"], **replaced)
+    monkeypatch.setitem(SEGMENTATION_PRESETS, "camvid-8", row)
 
 
 def test_from_the_archive_to_a_record(few, capsys):
@@ -213,7 +214,7 @@ def test_weights_that_cannot_be_downloaded_are_told_in_one_line(few, monkeypatch
 
     monkeypatch.setattr("torch.hub.download_url_to_file", no_network)
     monkeypatch.setenv("TORCH_HOME", "cache")
-    row = SEGMENTATION_PRESETS["camvid-8"] | {"initialisations": ("imagenet", "imagenet")}
+    row = dataclasses.replace(SEGMENTATION_PRESETS["camvid-8"], initialisations=("imagenet", "imagenet"))
     monkeypatch.setitem(SEGMENTATION_PRESETS, "camvid-8", row)
     assert main(["train", "camvid-8", "--method", "baseline", "--budget", "0.02", "--device", "cpu"]) == 2
     told = capsys.readouterr().err.splitlines()[-1]

@@ -11,9 +11,10 @@ from dmtlib.data.images.splits import split_labeled
 from dmtlib.presets import preset
 from dmtlib.training import RunDirectory, RunError, train
 from dmtlib.training.images import curriculum
-from dmtlib.training.images.config import METHODS
 from dmtlib.training.images.phase import PseudoLabels
 from dmtlib.training.images.record import pseudo_label_error
+from dmtlib.training.images.stored import phase_model
+from dmtlib.training.methods import METHODS
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -40,7 +41,7 @@ def test_every_method_leaves_a_whole_record(method, tiny):
 def test_methods_share_their_first_phase(tiny):
     (baseline, _), (cl, _), (dmt, _) = tiny("baseline"), tiny("cl"), tiny("dmt")
     for run in (cl, dmt):
-        ours, theirs = run.phase_model(0).state_dict(), baseline.phase_model(0).state_dict()
+        ours, theirs = phase_model(run, 0).state_dict(), phase_model(baseline, 0).state_dict()
         assert all(torch.equal(ours[key], theirs[key]) for key in ours)
 
 
@@ -50,14 +51,14 @@ def test_equal_seeds_give_equal_bits_and_others_do_not(tmp_path):
     for folder, seed in (("a", 1), ("b", 1), ("c", 2)):
         chosen = dataclasses.replace(config, seed=seed)
         train(chosen, runs=tmp_path / folder, device="cpu", progress=False)
-        states.append(RunDirectory.of(chosen, tmp_path / folder).phase_model(5).state_dict())
+        states.append(phase_model(RunDirectory.of(chosen, tmp_path / folder), 5).state_dict())
     assert all(torch.equal(states[0][key], states[1][key]) for key in states[0])
     assert not torch.equal(states[0]["classifier.weight"], states[2]["classifier.weight"])
 
 
 def kinship(run: RunDirectory, *phases: int) -> float:
     """The correlation of two phases' first weights: near 1 if the later model went on from the earlier one."""
-    weights = [run.phase_model(phase).state_dict()["features.0.weight"].flatten() for phase in phases]
+    weights = [phase_model(run, phase).state_dict()["features.0.weight"].flatten() for phase in phases]
     return torch.corrcoef(torch.stack(weights))[0, 1].item()
 
 

@@ -12,14 +12,12 @@ import pytest
 import torch
 
 from dmtlib.presets import preset
-from dmtlib.training.directory import RunDirectory
-from dmtlib.training.images.curriculum import train
-from dmtlib.training.pixels.mutual import train_segmentation
+from dmtlib.training import RunDirectory, train
 
 STORED = Path(__file__).parent / "stored"
 RUNS = {
-    "images": (train, dict(name="digits-40", method="dmt", budget=0.01)),
-    "pixels": (train_segmentation, dict(name="scenes-small", method="dst", budget=0.05)),
+    "images": dict(name="digits-40", method="dmt", budget=0.01),
+    "pixels": dict(name="scenes-small", method="dst", budget=0.05),
 }
 
 
@@ -27,15 +25,14 @@ RUNS = {
 def test_a_run_that_was_begun_before_goes_on(kind, tmp_path):
     with tarfile.open(STORED / f"{kind}.tar.xz") as archive:
         archive.extractall(tmp_path, filter="data")
-    door, wanted = RUNS[kind]
-    config = preset(**wanted)
+    config = preset(**RUNS[kind])
     run = RunDirectory.of(config, tmp_path)
     kept = ["config.json", "split.json", "phase-0.pt"]
     before = {name: (run.path / name).read_bytes() for name in kept}
     metrics = (run.path / "metrics.jsonl").read_bytes()
     first = torch.load(run.path / "phase-0.pt", weights_only=True)["records"]
 
-    record = door(config, runs=tmp_path, device="cpu", progress=False)
+    record = train(config, runs=tmp_path, device="cpu", progress=False)
 
     assert {name: (run.path / name).read_bytes() for name in kept} == before  # neither repeated nor written anew
     assert (run.path / "metrics.jsonl").read_bytes().startswith(metrics)
@@ -51,7 +48,7 @@ def test_the_checkpoint_is_where_it_goes_on(tmp_path, monkeypatch):
 
     with tarfile.open(STORED / "images.tar.xz") as archive:
         archive.extractall(tmp_path, filter="data")
-    config = preset(**RUNS["images"][1])
+    config = preset(**RUNS["images"])
     state = torch.load(RunDirectory.of(config, tmp_path).path / "checkpoint.pt", weights_only=True)
     taken = []
     step = PhaseTrainer.step

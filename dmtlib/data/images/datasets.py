@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -138,6 +139,13 @@ def load_folder(path: str | Path, side: int = 32) -> ClassificationData:
     return _from_images(read_image_folder(path, side), Path(path).name)
 
 
+def check_dataset(name: str) -> None:
+    """Raises a ValueError where :func:`load_dataset` knows no data set of that name."""
+    if not re.fullmatch(r"digits|cifar10(-jpeg|-mini)?|packed:.+|folder(@\d+)?:.+", str(name)):
+        allowed = "digits, cifar10, cifar10-jpeg, cifar10-mini, packed:PATH, folder:PATH or folder@SIDE:PATH"
+        raise ValueError(f"data must be {allowed}, got {name!r}")
+
+
 def load_dataset(name: str) -> ClassificationData:
     """A data set by its name in a preset: `digits`, `cifar10`, `cifar10-jpeg` (where :func:`packed_file` finds them),
     `cifar10-mini` (a part of the JPEG copy), `packed:PATH`, `folder:PATH` (images brought to 32×32 pixels) or
@@ -146,21 +154,17 @@ def load_dataset(name: str) -> ClassificationData:
     Raises:
         ValueError: no such data set, or its files cannot be used; the message says what is wrong.
     """
+    check_dataset(name)
     kind, _, path = name.partition(":")
     if name == "digits":
         return load_digits()
     if name == "cifar10-mini":
         return load_cifar10_mini()
-    if name in ("cifar10", "cifar10-jpeg"):
+    if not path:
         return load_packed(packed_file(name), name)
-    if kind == "packed" and path:
+    if kind == "packed":
         return load_packed(path, Path(path).stem)
-    if kind == "folder" and path:
-        return load_folder(path)
-    if kind.startswith("folder@") and kind.removeprefix("folder@").isdecimal() and path:
-        return load_folder(path, int(kind.removeprefix("folder@")))
-    allowed = "digits, cifar10, cifar10-jpeg, cifar10-mini, packed:PATH, folder:PATH or folder@SIDE:PATH"
-    raise ValueError(f"data must be {allowed}, got {name!r}")
+    return load_folder(path, int(kind.partition("@")[2] or 32))
 
 
 def _from_images(images: PackedImages, name: str) -> ClassificationData:

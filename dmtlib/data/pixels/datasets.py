@@ -78,6 +78,13 @@ ROWS = {
 """The data sets that scripts of data_prep/ write: their classes, and how many names each list must have."""
 
 
+def check_segmentation(name: str) -> None:
+    """Raises a ValueError where :func:`load_segmentation` knows no data set of that name."""
+    kind, _, path = str(name).partition(":")
+    if name not in (*SCENES, *ROWS, "camvid-quarter") and not (kind == "folder" and path):
+        raise ValueError(f"data must be {', '.join([*SCENES, *ROWS])}, camvid-quarter or folder:PATH, got {name!r}")
+
+
 def load_segmentation(name: str, progress: bool = False) -> SegmentationData:
     """A data set by its name in a preset: `scenes`, `scenes-300`; `voc`, `cityscapes`, `camvid`, which data_prep/
     brings into the folder ``data``; `camvid-quarter`, made from `camvid`; or `folder:PATH`.
@@ -85,16 +92,14 @@ def load_segmentation(name: str, progress: bool = False) -> SegmentationData:
     Raises:
         ValueError: no such data set, or its files cannot be used; the message says what is wrong.
     """
-    kind, _, path = name.partition(":")
+    check_segmentation(name)
     if name in SCENES:
         return load_scenes(name)
     if name in ROWS:
         return load_prepared(name, prepared_folder(name))
     if name == "camvid-quarter":
         return load_camvid_quarter(progress)
-    if kind == "folder" and path:
-        return load_folder(path, progress)
-    raise ValueError(f"data must be {', '.join([*SCENES, *ROWS])}, camvid-quarter or folder:PATH, got {name!r}")
+    return load_folder(name.removeprefix("folder:"), progress)
 
 
 def load_scenes(name: str = "scenes") -> SegmentationData:

@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-import dataclasses
-import math
-from dataclasses import dataclass
+from typing import Any
 
+from ...data.images.augment import AUGMENTATIONS
+from ...data.images.datasets import check_dataset
 from ...method.schedules import CURRICULUM_ALPHAS
 from ..methods import METHODS
+from ..settings import POSITIVE, SHARE, as_json, check_row, check_run, one_of, require, scaled_steps, settings, whole
 
 
-@dataclass(frozen=True)
-class RunConfig:
-    """A run of Alg. 1, or of a supervised method beside it. Equal configs give equal bits on a CPU.
+@settings
+class ImageRun:
+    """A row of :data:`~.presets.PRESETS`: all settings of a run on images but its method, seed and budget.
 
-    Lengths are given in steps, or in epochs, never both: an epoch of a mutual-training phase is one pass over
-    the pseudo-labeled set, of a supervised phase one over the labeled subset. ``budget`` scales all of them.
+    A length is ``Steps(800)`` or ``Epochs(750)``: an epoch of a mutual-training phase is one pass over the
+    pseudo-labeled set, of a supervised phase one over the labeled subset.
+
+    Raises:
+        ValueError: an unknown setting, or one that is not allowed; the message says what is.
     """
 
-    preset: str
-    method: str
-    seed: int
-    budget: float
     data: str
     num_labels: int | None  # None: every label that there is
     validation: int
@@ -38,12 +38,12 @@ class RunConfig:
     mixup_alpha: float
     gamma1: float
     gamma2: float
-    phase_steps: int | None
-    phase_epochs: float | None
-    baseline_steps: int | None
-    baseline_epochs: float | None
-    oracle_steps: int | None
-    oracle_epochs: float | None
+    phase_steps: int | None = None
+    phase_epochs: float | None = None
+    baseline_steps: int | None = None
+    baseline_epochs: float | None = None
+    oracle_steps: int | None = None
+    oracle_epochs: float | None = None
     precision: str
     recalibrate_batch_norm: bool
     alphas: tuple[float, ...] = CURRICULUM_ALPHAS
@@ -51,12 +51,30 @@ class RunConfig:
     weight_pass_moves_statistics: bool = False  # batch norm's running ones; True: twice a step, as the authors' code
 
     def __post_init__(self) -> None:
-        if self.method not in METHODS:
-            raise ValueError(f"method must be one of {', '.join(METHODS)}, got {self.method!r}")
-        if not 0 <= self.seed < 2**32:
-            raise ValueError(f"seed must lie in 0…{2**32 - 1}, got {self.seed}")
-        if not (math.isfinite(self.budget) and 0 < self.budget <= 10):
-            raise ValueError(f"budget must lie in (0, 10], got {self.budget}")
+        check_dataset(self.data)
+        check_row(self, "phase", "baseline", "oracle")
+        require(self, "num_labels", ("be 1 or more, or None", lambda n: n is None or n >= 1))
+        require(self, "validation", whole(0))
+        require(self, "augmentation", one_of(AUGMENTATIONS))
+        require(self, "depth", ("be 6n + 4 with n ≥ 1 (10, 16, 22, 28, …)", lambda n: n >= 10 and n % 6 == 4))
+        require(self, "widen_factor", whole(1))
+        require(self, "ema_decay", SHARE)
+        require(self, "mixup_alpha", POSITIVE)
+
+
+@settings
+class RunConfig(ImageRun):
+    """A run of Alg. 1, or of a supervised method beside it. Equal configs give equal bits on a CPU. ``budget`` scales
+    all lengths."""
+
+    preset: str
+    method: str
+    seed: int
+    budget: float
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_run(self, METHODS, seeds=2**32)
 
     @property
     def iterative(self) -> bool:
@@ -78,19 +96,14 @@ class RunConfig:
         method = METHODS[self.method]
         return phase > 0 and (method.online or method.labeler == "itself")
 
-    def to_json(self) -> dict:
-        """Plain JSON types, in the order of the fields."""
-        return {key: list(v) if isinstance(v, tuple) else v for key, v in dataclasses.asdict(self).items()}
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON types, in an order that doesn't change."""
+        return as_json(self)
 
     def steps(self, phase: int, images: int) -> int:
         """Training steps of a phase whose main set (pseudo-labeled, or labeled in phase 0) has ``images`` images."""
-        if phase > 0:
-            steps, epochs, per_step = self.phase_steps, self.phase_epochs, self.batch_size - self.labeled_per_batch
-        elif self.method == "oracle":
-            steps, epochs, per_step = self.oracle_steps, self.oracle_epochs, self.batch_size
-        else:
-            steps, epochs, per_step = self.baseline_steps, self.baseline_epochs, self.batch_size
-        exact = steps if steps is not None else epochs * images / per_step
-        if phase > 0 and METHODS[self.method].online:
-            exact *= len(self.alphas)
-        return max(1, round(exact * self.budget))
+        method = METHODS[self.method]
+        if phase == 0:
+            return scaled_steps(self, "oracle" if method.all_labels else "baseline", images, self.batch_size)
+        times = len(self.alphas) if method.online else 1
+        return scaled_steps(self, "phase", images, self.batch_size - self.labeled_per_batch, times)

@@ -23,6 +23,7 @@ from .config import METHODS, RunConfig
 from .evaluation import error_by_confidence, predict
 from .phase import PhaseTask, PhaseTrainer, PseudoLabels, start_phase
 from .record import measure, pseudo_label_error, run_record
+from .stored import save_pseudo_labels, stored_pseudo_labels
 
 
 @dataclass
@@ -134,7 +135,7 @@ class Curriculum:
 
     def _pseudo_labels(self, phase: int) -> PseudoLabels:
         """Line 5 of Alg. 1: the last model labels the clean unlabeled images, its most confident ones are kept."""
-        stored = self.directory.pseudo_labels(phase)
+        stored = stored_pseudo_labels(self.directory, phase)
         if stored is not None:
             return PseudoLabels(**stored)
         unlabeled = self.split.unlabeled
@@ -142,7 +143,7 @@ class Curriculum:
         kept = select_top_images(confidence, self.config.alpha(phase))
         said = PseudoLabels(unlabeled, labels, confidence, self.data.train_labels[unlabeled])
         pseudo = PseudoLabels(*(values[kept] for values in said))
-        self.directory.save_pseudo_labels(phase, pseudo._asdict())
+        save_pseudo_labels(self.directory, phase, pseudo._asdict())
         return pseudo
 
     def _predict_unlabeled(self) -> Tensor:

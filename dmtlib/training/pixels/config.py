@@ -1,16 +1,13 @@
-"""What a run on pixels is: every setting that shapes its result, and the methods of Table 7 as rows of one table."""
+"""What a run on pixels is: every setting that shapes its result."""
 
 from __future__ import annotations
 
-import dataclasses
-import math
-from dataclasses import dataclass
+from typing import Any
 
+from ...data.pixels.datasets import check_segmentation
 from ...method.schedules import CURRICULUM_ALPHAS
-from .. import methods
-
-METHODS = {name: method for name, method in methods.METHODS.items() if name != "cl"}
-"""The rows of Table 7. CL is CBST on images; on pixels the class-balanced one is what the paper compares with."""
+from ..methods import METHODS, SEGMENTATION_METHODS
+from ..settings import NOT_NEGATIVE, SHARE, as_json, check_row, check_run, one_of, require, scaled_steps, settings
 
 LABELERS = ("previous", "newest")
 """Which generation labels in phase i. `previous`: both labelers are of generation i − 1, as Alg. 2 indexes them, and
@@ -21,21 +18,23 @@ GOES_ON_FROM = ("last", "best-on-val")
 """Which weights of a model label, and go on into its next phase. `last`: those of the last step. `best-on-val`: those
 that scored best on val, as in the authors' code; that leaks val's labels, see :mod:`.best_on_val`."""
 
+BACKBONES = ("resnet18", "resnet34", "resnet50", "resnet101", "narrow")
+"""Those of :data:`~dmtlib.models.resnet.ARCHITECTURES`, which takes seconds to import."""
+
 INITIALISATIONS = ("random", "imagenet", "coco-voc", "coco-caffe")
 """Where a model's weights come from; a file's path may follow, as in ``imagenet:PATH``."""
 
 SEEDS = 1000  # split n of the labeled subset takes n shuffles of all names
 
 
-@dataclass(frozen=True)
-class SegmentationConfig:
-    """A run of Alg. 2, or of a method beside it. Equal configs give equal bits on a CPU.
+@settings
+class PixelRun:
+    """A row of :data:`~.presets.SEGMENTATION_PRESETS`: all settings of a run on pixels but method, seed and budget.
 
-    Lengths are given in steps, or in epochs, never both: an epoch of a phase on pseudo labels is one pass over the
-    unlabeled images, of a supervised phase one over its labeled images. ``budget`` scales all of them.
+    A length is ``Steps(800)`` or ``Epochs(750)``: an epoch of a phase on pseudo labels is one pass over the unlabeled
+    images, of a supervised phase one over its labeled images.
 
     Attributes:
-        seed: of everything random, and the number of the split: 0, 1 and 2 are the paper's three.
         labeled_ratio: training images for each labeled one; None: the labeled subset that the data prescribe.
         initialisations: of the models A and B, see :data:`INITIALISATIONS`; methods with one model take A's.
         difference_maximized: whether A and B are first trained on two subsets of the labeled images (Fig. 6).
@@ -45,12 +44,11 @@ class SegmentationConfig:
         flip: probability of a horizontal flip in training.
         labeled_per_batch: true labels in a batch of a phase on pseudo labels.
         gamma1, gamma2: constant, for a model that is fine-tuned has something to say from the first step on.
+
+    Raises:
+        ValueError: an unknown setting, or one that is not allowed; the message says what is.
     """
 
-    preset: str
-    method: str
-    seed: int
-    budget: float
     data: str
     labeled_ratio: float | None
     backbone: str
@@ -64,14 +62,14 @@ class SegmentationConfig:
     supervised_learning_rate: float
     gamma1: float
     gamma2: float
-    phase_steps: int | None
-    phase_epochs: float | None
-    online_steps: int | None
-    online_epochs: float | None
-    baseline_steps: int | None
-    baseline_epochs: float | None
-    oracle_steps: int | None
-    oracle_epochs: float | None
+    phase_steps: int | None = None
+    phase_epochs: float | None = None
+    online_steps: int | None = None
+    online_epochs: float | None = None
+    baseline_steps: int | None = None
+    baseline_epochs: float | None = None
+    oracle_steps: int | None = None
+    oracle_epochs: float | None = None
     precision: str
     flip: float = 0.5
     momentum: float = 0.9
@@ -83,22 +81,40 @@ class SegmentationConfig:
     log_every: int = 20
 
     def __post_init__(self) -> None:
-        if self.method not in METHODS:
-            raise ValueError(f"method must be one of {', '.join(METHODS)}, got {self.method!r}")
-        if not 0 <= self.seed < SEEDS:
-            raise ValueError(f"seed must lie in 0…{SEEDS - 1}, got {self.seed}")
-        if not (math.isfinite(self.budget) and 0 < self.budget <= 10):
-            raise ValueError(f"budget must lie in (0, 10], got {self.budget}")
-        if self.labelers not in LABELERS:
-            raise ValueError(f"labelers must be one of {', '.join(LABELERS)}, got {self.labelers!r}")
-        if self.goes_on_from not in GOES_ON_FROM:
-            raise ValueError(f"goes_on_from must be one of {', '.join(GOES_ON_FROM)}, got {self.goes_on_from!r}")
-        if not 0 < self.labeled_per_batch < self.batch_size:
-            raise ValueError(f"labeled_per_batch must lie in 1…{self.batch_size - 1}, got {self.labeled_per_batch}")
+        check_segmentation(self.data)
+        check_row(self, "phase", "online", "baseline", "oracle")
+        require(self, "labeled_ratio", ("be 1 or more, or None", lambda ratio: ratio is None or ratio >= 1))
+        require(self, "backbone", one_of(BACKBONES))
+        require(self, "rates", ("be one or more, each 1 or more", lambda rates: min(rates, default=0) >= 1))
+        require(self, "crop", ("be a height and a width", lambda crop: len(crop) == 2 and min(crop) >= 1))
+        require(self, "flip", SHARE)
+        require(self, "poly_power", NOT_NEGATIVE)
+        require(self, "labelers", one_of(LABELERS))
+        require(self, "goes_on_from", one_of(GOES_ON_FROM))
+        require(self, "initialisations", ("be two, of A and of B", lambda both: len(both) == 2))
         for initialisation in self.initialisations:
             if initialisation.partition(":")[0] not in INITIALISATIONS:
                 allowed = ", ".join(INITIALISATIONS)
                 raise ValueError(f"initialisation must be one of {allowed}, or NAME:PATH, got {initialisation!r}")
+
+
+@settings
+class SegmentationConfig(PixelRun):
+    """A run of Alg. 2, or of a method beside it. Equal configs give equal bits on a CPU.
+
+    Attributes:
+        seed: of everything random, and the number of the split: 0, 1 and 2 are the paper's three.
+        budget: scales all lengths.
+    """
+
+    preset: str
+    method: str
+    seed: int
+    budget: float
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_run(self, SEGMENTATION_METHODS, SEEDS)
 
     @property
     def models(self) -> tuple[str, ...]:
@@ -111,17 +127,14 @@ class SegmentationConfig:
         method = METHODS[self.method]
         return 1 + (len(self.alphas) if method.labeler else int(method.online))
 
-    def to_json(self) -> dict:
-        """Plain JSON types, in the order of the fields."""
-        return {key: list(v) if isinstance(v, tuple) else v for key, v in dataclasses.asdict(self).items()}
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON types, in an order that doesn't change."""
+        return as_json(self)
 
     def steps(self, phase: int, images: int) -> int:
         """Training steps of one model in a phase whose main set (unlabeled, or labeled in phase 0) has ``images``."""
-        method, per_step = METHODS[self.method], self.batch_size
-        if phase > 0:
-            kind, per_step = "online" if method.online else "phase", self.batch_size - self.labeled_per_batch
-        else:
-            kind = "oracle" if method.all_labels else "baseline"
-        steps, epochs = getattr(self, f"{kind}_steps"), getattr(self, f"{kind}_epochs")
-        exact = steps if steps is not None else epochs * images / per_step
-        return max(1, round(exact * self.budget))
+        method = METHODS[self.method]
+        if phase == 0:
+            return scaled_steps(self, "oracle" if method.all_labels else "baseline", images, self.batch_size)
+        length = "online" if method.online else "phase"
+        return scaled_steps(self, length, images, self.batch_size - self.labeled_per_batch)

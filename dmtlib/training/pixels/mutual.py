@@ -24,9 +24,9 @@ from .evaluation import label_images, measure_segmentation, pixel_label_error
 from .models import initialise, restore
 from .phase import SegmentationTask, SegmentationTrainer, start_segmentation_phase
 from .pixel_labels import PixelLabels, write_pixel_labels
-from .plan import Labeler, plan
+from .plan import Labeler, plan, split_of
 from .record import segmentation_record
-from .stored import pixel_label_folder, split_of, stored_pixel_labels
+from .stored import pixel_label_folder, stored_pixel_labels
 
 Weights = dict[str, Tensor]
 

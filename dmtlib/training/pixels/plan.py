@@ -5,10 +5,30 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from ...data.pixels.datasets import SegmentationData
 from ...data.pixels.images import ListedImages, StoredImages
-from ...data.pixels.splits import NameSplit, difference_maximized_halves
+from ...data.pixels.splits import NameSplit, difference_maximized_halves, split_names, split_prescribed
+from ..methods import METHODS
 from ..seeding import derive_seed
-from .config import METHODS, SegmentationConfig
+from .config import SegmentationConfig
+
+
+def split_of(config: SegmentationConfig, data: SegmentationData) -> NameSplit:
+    """The labeled subset that ``config`` asks for.
+
+    Raises:
+        ValueError: the data prescribe none and the config has no ratio, or it has one that asks for more images than
+            there are with a mask, or for none.
+    """
+    images = data.parts["train"]
+    if config.labeled_ratio is None and data.labeled is None:
+        raise ValueError(
+            f"{data.name} prescribes no labeled subset (labeled.txt), and every training image has a mask;"
+            " choose a preset with a labeled ratio"
+        )
+    if config.labeled_ratio is None:
+        return split_prescribed(images.names, data.labeled)
+    return split_names(images.names, config.labeled_ratio, config.seed, images.without_mask)
 
 
 class Labeler(NamedTuple):

@@ -11,31 +11,10 @@ from __future__ import annotations
 import warnings
 from pathlib import Path
 
-from ...data.pixels.datasets import SegmentationData
-from ...data.pixels.splits import NameSplit, split_names, split_prescribed
 from ...models.deeplab import DeepLabV2
 from ..directory import RunDirectory, RunError
-from .config import SegmentationConfig
 from .models import restore
 from .pixel_labels import PixelLabels, read_pixel_labels
-
-
-def split_of(config: SegmentationConfig, data: SegmentationData) -> NameSplit:
-    """The labeled subset that ``config`` asks for.
-
-    Raises:
-        ValueError: the data prescribe none and the config has no ratio, or it has one that asks for more images than
-            there are with a mask, or for none.
-    """
-    images = data.parts["train"]
-    if config.labeled_ratio is None and data.labeled is None:
-        raise ValueError(
-            f"{data.name} prescribes no labeled subset (labeled.txt), and every training image has a mask;"
-            " choose a preset with a labeled ratio"
-        )
-    if config.labeled_ratio is None:
-        return split_prescribed(images.names, data.labeled)
-    return split_names(images.names, config.labeled_ratio, config.seed, images.without_mask)
 
 
 def phase_segmenter(run: RunDirectory, phase: int, model: str = "A") -> DeepLabV2:

@@ -12,6 +12,7 @@ from dmtlib import presets
 from dmtlib.data.images.datasets import load_digits
 from dmtlib.training import RunDirectory, train
 from dmtlib.training.images.evaluation import predict
+from dmtlib.training.images.stored import phase_model
 
 
 def test_the_rule_gives_the_presets_epochs():
@@ -44,7 +45,7 @@ def test_the_last_checkpoint_is_the_model_that_a_run_ends_with(tmp_path):
     data = load_digits()
     states = baselines.checkpoints(config, data, data.test_images, count=4)
     train(config, runs=tmp_path, device="cpu", progress=False)
-    final = predict(RunDirectory.of(config, tmp_path).phase_model(0), data.test_images, data.mean, data.std)
+    final = predict(phase_model(RunDirectory.of(config, tmp_path), 0), data.test_images, data.mean, data.std)
     assert states.shape == (4, 500, 10)
     torch.testing.assert_close(states[-1], final, atol=1e-5, rtol=1e-4)
     assert not torch.equal(states[0], states[-1])

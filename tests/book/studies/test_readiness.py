@@ -16,6 +16,7 @@ from dmtlib.presets import preset
 from dmtlib.records.store import record_path, write_record
 from dmtlib.training import RunDirectory, train
 from dmtlib.training.images.evaluation import predict
+from dmtlib.training.images.stored import phase_model
 
 CLASSES = ("cat", "dog")
 
@@ -155,7 +156,7 @@ def test_runs_are_asked_about_what_they_have_not_learned(tmp_path):
         train(config, runs=tmp_path, device="cpu", progress=False)
         runs.append(RunDirectory.of(config, tmp_path))
     report = assess_images(data, *runs)
-    wrong = predict(runs[0].phase_model(0), data.test_images, data.mean, data.std).argmax(dim=1) != data.test_labels
+    wrong = predict(phase_model(runs[0], 0), data.test_images, data.mean, data.std).argmax(dim=1) != data.test_labels
     assert report.tops.iloc[-1]["wrong"] == int(wrong.sum()) and report.balance["all"].sum() == 1257
     assert report.agreement < 100
     assert len(draw.folder_contents(data).axes) == 16

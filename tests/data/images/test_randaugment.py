@@ -9,6 +9,7 @@ from PIL import Image, ImageEnhance, ImageOps
 from torchvision.transforms.v2 import functional as tv
 
 from dmtlib.data.images import operations
+from dmtlib.data.images.augment import AUGMENTATIONS
 from dmtlib.data.images.geometry import Crop, crop_and_flip
 from dmtlib.data.images.operations import COLUMN, NEUTRAL
 from dmtlib.data.images.randaugment import CUTOUT_FILL, RandAugment, apply_operation
@@ -299,6 +300,20 @@ def test_the_authors_translations_leave_8_75_percent_black():
     images = torch.full((n, 3, SIDE, SIDE), 200, dtype=torch.uint8)
     black = (augment.apply(images, augment.draw(images, torch.Generator().manual_seed(0))) == 0).flatten(1).all(dim=1)
     assert black.float().mean() == pytest.approx(0.0875, abs=0.012)  # four standard deviations
+
+
+@pytest.mark.gpu
+def test_the_accelerator_is_never_waited_for():
+    images = torch.randint(0, 256, (64, 3, 32, 32), dtype=torch.uint8, device="cuda")
+    augment = AUGMENTATIONS["paper"]((0.5,) * 3, (0.2,) * 3)
+    generator = torch.Generator("cuda").manual_seed(0)
+    augment(images, generator)  # constants reach the device once
+    torch.cuda.synchronize()
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        assert augment(images, generator).shape == images.shape
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
 
 
 @pytest.mark.gpu

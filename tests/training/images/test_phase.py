@@ -1,5 +1,6 @@
-"""A step waits for nothing, survives an overflow, and runs in the precision that the hardware has."""
+"""A step waits for nothing, survives an overflow, and goes on from its state; the average follows the model."""
 
+import copy
 import dataclasses
 import json
 import os
@@ -9,17 +10,18 @@ from pathlib import Path
 
 import pytest
 import torch
+from random_phase import random_phase
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from dmtlib.data.images.augment import AUGMENTATIONS
+from dmtlib.models.wideresnet import WideResNet
 from dmtlib.presets import preset
 from dmtlib.training import descent
 from dmtlib.training.images import phase
 from dmtlib.training.images.config import METHODS
-from dmtlib.training.images.phase import PhaseTask, PhaseTrainer, PseudoLabels, start_phase
-from dmtlib.training.precision import autocast_dtype
+from dmtlib.training.images.phase import PhaseTask, PhaseTrainer, PseudoLabels, batch_statistics_only, start_phase
 
 CPU = torch.device("cpu")
 PRECISIONS = [None, torch.bfloat16, torch.float16]
@@ -172,22 +174,77 @@ def test_an_overflow_in_the_first_step_leaves_no_trace(monkeypatch):
     assert all(weight.isfinite().all() for weight in after)
 
 
-@pytest.mark.parametrize(
-    ("device", "hardware", "expected"),
-    [
-        ("cpu", True, torch.bfloat16),
-        ("cpu", False, None),
-        ("cuda", (9, 0), torch.bfloat16),
-        ("cuda", (8, 0), torch.bfloat16),
-        ("cuda", (7, 5), torch.float16),  # a T4 computes bf16, too, but slowly
-        ("mps", None, torch.float16),
-    ],
-)
-def test_auto_takes_what_the_hardware_multiplies_fast(device, hardware, expected, monkeypatch):
-    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: hardware)
-    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: hardware)
-    assert autocast_dtype(torch.device(device), "auto") == expected
-    assert autocast_dtype(torch.device(device), "fp32") is None
+def test_batch_statistics_only_uses_the_batch_and_leaves_the_running_ones():
+    model = WideResNet(10, 1, 10, 1).train()
+    images = torch.randn(16, 1, 8, 8)
+    with torch.no_grad(), batch_statistics_only(model):
+        before = {key: value.clone() for key, value in model.state_dict().items()}
+        logits = model(images)
+    assert all(torch.equal(value, before[key]) for key, value in model.state_dict().items())
+    assert torch.equal(logits, model(images))  # this pass is a training one, and does move them
+    assert not torch.equal(model.norm.running_mean, before["norm.running_mean"])
+
+
+def test_the_average_follows_the_model_and_keeps_its_buffers():
+    trainer = random_phase(preset("digits-40", "dmt"), CPU)
+    start = [p.clone() for p in trainer.state.averaged.parameters()]
+    trainer.step()  # at step 0 the memory is 1/10
+    moved = [0.1 * s + 0.9 * p for s, p in zip(start, trainer.state.model.parameters(), strict=True)]
+    for expected, averaged in zip(moved, trainer.state.averaged.parameters(), strict=True):
+        torch.testing.assert_close(averaged, expected, rtol=1e-4, atol=1e-6)
+    for ours, theirs in zip(trainer.state.averaged.buffers(), trainer.state.model.buffers(), strict=True):
+        assert torch.equal(ours, theirs)
+
+
+def test_the_state_of_a_phase_survives_its_state_dict():
+    config = preset("digits-40", "dmt")
+    trainer = random_phase(config, CPU)
+    torch.manual_seed(0)
+    for _ in range(3):
+        trainer.step()
+    state = copy.deepcopy(trainer.state.state_dict())
+    for _ in range(3):
+        trainer.step()
+    again = PhaseTrainer(trainer.task, start_phase(trainer.task))
+    again.state.load_state_dict(state)
+    for _ in range(3):
+        again.step()
+    for ours, theirs in zip(again.state.model.parameters(), trainer.state.model.parameters(), strict=True):
+        assert torch.equal(ours, theirs)
+    assert again.close_window() == trainer.close_window()
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("method", ["cl", "dmt", "dmt-naive", "dmt-flip"])
+def test_a_step_never_waits_for_the_device(method):
+    trainer = random_phase(preset("digits-40", method), torch.device("cuda"))
+    trainer.step()
+    torch.cuda.synchronize()
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        for _ in range(5):
+            trainer.step()
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+
+
+def ten_steps(**changes):
+    """Of DMT: how often batch norm's running statistics moved, and how far the average is from the model."""
+    trainer = random_phase(dataclasses.replace(preset("digits-40", "dmt"), **changes), CPU)
+    for _ in range(10):
+        trainer.step()
+    model, averaged = trainer.state.model, trainer.state.averaged
+    apart = (model.classifier.weight - averaged.classifier.weight).norm() / model.classifier.weight.norm()
+    return model.norm.num_batches_tracked.item(), apart.item()
+
+
+def test_the_authors_weight_pass_moves_the_running_statistics_too():
+    assert ten_steps()[0] == 10
+    assert ten_steps(weight_pass_moves_statistics=True)[0] == 20
+
+
+def test_the_authors_average_is_the_last_iterate():
+    assert ten_steps(ema_decay=0.001)[1] < 1e-3 < ten_steps(ema_decay=0.999)[1]
 
 
 def test_the_benchmark_ends_with_one_line_of_json():

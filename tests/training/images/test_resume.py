@@ -13,6 +13,7 @@ from killed_run import AGAIN, POINTS, RUN
 
 from dmtlib.presets import preset
 from dmtlib.training import RunDirectory, train
+from dmtlib.training.images.stored import phase_model, stored_pseudo_labels
 
 TIMES = {"seconds", "images_per_second"}
 
@@ -33,11 +34,11 @@ def killed(tmp_path_factory) -> Path:
 def assert_same_bits(run: RunDirectory, other: RunDirectory) -> None:
     assert (run.path / "metrics.jsonl").read_bytes() == (other.path / "metrics.jsonl").read_bytes()
     for phase in range(6):
-        ours, theirs = run.phase_model(phase).state_dict(), other.phase_model(phase).state_dict()
+        ours, theirs = phase_model(run, phase).state_dict(), phase_model(other, phase).state_dict()
         assert ours.keys() == theirs.keys()
         assert all(torch.equal(ours[key], theirs[key]) for key in ours), f"weights of phase {phase}"
         if phase:
-            ours, theirs = run.pseudo_labels(phase), other.pseudo_labels(phase)
+            ours, theirs = stored_pseudo_labels(run, phase), stored_pseudo_labels(other, phase)
             assert all(torch.equal(ours[key], theirs[key]) for key in ours), f"pseudo labels of phase {phase}"
     ours, theirs = run.record, other.record
     assert {k: v for k, v in ours.items() if k not in TIMES} == {k: v for k, v in theirs.items() if k not in TIMES}

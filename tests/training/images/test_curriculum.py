@@ -7,9 +7,7 @@ import tarfile
 from pathlib import Path
 
 import pytest
-import torch
 
-from dmtlib.data.images import datasets as classification
 from dmtlib.data.images.datasets import load_dataset
 from dmtlib.data.images.folders import read_image_folder
 from dmtlib.data.images.packed import write_packed
@@ -67,48 +65,3 @@ def test_a_folder_of_images_is_a_data_set(tmp_path):
     small = SMALL | {"num_labels": 4, "validation": 0}
     record = train(dataclasses.replace(config, **small), runs=tmp_path / "runs", device="cpu", progress=False)
     assert record["phases"][-1]["pseudo_labels"] == 8
-
-
-@pytest.mark.parametrize("data", ["packed:nowhere.pt", "folder:nowhere", "cifar10"])
-def test_missing_data_are_told(data, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(classification, "__file__", str(tmp_path / "dmtlib/data/images/datasets.py"))
-    with pytest.raises(ValueError, match="nowhere|cifar10"):
-        load_dataset(data)
-
-
-def test_packed_data_lie_here_or_in_the_clone(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(classification, "__file__", str(tmp_path / "clone/dmtlib/data/images/datasets.py"))
-    here, clone = Path("data/cifar10.pt"), tmp_path / "clone/data/cifar10.pt"
-    assert classification.packed_file("cifar10") == here  # where the message says that it is missing
-    for file in (clone, here):  # what lies here comes first
-        file.parent.mkdir(parents=True)
-        file.touch()
-        assert classification.packed_file("cifar10") == file
-
-
-def test_the_papers_lengths():
-    config = preset("cifar10-4000", "dmt", seed=1)
-    unlabeled = 49_800 - 4000
-    images = sum(config.steps(p, round(unlabeled * a)) for p, a in enumerate(config.alphas, start=1)) * 512
-    assert images == pytest.approx(118e6, rel=0.01)  # 750 epochs of 20 … 100% of the pseudo labels, 1 in 8 labeled
-    assert config.steps(0, 4000) == round(300 * 12.5**0.5 * 4000 / 512)
-    assert preset("cifar10-4000", "oracle").steps(0, 49_800) == round(300 * 49_800 / 512)
-    assert preset("cifar10-1000", "dmt").labeled_per_batch * 32 == 512
-
-
-@pytest.mark.gpu
-def test_the_papers_step_runs_on_the_accelerator():
-    from dmtlib.data.images.augment import AUGMENTATIONS
-
-    images = torch.randint(0, 256, (64, 3, 32, 32), dtype=torch.uint8, device="cuda")
-    augment = AUGMENTATIONS["paper"]((0.5,) * 3, (0.2,) * 3)
-    generator = torch.Generator("cuda").manual_seed(0)
-    augment(images, generator)  # constants reach the device once
-    torch.cuda.synchronize()
-    torch.cuda.set_sync_debug_mode("error")
-    try:
-        assert augment(images, generator).shape == images.shape
-    finally:
-        torch.cuda.set_sync_debug_mode("default")

@@ -1,0 +1,42 @@
+"""What a run on images leaves in its run directory beside the files of :mod:`~dmtlib.training.directory`.
+
+phase-<i>.pt             a finished phase: its averaged weights
+pseudo-labels-<i>.pt     what phase i learned from
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from torch import Tensor, nn
+
+from ...models.wideresnet import WideResNet
+from ..directory import RunDirectory
+from ..storage import load_tensors, save_tensors
+
+
+def phase_model(run: RunDirectory, phase: int) -> nn.Module:
+    """The averaged model that phase ``phase`` ended with, in evaluation mode, on the CPU.
+
+    Raises:
+        RunError: the phase is not finished.
+    """
+    state = run.load_phase(phase)
+    model = WideResNet(**state["architecture"])
+    model.load_state_dict(state["model"])
+    return model.eval()
+
+
+def save_pseudo_labels(run: RunDirectory, phase: int, pseudo: dict[str, Tensor]) -> None:
+    """What :func:`stored_pseudo_labels` reads."""
+    save_tensors(_pseudo_label_file(run, phase), pseudo)
+
+
+def stored_pseudo_labels(run: RunDirectory, phase: int) -> dict[str, Tensor] | None:
+    """What phase ``phase`` learns from: ``indices`` into the training images, ``labels``, ``confidence``, and
+    ``truth`` (−1 where unknown; it is never trained on). None where that phase has not begun."""
+    return load_tensors(_pseudo_label_file(run, phase))
+
+
+def _pseudo_label_file(run: RunDirectory, phase: int) -> Path:
+    return run.path / f"pseudo-labels-{phase}.pt"

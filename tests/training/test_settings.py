@@ -1,0 +1,153 @@
+"""Settings: what a row refuses, and that the configs of before, and those of the records, are still the same."""
+
+import dataclasses
+import json
+import math
+import pickle
+from pathlib import Path
+
+import pytest
+from tiny_scenes import CONFIG
+
+from dmtlib.data.images.augment import AUGMENTATIONS
+from dmtlib.models import pretrained, resnet
+from dmtlib.presets import PRESETS, SEGMENTATION_PRESETS, preset
+from dmtlib.training.images.presets import CIFAR10, DIGITS
+from dmtlib.training.pixels.config import BACKBONES, INITIALISATIONS
+from dmtlib.training.pixels.presets import SCENES, VOC
+from dmtlib.training.settings import Epochs, Steps
+
+ROOT = Path(__file__).resolve().parents[2]
+CONFIGS = json.loads(Path(__file__).with_name("configs.json").read_text())
+"""Of every preset with seed 1 and budget 0.5 at commit 544693a, where a preset was a dict; of ``dmt``, for between
+methods nothing else differs."""
+
+OF_BOTH = [
+    (dict(learning_rat=0.1), "learning_rat is no setting of {row}; there are data, .*learning_rate, "),
+    (dict(phases=Steps(5)), "phases_steps is no setting of {row}"),
+    (dict(data="mnist"), "data must be .*folder:PATH.*, got 'mnist'"),
+    (dict(data="folder:"), "data must be .*, got 'folder:'"),
+    (
+        dict(phase_steps=3, phase_epochs=2),
+        r"phase must be either Steps\(…\) or .*, got phase_steps and phase_epochs",
+    ),
+    (dict(baseline_steps=None, baseline_epochs=None), r"baseline must be either Steps\(…\) or .*, got neither"),
+    (dict(oracle=Steps(0)), "oracle_steps must be a finite number above 0, got 0"),
+    (dict(phase=Epochs(math.inf)), "phase_epochs must be a finite number above 0, got inf"),
+    (dict(batch_size=0), "batch_size must be a whole number, 1 or more, got 0"),
+    (dict(batch_size=7.5), "batch_size must be a whole number, 1 or more, got 7.5"),
+    (dict(labeled_per_batch=0), "labeled_per_batch must be a whole number, 1 or more, got 0"),
+    (dict(batch_size=8, labeled_per_batch=8), "labeled_per_batch must lie in 1…7, got 8"),
+    (dict(learning_rate=-0.1), "learning_rate must be a finite number, 0 or more, got -0.1"),
+    (dict(learning_rate="0.1"), "learning_rate must be a finite number, 0 or more, got '0.1'"),
+    (dict(supervised_learning_rate=math.nan), "supervised_learning_rate must be a finite number, 0 or more, got nan"),
+    (dict(momentum=1), r"momentum must lie in \[0, 1\), got 1"),
+    (dict(weight_decay=-1e-4), "weight_decay must be a finite number, 0 or more, got -0.0001"),
+    (dict(gamma1=-1), "gamma1 must be a finite number, 0 or more, got -1"),
+    (dict(gamma2=math.inf), "gamma2 must be a finite number, 0 or more, got inf"),
+    (dict(alphas=(0, 0.5)), r"alphas must lie in \(0, 1\] and not fall, got \(0, 0.5\)"),
+    (dict(alphas=(0.5, 1.5)), r"alphas must lie in \(0, 1\] and not fall"),
+    (dict(alphas=(0.5, 0.4)), r"alphas must lie in \(0, 1\] and not fall"),
+    (dict(precision="bf16"), "precision must be one of auto, fp32, got 'bf16'"),
+    (dict(log_every=0), "log_every must be a whole number, 1 or more, got 0"),
+]
+OF_IMAGES = [
+    (dict(data="folder@x:photos"), r"data must be digits, cifar10, .* or folder@SIDE:PATH, got 'folder@x:photos'"),
+    (dict(num_labels=0), "num_labels must be 1 or more, or None, got 0"),
+    (dict(validation=-1), "validation must be a whole number, 0 or more, got -1"),
+    (dict(augmentation="cutout"), "augmentation must be one of digits, paper, paper-half, authors, got 'cutout'"),
+    (dict(depth=12), r"depth must be 6n \+ 4 with n ≥ 1 \(10, 16, 22, 28, …\), got 12"),
+    (dict(widen_factor=0), "widen_factor must be a whole number, 1 or more, got 0"),
+    (dict(ema_decay=1.1), r"ema_decay must lie in \[0, 1\], got 1.1"),
+    (dict(mixup_alpha=0), "mixup_alpha must be a finite number above 0, got 0"),
+]
+OF_PIXELS = [
+    (dict(data="folder@32:photos"), "data must be scenes, .*, got 'folder@32:photos'"),
+    (dict(labeled_ratio=0.5), "labeled_ratio must be 1 or more, or None, got 0.5"),
+    (dict(backbone="resnet152"), "backbone must be one of resnet18, .*narrow, got 'resnet152'"),
+    (dict(rates=()), r"rates must be one or more, each 1 or more, got \(\)"),
+    (dict(rates=(6, 0)), "rates must be one or more, each 1 or more"),
+    (dict(crop=(0, 32)), r"crop must be a height and a width, got \(0, 32\)"),
+    (dict(crop=32), "crop must be a height and a width, got 32"),
+    (dict(flip=-0.5), r"flip must lie in \[0, 1\], got -0.5"),
+    (dict(poly_power=-1), "poly_power must be a finite number, 0 or more, got -1"),
+    (dict(initialisations=("random",)), r"initialisations must be two, of A and of B, got \('random',\)"),
+    (dict(initialisations=("random", "jft")), "initialisation must be one of random, .*, or NAME:PATH, got 'jft'"),
+    (dict(labelers="oldest"), "labelers must be one of previous, newest, got 'oldest'"),
+    (dict(goes_on_from="best"), "goes_on_from must be one of last, best-on-val, got 'best'"),
+]
+
+
+def names(value: object) -> str | None:
+    return ",".join(f"{key}={v}" for key, v in value.items()) if isinstance(value, dict) else ""
+
+
+@pytest.mark.parametrize(("changes", "message"), OF_BOTH + OF_IMAGES, ids=names)
+@pytest.mark.parametrize("whole", [DIGITS, preset("digits-40", "dmt")], ids=["row", "config"])
+def test_refused_on_images(whole, changes, message):
+    refused(whole, changes, message)
+
+
+@pytest.mark.parametrize(("changes", "message"), OF_BOTH + OF_PIXELS, ids=names)
+@pytest.mark.parametrize("whole", [SCENES, CONFIG], ids=["row", "config"])
+def test_refused_on_pixels(whole, changes, message):
+    refused(whole, changes, message)
+
+
+def refused(whole, changes, message):
+    with pytest.raises(ValueError, match=f"^{message.format(row=type(whole).__name__)}") as error:
+        dataclasses.replace(whole, **changes)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("whole", [CIFAR10, VOC, preset("cifar10-4000", "dmt"), preset("voc-8", "dmt")], ids=type)
+def test_a_length_is_in_steps_or_in_epochs(whole):
+    steps = dataclasses.replace(whole, phase=Steps(7))
+    assert (steps.phase_steps, steps.phase_epochs) == (7, None)
+    assert steps == dataclasses.replace(whole, phase_steps=7, phase_epochs=None) != whole
+    assert dataclasses.replace(steps, phase=Epochs(whole.phase_epochs)) == whole
+    with pytest.raises(ValueError, match="got phase_steps and phase_epochs"):
+        dataclasses.replace(whole, phase_steps=7)
+
+
+@pytest.mark.parametrize("data", ["cifar10-jpeg", "packed:a/b.pt", "folder:photos", "folder@64:photos"])
+def test_data_of_one_s_own(data):
+    assert preset("digits-40", "dmt", data=data).data == data
+
+
+def test_names_that_are_listed_here_are_those_of_the_models():
+    """The models need torchvision, which takes seconds to import; lists of presets don't."""
+    assert tuple(resnet.ARCHITECTURES) == BACKBONES
+    assert ("random", *pretrained.PRETRAINED) == INITIALISATIONS
+    assert {row.augmentation for row in PRESETS.values()} == set(AUGMENTATIONS)
+
+
+@pytest.mark.parametrize("name", [*PRESETS, *SEGMENTATION_PRESETS])
+def test_configs_are_those_of_before(name):
+    """Run directories compare a config's JSON, records and pages read it: keys, values and their order."""
+    for method in CONFIGS[name]["methods"]:
+        config = preset(name, method, seed=1, budget=0.5)
+        assert json.dumps(config.to_json()) == json.dumps(CONFIGS[name]["config"] | {"method": method})
+        assert config == preset(name, method, 1, 0.5) == pickle.loads(pickle.dumps(config))
+        assert hash(config) == hash(preset(name, method, 1, 0.5)) and config != preset(name, method, 2, 0.5)
+
+
+def test_every_preset_of_before_is_there():
+    assert list(CONFIGS) == [*PRESETS, *SEGMENTATION_PRESETS]
+
+
+# A row's setting that was another when the older of its records were made, of runs that it has no part in.
+CHANGED_SINCE = {"scenes": "difference_maximized", "camvid-small": "oracle_steps"}
+
+
+def test_records_are_of_the_presets():
+    """Records of before a setting was added lack its key, which then had its default."""
+    files = list((ROOT / "results").glob("*/*/seed-*.json"))
+    assert len(files) > 100
+    for file in files:
+        stored = json.loads(file.read_text())["config"]
+        now = preset(*(stored[key] for key in ("preset", "method", "seed", "budget"))).to_json()
+        assert now.keys() - stored.keys() <= {"weight_pass_moves_statistics"}
+        if changed := CHANGED_SINCE.get(stored["preset"]):
+            now[changed] = stored[changed]
+        assert json.dumps({key: now[key] for key in now if key in stored}) == json.dumps(stored), file
