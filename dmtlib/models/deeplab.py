@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
-from .dilated import sum_of_dilated
+from .cpu import enlarge, sum_of_dilated
 from .resnet import ARCHITECTURES, DilatedResNet
 
 RATES = (6, 12, 18, 24)
@@ -97,4 +96,4 @@ class DeepLabV2(nn.Module):
         """
         features = self.backbone(self.normalise(images))
         logits = sum_of_dilated(self.aspp, features).float()  # (B, C, h, w); 16 bits would leave steps
-        return F.interpolate(logits, size=images.shape[-2:], mode="bilinear", align_corners=True)
+        return enlarge(logits, images.shape[-2:])

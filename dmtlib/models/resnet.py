@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torchvision.models.resnet import BasicBlock, Bottleneck
 
-from .dilated import DilatedConv2d
+from .cpu import DilatedConv2d
 
 
 @dataclass(frozen=True)
