@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
+from .cpu import enlarge, sum_of_dilated
 from .resnet import ARCHITECTURES, DilatedResNet
 
 RATES = (6, 12, 18, 24)
@@ -95,5 +95,5 @@ class DeepLabV2(nn.Module):
         Corners are aligned: at output stride 8, the 41×41 logits of a 321-pixel crop lie on every eighth pixel.
         """
         features = self.backbone(self.normalise(images))
-        logits = sum(branch(features) for branch in self.aspp).float()  # (B, C, h, w); 16 bits would leave steps
-        return F.interpolate(logits, size=images.shape[-2:], mode="bilinear", align_corners=True)
+        logits = sum_of_dilated(self.aspp, features).float()  # (B, C, h, w); 16 bits would leave steps
+        return enlarge(logits, images.shape[-2:])

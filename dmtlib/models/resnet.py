@@ -8,6 +8,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torchvision.models.resnet import BasicBlock, Bottleneck
 
+from .cpu import DilatedConv2d
+
 
 @dataclass(frozen=True)
 class Architecture:
@@ -82,6 +84,7 @@ class DilatedResNet(nn.Module):
                     conv.stride = (1, 1)
                     if conv.kernel_size == (3, 3):
                         conv.dilation = conv.padding = (d, d)
+                        conv.__class__ = DilatedConv2d  # torchvision's blocks make their own convolutions
 
     def forward(self, images: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B C h w"]:
         """Features of normalised images, h = ⌈H / output stride⌉ and w alike."""

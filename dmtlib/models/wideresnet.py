@@ -21,9 +21,9 @@ class _PreActivationBlock(nn.Module):
             self.shortcut = nn.Conv2d(in_channels, out_channels, 1, stride, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        activated = F.relu(self.norm1(x))
+        activated = F.relu_(self.norm1(x))
         shortcut = x if self.shortcut is None else self.shortcut(activated)
-        return shortcut + self.conv2(F.relu(self.norm2(self.conv1(activated))))
+        return self.conv2(F.relu_(self.norm2(self.conv1(activated)))).add_(shortcut)
 
 
 class WideResNet(nn.Module):
@@ -67,5 +67,5 @@ class WideResNet(nn.Module):
 
     def forward(self, images: Float[Tensor, "B in_channels H W"]) -> Float[Tensor, "B num_classes"]:
         """Logits of a batch of normalised images, H and W at least 4."""
-        x = F.relu(self.norm(self.features(images)))
+        x = F.relu_(self.norm(self.features(images)))
         return self.classifier(x.mean(dim=(2, 3)))

@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import UInt8
+from jaxtyping import Int64, UInt8
 from torch import Generator, Tensor
-from torchvision import tv_tensors
-from torchvision.transforms import InterpolationMode
+from torch.nn.functional import interpolate, pad
 from torchvision.transforms.v2 import functional as F
 
 from .masks import VOID
@@ -58,12 +57,18 @@ class JointAugment:
         factor, down, right, flip = torch.rand(4, generator=generator).tolist()
         factor = self.scale[0] + factor * (self.scale[1] - self.scale[0])
         size = [max(1, round(side * factor)) for side in image.shape[1:]]
-        view = [F.resize(image, size, antialias=True), *(_resize_map(values, size) for values in maps)]
+        rows, columns = (
+            slice(start := int(share * max(1, side - wanted + 1)), start + wanted)
+            for share, side, wanted in zip((down, right), size, self.crop, strict=True)
+        )
+        # Plain tensors, and maps read only where they are kept: torchvision's types cost more than the pixels.
+        view = [F.resize(image.as_subclass(Tensor), size, antialias=True)[:, rows, columns]]
+        if maps:
+            rows_seen, columns_seen = (_nearest(*sides) for sides in zip(image.shape[1:], size, strict=True))
+            seen = rows_seen[rows].unsqueeze(1), columns_seen[columns]
+            view += [values.as_subclass(Tensor)[seen] for values in maps]
         view = [pad_to(values, self.crop) for values in view]
-        height, width = view[0].shape[-2:]
-        top, left = int(down * (height - self.crop[0] + 1)), int(right * (width - self.crop[1] + 1))
-        view = [F.crop(values, top, left, *self.crop) for values in view]
-        return tuple(F.horizontal_flip(values) if flip < self.flip else values for values in view)
+        return tuple(values.flip(-1) if flip < self.flip else values for values in view)
 
 
 def pad_to(values: Tensor, size: tuple[int, int]) -> Tensor:
@@ -72,16 +77,15 @@ def pad_to(values: Tensor, size: tuple[int, int]) -> Tensor:
     An image gets 0, a map of integers 255, one of floats 0. VOC's images are scored like this, padded to 505×505.
     """
     below, right = (max(0, wanted - side) for wanted, side in zip(size, values.shape[-2:], strict=True))
-    if values.dim() == 3:
-        return F.pad(tv_tensors.Image(values), [0, 0, right, below], fill=0)
-    return F.pad(tv_tensors.Mask(values), [0, 0, right, below], fill=0 if values.is_floating_point() else VOID)
+    fill = 0 if values.dim() == 3 or values.is_floating_point() else VOID
+    return pad(values.as_subclass(Tensor), [0, right, 0, below], value=fill) if below or right else values
 
 
-def _resize_map(values: Tensor, size: list[int]) -> Tensor:
+def _nearest(side: int, new: int) -> Int64[Tensor, " new"]:
     """Nearest pixel by the middles of pixels, as bilinear sampling counts them. Masks in torchvision go by corners:
     that moves them by up to half a pixel against the image, and twice as many pixels at an edge get a wrong label.
     """
-    return F.resize(values.as_subclass(Tensor).unsqueeze(0), size, InterpolationMode.NEAREST_EXACT).squeeze(0)
+    return interpolate(torch.arange(side).float().view(1, 1, -1), new, mode="nearest-exact").long().view(-1)
 
 
 def _size(values: Tensor) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import torch
@@ -57,14 +58,13 @@ class SegmentationBatches(Dataset):
         return self.total_steps
 
     def __getitem__(self, step: int) -> SegmentationBatch:
-        labeled = self._draw(step, "labeled", len(self.labeled), self.labeled_per_batch)
+        labeled = self._draw(step, "labeled")
         images, targets, confidence, truth = [], [], [], []
         for n, i in enumerate(labeled):
             image, mask = self.augment(*self.images[self.labeled[i]], generator=self._generator(step, n))
             images.append(image)
             targets.append(mask)
-        in_batch = self.batch_size - self.labeled_per_batch
-        for n, i in enumerate(self._draw(step, "pseudo", len(self.unlabeled), in_batch), start=len(labeled)):
+        for n, i in enumerate(self._draw(step, "pseudo"), start=len(labeled)):
             image, mask = self.images[self.unlabeled[i]]
             labels, c_a = self._pseudo_labels(i, mask)
             view = self.augment(image, labels, c_a, mask, generator=self._generator(step, n))
@@ -83,11 +83,21 @@ class SegmentationBatches(Dataset):
             return self.pseudo[index]
         return torch.zeros(mask.shape, dtype=torch.uint8), torch.zeros(mask.shape)
 
-    def _draw(self, step: int, what: str, n: int, batch_size: int) -> list[int]:
-        if batch_size == 0:
-            return []
-        stream = ShuffledStream(n, batch_size, derive_seed(self.seed, what), torch.device("cpu"))
-        return stream.batch(step).tolist()
+    def _draw(self, step: int, what: str) -> list[int]:
+        return self._streams[what].batch(step).tolist() if what in self._streams else []
+
+    @cached_property
+    def _streams(self) -> dict[str, ShuffledStream]:
+        """Kept from step to step: shuffling anew in each would cost more than an image."""
+        sizes = {
+            "labeled": (len(self.labeled), self.labeled_per_batch),
+            "pseudo": (len(self.unlabeled), self.batch_size - self.labeled_per_batch),
+        }
+        return {
+            what: ShuffledStream(n, in_batch, derive_seed(self.seed, what), torch.device("cpu"))
+            for what, (n, in_batch) in sizes.items()
+            if in_batch
+        }
 
     def _generator(self, step: int, place: int) -> torch.Generator:
         return torch.Generator().manual_seed(derive_seed(self.seed, "augment", step, place))
