@@ -2,6 +2,7 @@ import os
 import sys
 from pathlib import Path
 
+import jaxtyping
 import pytest
 from clone import ROOT
 from hypothesis import settings
@@ -35,6 +36,12 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
         if not torch.cuda.is_available():
             pytest.skip("no accelerator here")
+
+
+@pytest.fixture(autouse=True)
+def shapes_are_checked(request, monkeypatch):
+    """But not in a test of how wrong ones are refused."""
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", bool(request.node.get_closest_marker("wrong_shapes")))
 
 
 @pytest.fixture(autouse=True)
