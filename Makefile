@@ -15,7 +15,7 @@ LONGEST := 12_your_data 07_honest_evaluation 09_mutual_training 04_curriculum# b
 CHAPTERS := $(patsubst book/%.py,%,$(wildcard $(TOC:%=book/%.py)))
 CHAPTERS := $(filter $(CHAPTERS),$(LONGEST)) $(filter-out $(LONGEST),$(CHAPTERS))
 PAGES := $(wildcard $(TOC:%=book/%.md))
-LIBRARY := $(shell find dmtlib -name '*.py')
+LIBRARY := $(shell find dmtlib book/page book/studies book/figures -name '*.py') dmtlib/records/paper_numbers.yml
 RECORDS := $(shell find results -type f 2>/dev/null)
 
 # Only the book's own environment follows requirements.txt; one given from elsewhere is taken as it is once it exists.

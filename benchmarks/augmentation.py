@@ -34,7 +34,7 @@ from PIL import Image
 from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
-from dmtlib.data.randaugment import CIFAR10_MEAN, CIFAR10_STD, RandAugment
+from dmtlib.data.images.randaugment import CIFAR10_MEAN, CIFAR10_STD, RandAugment
 
 TURNS = 6
 SECONDS = 1.0  # of batched work in a turn, at least

@@ -45,10 +45,10 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
-from dmtlib.data.augment import AUGMENTATIONS
-from dmtlib.data.randaugment import CIFAR10_MEAN, CIFAR10_STD
+from dmtlib.data.images.augment import AUGMENTATIONS
+from dmtlib.data.images.randaugment import CIFAR10_MEAN, CIFAR10_STD
 from dmtlib.presets import preset
-from dmtlib.training.phase import PhaseTask, PhaseTrainer, start_phase
+from dmtlib.training.images.phase import PhaseTask, PhaseTrainer, start_phase
 from dmtlib.training.precision import DEVICES, choose_device, describe_device
 
 TURNS = 5

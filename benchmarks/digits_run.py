@@ -19,8 +19,8 @@ import tempfile
 import time
 
 from dmtlib.presets import preset
-from dmtlib.training.curriculum import train
-from dmtlib.training.runs import RunDirectory
+from dmtlib.training.directory import RunDirectory
+from dmtlib.training.images.curriculum import train
 
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
 parser.add_argument("--budget", type=float, default=1.0, help="share of the full length")

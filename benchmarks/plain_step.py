@@ -18,7 +18,7 @@ from dmtlib.method.dynamic_loss import dynamic_weights
 from dmtlib.method.mixup import mixup, mixup_loss
 from dmtlib.method.schedules import gamma_ramp
 from dmtlib.models.wideresnet import WideResNet
-from dmtlib.training.phase import PhaseTask
+from dmtlib.training.images.phase import PhaseTask
 
 
 class _PseudoLabeled(PerImage):

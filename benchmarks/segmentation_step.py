@@ -33,14 +33,14 @@ from torch import Tensor, nn
 from torch.distributed._tools.mem_tracker import MemTracker
 from torch.utils.data import Dataset
 
-from dmtlib.data.segmentation import ROWS
+from dmtlib.data.pixels.datasets import ROWS
 from dmtlib.models.deeplab import DeepLabV2
 from dmtlib.presets import SEGMENTATION_PRESETS, preset
+from dmtlib.training.pixels.batches import SegmentationBatch
+from dmtlib.training.pixels.config import SegmentationConfig
+from dmtlib.training.pixels.evaluation import PREDICTION_BATCH
+from dmtlib.training.pixels.phase import SegmentationTask, SegmentationTrainer, start_segmentation_phase
 from dmtlib.training.precision import describe_device
-from dmtlib.training.segmentation_batches import SegmentationBatch
-from dmtlib.training.segmentation_config import SegmentationConfig
-from dmtlib.training.segmentation_evaluation import PREDICTION_BATCH
-from dmtlib.training.segmentation_phase import SegmentationTask, SegmentationTrainer, start_segmentation_phase
 
 STEPS = 20
 KEPT = 3  # weights that a run keeps on the device beside the model in training: A and B of the last phase, the new A
@@ -140,7 +140,7 @@ def measure(config: SegmentationConfig) -> tuple[dict[str, int], float]:
 
 @torch.no_grad()
 def score_a_batch(model: nn.Module, config: SegmentationConfig, device: str) -> None:
-    """As :func:`~dmtlib.training.segmentation_evaluation.predict_images` does, on images as large as they come."""
+    """As :func:`~dmtlib.training.pixels.evaluation.predict_images` does, on images as large as they come."""
     size = {"voc": (505, 505), "cityscapes": (512, 1024), "camvid": (360, 480)}[config.data]
     images = torch.randint(0, 256, (PREDICTION_BATCH, 3, *size), dtype=torch.uint8, device=device)
     model(images.contiguous(memory_format=torch.channels_last)).float().softmax(dim=1)

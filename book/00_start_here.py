@@ -1,26 +1,27 @@
 # %% tags=["setup", "remove-cell"]
-# In a clone of the book this changes nothing. On Colab, or beside a lone notebook, it brings dmtlib and its needs.
+# In a clone of the book this finds the clone. On Colab, or beside a lone notebook, it brings the book and its needs.
 import subprocess
 import sys
 from importlib.util import find_spec
 from pathlib import Path
 
 REPOSITORY = ""  # the book's public address; `make repo-url URL=…` writes it here
-if find_spec("dmtlib") is None:
-    here = Path.cwd()
-    clone = next((p for p in here.parents if (p / "dmtlib/__init__.py").exists()), here / "the-dmt-book")
-    if not clone.exists():
-        if not REPOSITORY:
-            raise ModuleNotFoundError(
-                "The library dmtlib is missing, and this copy of the book doesn't know the address to fetch it from. "
-                "Write the book's git address into REPOSITORY above, or run `pip install .` in a clone of the book."
-            )
-        subprocess.run(["git", "clone", "--quiet", "--depth", "1", REPOSITORY, str(clone)], check=True)
-    sys.path.insert(0, str(clone))
-needs = "torch torchvision numpy pandas sklearn jaxtyping tqdm rich typer tensorboard filelock"
+here = Path.cwd()
+places = [here, *here.parents, here / "the-dmt-book", *map(Path, sys.path)]
+clone = next((place for place in places if (place / "book/figures").is_dir()), None)
+if clone is None:
+    if not REPOSITORY:
+        raise ModuleNotFoundError(
+            "This chapter needs the clone of the book that it belongs to, and this copy doesn't know the address to "
+            "fetch it from. Write the book's git address into REPOSITORY above, or open the chapter in a clone."
+        )
+    clone = here / "the-dmt-book"
+    subprocess.run(["git", "clone", "--quiet", "--depth", "1", REPOSITORY, str(clone)], check=True)
+sys.path.insert(0, str(clone))  # first, so that chapter, figures and library are of one version
+needs = "torch torchvision numpy pandas sklearn jaxtyping tqdm rich typer tensorboard filelock yaml"
 missing = [name for name in f"{needs} matplotlib seaborn ipywidgets".split() if find_spec(name) is None]
 if missing:
-    packages = [name.replace("sklearn", "scikit-learn") for name in missing]
+    packages = [{"sklearn": "scikit-learn", "yaml": "PyYAML"}.get(name, name) for name in missing]
     subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", *packages], check=True)
 
 # %% [markdown]
@@ -46,10 +47,10 @@ if missing:
 # :::
 
 # %%
-from dmtlib.evidence import curriculum_figures as draw
-from dmtlib.evidence.figures import say, show, style
-from dmtlib.evidence.paper_map import PaperMap
-from dmtlib.evidence.recorded import difference, recorded, summary
+from book.figures.methods import by_method
+from book.figures.start_here import PaperMap
+from book.page.look import say, show, style
+from book.studies.recorded import difference, recorded, summary
 
 style()
 
@@ -67,7 +68,7 @@ preset = "digits-40"  # the records that the figure shows
 records = recorded(preset)
 methods = ("baseline", "cl", "dmt", "oracle")
 words = summary(records, methods)
-show(draw.by_method(records, methods), alt=f"Test accuracy by method, one dot a seed. {words}")
+show(by_method(records, methods), alt=f"Test accuracy by method, one dot a seed. {words}")
 
 # %%
 differences = [difference(records, "dmt", other) for other in ("baseline", "cl")]

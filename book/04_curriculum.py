@@ -1,26 +1,27 @@
 # %% tags=["setup", "remove-cell"]
-# In a clone of the book this changes nothing. On Colab, or beside a lone notebook, it brings dmtlib and its needs.
+# In a clone of the book this finds the clone. On Colab, or beside a lone notebook, it brings the book and its needs.
 import subprocess
 import sys
 from importlib.util import find_spec
 from pathlib import Path
 
 REPOSITORY = ""  # the book's public address; `make repo-url URL=…` writes it here
-if find_spec("dmtlib") is None:
-    here = Path.cwd()
-    clone = next((p for p in here.parents if (p / "dmtlib/__init__.py").exists()), here / "the-dmt-book")
-    if not clone.exists():
-        if not REPOSITORY:
-            raise ModuleNotFoundError(
-                "The library dmtlib is missing, and this copy of the book doesn't know the address to fetch it from. "
-                "Write the book's git address into REPOSITORY above, or run `pip install .` in a clone of the book."
-            )
-        subprocess.run(["git", "clone", "--quiet", "--depth", "1", REPOSITORY, str(clone)], check=True)
-    sys.path.insert(0, str(clone))
-needs = "torch torchvision numpy pandas sklearn jaxtyping tqdm rich typer tensorboard filelock"
+here = Path.cwd()
+places = [here, *here.parents, here / "the-dmt-book", *map(Path, sys.path)]
+clone = next((place for place in places if (place / "book/figures").is_dir()), None)
+if clone is None:
+    if not REPOSITORY:
+        raise ModuleNotFoundError(
+            "This chapter needs the clone of the book that it belongs to, and this copy doesn't know the address to "
+            "fetch it from. Write the book's git address into REPOSITORY above, or open the chapter in a clone."
+        )
+    clone = here / "the-dmt-book"
+    subprocess.run(["git", "clone", "--quiet", "--depth", "1", REPOSITORY, str(clone)], check=True)
+sys.path.insert(0, str(clone))  # first, so that chapter, figures and library are of one version
+needs = "torch torchvision numpy pandas sklearn jaxtyping tqdm rich typer tensorboard filelock yaml"
 missing = [name for name in f"{needs} matplotlib seaborn ipywidgets".split() if find_spec(name) is None]
 if missing:
-    packages = [name.replace("sklearn", "scikit-learn") for name in missing]
+    packages = [{"sklearn": "scikit-learn", "yaml": "PyYAML"}.get(name, name) for name in missing]
     subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", *packages], check=True)
 
 # %% [markdown]
@@ -52,16 +53,17 @@ if missing:
 import tempfile
 
 import dmtlib
+from book.figures import curriculum as draw
+from book.figures.methods import by_method, differences
+from book.figures.pseudo_labels import gallery
+from book.page.look import say, show, style
+from book.studies.algorithms import algorithm_1
+from book.studies.recorded import difference, last_phase, recorded, summary
 from dmtlib import presets
-from dmtlib.data.classification import load_dataset
-from dmtlib.evidence import curriculum_figures as draw
-from dmtlib.evidence.algorithm import algorithm_1
-from dmtlib.evidence.figures import say, show, style
-from dmtlib.evidence.places import paper_number
-from dmtlib.evidence.pseudo_label_figures import gallery
-from dmtlib.evidence.recorded import difference, last_phase, recorded, summary
-from dmtlib.training.evaluation import predict
-from dmtlib.training.runs import RunDirectory
+from dmtlib.data.images.datasets import load_dataset
+from dmtlib.records.printed import paper_number
+from dmtlib.training.directory import RunDirectory
+from dmtlib.training.images.evaluation import predict
 from dmtlib.training.together import train_together
 
 style()
@@ -213,7 +215,7 @@ say(
 recordings = recorded(preset)
 methods = ("baseline", "cl", "dmt", "dmt-naive", "oracle")
 words = summary(recordings, methods)
-figure = draw.by_method(recordings, methods)
+figure = by_method(recordings, methods)
 show(figure, alt=f"Test accuracy by method, one dot a seed. {words}")
 say(f"{words}.")
 
@@ -226,7 +228,7 @@ say(f"{words}.")
 
 # %%
 show(
-    draw.differences(recordings, "dmt", ["cl", "dmt-naive", "baseline"]),
+    differences(recordings, "dmt", ["cl", "dmt-naive", "baseline"]),
     alt="DMT minus CL, DMT-Naive and baseline, one dot a seed, with mean and deviation.",
 )
 
@@ -272,7 +274,7 @@ say(f"{text[0].upper()}{text[1:]}.")
 # ```python
 # import dataclasses
 #
-# from dmtlib.training.curriculum import train
+# from dmtlib.training.images.curriculum import train
 #
 # elsewhere = tempfile.mkdtemp()
 # for method in ("cl", "dmt"):
@@ -311,7 +313,7 @@ say(f"{text[0].upper()}{text[1:]}.")
 # ```python
 # import dataclasses
 #
-# from dmtlib.training.curriculum import train
+# from dmtlib.training.images.curriculum import train
 #
 # longer = dataclasses.replace(configs["dmt"], alphas=(0.2, 0.4, 0.6, 0.8, 1.0, 1.0, 1.0, 1.0))
 # record = train(longer, runs=tempfile.mkdtemp(), device=device)

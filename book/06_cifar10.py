@@ -1,26 +1,27 @@
 # %% tags=["setup", "remove-cell"]
-# In a clone of the book this changes nothing. On Colab, or beside a lone notebook, it brings dmtlib and its needs.
+# In a clone of the book this finds the clone. On Colab, or beside a lone notebook, it brings the book and its needs.
 import subprocess
 import sys
 from importlib.util import find_spec
 from pathlib import Path
 
 REPOSITORY = ""  # the book's public address; `make repo-url URL=…` writes it here
-if find_spec("dmtlib") is None:
-    here = Path.cwd()
-    clone = next((p for p in here.parents if (p / "dmtlib/__init__.py").exists()), here / "the-dmt-book")
-    if not clone.exists():
-        if not REPOSITORY:
-            raise ModuleNotFoundError(
-                "The library dmtlib is missing, and this copy of the book doesn't know the address to fetch it from. "
-                "Write the book's git address into REPOSITORY above, or run `pip install .` in a clone of the book."
-            )
-        subprocess.run(["git", "clone", "--quiet", "--depth", "1", REPOSITORY, str(clone)], check=True)
-    sys.path.insert(0, str(clone))
-needs = "torch torchvision numpy pandas sklearn jaxtyping tqdm rich typer tensorboard filelock"
+here = Path.cwd()
+places = [here, *here.parents, here / "the-dmt-book", *map(Path, sys.path)]
+clone = next((place for place in places if (place / "book/figures").is_dir()), None)
+if clone is None:
+    if not REPOSITORY:
+        raise ModuleNotFoundError(
+            "This chapter needs the clone of the book that it belongs to, and this copy doesn't know the address to "
+            "fetch it from. Write the book's git address into REPOSITORY above, or open the chapter in a clone."
+        )
+    clone = here / "the-dmt-book"
+    subprocess.run(["git", "clone", "--quiet", "--depth", "1", REPOSITORY, str(clone)], check=True)
+sys.path.insert(0, str(clone))  # first, so that chapter, figures and library are of one version
+needs = "torch torchvision numpy pandas sklearn jaxtyping tqdm rich typer tensorboard filelock yaml"
 missing = [name for name in f"{needs} matplotlib seaborn ipywidgets".split() if find_spec(name) is None]
 if missing:
-    packages = [name.replace("sklearn", "scikit-learn") for name in missing]
+    packages = [{"sklearn": "scikit-learn", "yaml": "PyYAML"}.get(name, name) for name in missing]
     subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", *packages], check=True)
 
 # %% [markdown]
@@ -51,27 +52,31 @@ if missing:
 # %%
 from pathlib import Path
 
+from book.figures import cifar10 as draw
+from book.figures.curriculum import phases, phases_table
+from book.figures.methods import by_method, differences
+from book.figures.pseudo_labels import error_bars, gallery
+from book.page.look import say, show, style
+from book.page.places import missing_data
+from book.page.places import results as recorded_results
+from book.studies import pseudo_labels as confidence
+from book.studies.cifar10 import baseline_curves
+from book.studies.recorded import difference, last_phase, recorded, summary
 from dmtlib import presets
-from dmtlib.data.classification import MINI_IMAGES, load_dataset
-from dmtlib.data.splits import split_labeled
-from dmtlib.evidence import cifar_figures as draw
-from dmtlib.evidence import cifar_tables as tables
-from dmtlib.evidence import confidence
-from dmtlib.evidence.curriculum_figures import by_method, differences, phases, phases_table
-from dmtlib.evidence.figures import say, show, style
-from dmtlib.evidence.places import missing_data, paper_number
-from dmtlib.evidence.places import results as recorded_results
-from dmtlib.evidence.pseudo_label_figures import error_bars, gallery
-from dmtlib.evidence.recorded import NAMES, difference, last_phase, recorded, summary
-from dmtlib.evidence.records import record_path, write_record
-from dmtlib.evidence.tables import comparison
-from dmtlib.training.curriculum import train
-from dmtlib.training.runs import RunDirectory
+from dmtlib.data.images.datasets import MINI_IMAGES, load_dataset
+from dmtlib.data.images.splits import split_labeled
+from dmtlib.records import image_tables as tables
+from dmtlib.records.comparison import NAMES
+from dmtlib.records.image_tables import comparison
+from dmtlib.records.printed import paper_number
+from dmtlib.records.store import record_path, write_record
+from dmtlib.training.directory import RunDirectory
+from dmtlib.training.images.curriculum import train
 
 style()
 
 # %% tags=["parameters"]
-# What `python -m dmtlib train` has as options
+# What `dmtlib train` has as options
 preset = "cifar10-small"
 method = "baseline"
 variant = "paper"
@@ -90,7 +95,7 @@ results = None  # a folder of records that is to have a copy of this run's
 # labeled 1,000 random images.
 
 # %%
-curves = draw.baseline_curves(recorded_results())
+curves = baseline_curves(recorded_results())
 show(
     draw.error_by_confidence(curves),
     alt="Error of the pseudo labels over the share of most confident ones kept, from recorded "
@@ -211,7 +216,7 @@ say(f"In the last phase of DMT: {last_phase(small['dmt'])}.")
 # A cell of these tables is a few runs, and a run is one command. Here is a tenth of a run of DMT with seed 3, twice:
 #
 # ```
-# python -m dmtlib train cifar10-4000 --method dmt --seed 3 --budget 0.1
+# dmtlib train cifar10-4000 --method dmt --seed 3 --budget 0.1
 # papermill book/06_cifar10.ipynb out.ipynb \
 #     -p preset cifar10-4000 -p method dmt -p seed 3 -p budget 0.1
 # ```
@@ -326,7 +331,7 @@ say(
 # ````{solution} ex-how-many-seeds
 # :class: dropdown
 # ```python
-# from dmtlib.evidence.records import Spread, paired_differences
+# from dmtlib.records.store import Spread, paired_differences
 #
 # spread = Spread.of(paired_differences(small["dmt"], small["cl"]))
 # (2 * spread.std / paper_number("Table 2", "4000 labels", "DMT over CL")) ** 2

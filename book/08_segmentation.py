@@ -1,26 +1,27 @@
 # %% tags=["setup", "remove-cell"]
-# In a clone of the book this changes nothing. On Colab, or beside a lone notebook, it brings dmtlib and its needs.
+# In a clone of the book this finds the clone. On Colab, or beside a lone notebook, it brings the book and its needs.
 import subprocess
 import sys
 from importlib.util import find_spec
 from pathlib import Path
 
 REPOSITORY = ""  # the book's public address; `make repo-url URL=…` writes it here
-if find_spec("dmtlib") is None:
-    here = Path.cwd()
-    clone = next((p for p in here.parents if (p / "dmtlib/__init__.py").exists()), here / "the-dmt-book")
-    if not clone.exists():
-        if not REPOSITORY:
-            raise ModuleNotFoundError(
-                "The library dmtlib is missing, and this copy of the book doesn't know the address to fetch it from. "
-                "Write the book's git address into REPOSITORY above, or run `pip install .` in a clone of the book."
-            )
-        subprocess.run(["git", "clone", "--quiet", "--depth", "1", REPOSITORY, str(clone)], check=True)
-    sys.path.insert(0, str(clone))
-needs = "torch torchvision numpy pandas sklearn jaxtyping tqdm rich typer tensorboard filelock"
+here = Path.cwd()
+places = [here, *here.parents, here / "the-dmt-book", *map(Path, sys.path)]
+clone = next((place for place in places if (place / "book/figures").is_dir()), None)
+if clone is None:
+    if not REPOSITORY:
+        raise ModuleNotFoundError(
+            "This chapter needs the clone of the book that it belongs to, and this copy doesn't know the address to "
+            "fetch it from. Write the book's git address into REPOSITORY above, or open the chapter in a clone."
+        )
+    clone = here / "the-dmt-book"
+    subprocess.run(["git", "clone", "--quiet", "--depth", "1", REPOSITORY, str(clone)], check=True)
+sys.path.insert(0, str(clone))  # first, so that chapter, figures and library are of one version
+needs = "torch torchvision numpy pandas sklearn jaxtyping tqdm rich typer tensorboard filelock yaml"
 missing = [name for name in f"{needs} matplotlib seaborn ipywidgets".split() if find_spec(name) is None]
 if missing:
-    packages = [name.replace("sklearn", "scikit-learn") for name in missing]
+    packages = [{"sklearn": "scikit-learn", "yaml": "PyYAML"}.get(name, name) for name in missing]
     subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", *packages], check=True)
 
 # %% [markdown]
@@ -50,21 +51,21 @@ import tempfile
 import pandas as pd
 import torch
 
+from book.figures import segmentation as draw
+from book.figures.masks import picture_rows
+from book.page.look import say, show, show_body, style
+from book.page.slider import slider
+from book.studies import segmentation as ranking
 from dmtlib import presets
-from dmtlib.data.joint_augment import JointAugment
-from dmtlib.data.segmentation import ROWS, load_segmentation
-from dmtlib.data.segmentation_splits import difference_maximized_halves, labeled_count
-from dmtlib.evidence import pixel_ranking as ranking
-from dmtlib.evidence import segmentation_figures as draw
-from dmtlib.evidence.figures import say, show, show_body, style
-from dmtlib.evidence.mask_figures import picture_rows
-from dmtlib.evidence.slider import slider
+from dmtlib.data.pixels.datasets import ROWS, load_segmentation
+from dmtlib.data.pixels.joint_augment import JointAugment
+from dmtlib.data.pixels.splits import difference_maximized_halves, labeled_count
 from dmtlib.method.pixel_selection import cut_classes, decode_confidence
 from dmtlib.method.pseudo_labels import count_selected
-from dmtlib.training.mutual import train_segmentation
-from dmtlib.training.runs import RunDirectory
+from dmtlib.training.directory import RunDirectory
+from dmtlib.training.pixels.mutual import train_segmentation
+from dmtlib.training.pixels.stored import phase_segmenter, split_of
 from dmtlib.training.seeding import derive_seed
-from dmtlib.training.segmentation_runs import phase_segmenter, split_of
 
 style()
 

@@ -1,26 +1,27 @@
 # %% tags=["setup", "remove-cell"]
-# In a clone of the book this changes nothing. On Colab, or beside a lone notebook, it brings dmtlib and its needs.
+# In a clone of the book this finds the clone. On Colab, or beside a lone notebook, it brings the book and its needs.
 import subprocess
 import sys
 from importlib.util import find_spec
 from pathlib import Path
 
 REPOSITORY = ""  # the book's public address; `make repo-url URL=…` writes it here
-if find_spec("dmtlib") is None:
-    here = Path.cwd()
-    clone = next((p for p in here.parents if (p / "dmtlib/__init__.py").exists()), here / "the-dmt-book")
-    if not clone.exists():
-        if not REPOSITORY:
-            raise ModuleNotFoundError(
-                "The library dmtlib is missing, and this copy of the book doesn't know the address to fetch it from. "
-                "Write the book's git address into REPOSITORY above, or run `pip install .` in a clone of the book."
-            )
-        subprocess.run(["git", "clone", "--quiet", "--depth", "1", REPOSITORY, str(clone)], check=True)
-    sys.path.insert(0, str(clone))
-needs = "torch torchvision numpy pandas sklearn jaxtyping tqdm rich typer tensorboard filelock"
+here = Path.cwd()
+places = [here, *here.parents, here / "the-dmt-book", *map(Path, sys.path)]
+clone = next((place for place in places if (place / "book/figures").is_dir()), None)
+if clone is None:
+    if not REPOSITORY:
+        raise ModuleNotFoundError(
+            "This chapter needs the clone of the book that it belongs to, and this copy doesn't know the address to "
+            "fetch it from. Write the book's git address into REPOSITORY above, or open the chapter in a clone."
+        )
+    clone = here / "the-dmt-book"
+    subprocess.run(["git", "clone", "--quiet", "--depth", "1", REPOSITORY, str(clone)], check=True)
+sys.path.insert(0, str(clone))  # first, so that chapter, figures and library are of one version
+needs = "torch torchvision numpy pandas sklearn jaxtyping tqdm rich typer tensorboard filelock yaml"
 missing = [name for name in f"{needs} matplotlib seaborn ipywidgets".split() if find_spec(name) is None]
 if missing:
-    packages = [name.replace("sklearn", "scikit-learn") for name in missing]
+    packages = [{"sklearn": "scikit-learn", "yaml": "PyYAML"}.get(name, name) for name in missing]
     subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", *packages], check=True)
 
 # %% [markdown]
@@ -48,17 +49,19 @@ import tempfile
 
 import pandas as pd
 
+from book.figures import mutual_training as draw
+from book.page.look import say, show, show_body, style
+from book.page.places import results
+from book.page.slider import slider
+from book.studies import mutual_training as study
+from book.studies.algorithms import algorithm_2
+from book.studies.recorded import difference, recorded
 from dmtlib import presets
-from dmtlib.data.segmentation import load_segmentation
-from dmtlib.evidence import mutual_figures as draw
-from dmtlib.evidence.algorithm import algorithm_2
-from dmtlib.evidence.figures import say, show, show_body, style
-from dmtlib.evidence.lessons import fewest_wrong_first, lessons, mean_weights
-from dmtlib.evidence.places import paper_number, results
-from dmtlib.evidence.recorded import cell, difference, recorded, signed
-from dmtlib.evidence.records import Spread, load_records, paired_differences
-from dmtlib.evidence.slider import slider
-from dmtlib.training.runs import RunDirectory
+from dmtlib.data.pixels.datasets import load_segmentation
+from dmtlib.records.comparison import Spread, cell, paired_differences, signed
+from dmtlib.records.printed import paper_number
+from dmtlib.records.store import load_records
+from dmtlib.training.directory import RunDirectory
 from dmtlib.training.together import train_together
 
 style()
@@ -120,7 +123,7 @@ show(
 )
 
 # %%
-courses = [f"- **{method.upper()}**: {draw.course(records[method])}" for method in methods]
+courses = [f"- **{method.upper()}**: {study.course(records[method])}" for method in methods]
 say(f"Live, mean IoU with seed {seed}, preset `{preset}`:\n\n" + "\n".join(courses))
 
 # %% [markdown]
@@ -139,15 +142,15 @@ say(f"Live, mean IoU with seed {seed}, preset `{preset}`:\n\n" + "\n".join(cours
 # the same scenes, and weigh A's labels by Eq. 3:
 
 # %%
-show_body(lessons)
+show_body(study.lessons)
 
 # %%
 config = configs["dmt"]
 data, run = load_segmentation(config.data), RunDirectory.of(config, runs)
 phases = range(1, config.phases)
-taught = {phase: lessons(config, run, data.parts["train"], phase, "B") for phase in phases}
+taught = {phase: study.lessons(config, run, data.parts["train"], phase, "B") for phase in phases}
 end = taught[config.phases - 1]
-order = fewest_wrong_first(end).tolist()
+order = study.fewest_wrong_first(end).tolist()
 misled = (end.weights * end.wrong).sum(dim=(1, 2)).argmax().item()  # the most weight on wrong labels
 chosen = [order[len(order) // 3], order[2 * len(order) // 3], misled]
 
@@ -183,7 +186,7 @@ show(
 )
 
 # %%
-wrong, heavy = draw.share_of_weight(records["dmt"])
+wrong, heavy = study.share_of_weight(records["dmt"])
 say(
     f"In the last phase {wrong:.0%} of the labels are wrong, and they carry **{heavy:.0%} of the "
     f"weight** of all pseudo labels. If each counted 1, it would be {wrong:.0%}."
@@ -195,7 +198,7 @@ say(
 # each phase begins):
 
 # %%
-table = pd.DataFrame({phase: mean_weights(taught[phase]) for phase in phases}).T.rename_axis("phase")
+table = pd.DataFrame({phase: study.mean_weights(taught[phase]) for phase in phases}).T.rename_axis("phase")
 table.round(2)
 
 # %%
@@ -225,13 +228,13 @@ whole = presets.preset("scenes", "dmt")
 show(
     draw.by_phase(full),
     alt="The same two panels as above for the recorded full runs, each model a thin line, their means thick. "
-    + "; ".join(f"{method.upper()}: {draw.course(full[method])}" for method in methods),
+    + "; ".join(f"{method.upper()}: {study.course(full[method])}" for method in methods),
 )
 
 # %%
 circumstances = {f"{r['device']}, commit {r['commit'][:7]}" for rs in full.values() for r in rs}
 counts = ", ".join(f"{method.upper()} {len(rs)}" for method, rs in full.items())
-courses = [f"- **{method.upper()}**: {draw.course(runs)}" for method, runs in full.items()]
+courses = [f"- **{method.upper()}**: {study.course(runs)}" for method, runs in full.items()]
 say(
     f"Recorded runs: {counts} (seeds), on {'; '.join(sorted(circumstances)) or 'nothing yet'}. "
     "Mean IoU, the mean over seeds and models:\n\n" + "\n".join(courses)
@@ -254,7 +257,7 @@ if full["dmt"]:
 # %%
 pairs = [("dst", "cbst"), ("dmt", "dst"), ("dmt", "cbst"), ("dmt", "baseline")]
 say("\n".join(f"- {difference(recordings, *pair)}" for pair in pairs))
-bonus = draw.gain_by_choice(full["dmt"])
+bonus = study.gain_by_choice(full["dmt"])
 say(f"Choosing the better of A and B, as Alg. 2 ends, gives DMT this many points over the mean of the two: {bonus}.")
 
 # %%
@@ -279,9 +282,9 @@ say(f"The paper on VOC, one split each (Table 7, printed, not measured here): {'
 # %% [markdown]
 # Is a gain over the baseline more than longer training? That is what the line on the longer baseline is for. The
 # length of the short one was chosen so that more of it hardly helps, by trials on one seed and the baseline alone
-# (`dmtlib/data/scenes.py` has them); over three seeds it helps that much. A fair reader also takes the choice off
-# DMT's account: here, as on VOC, the model is chosen on the very images that it is scored on, and the other methods
-# have only one. And DMT trains two models, and so costs twice as much.
+# (`dmtlib/data/pixels/scenes.py` has them); over three seeds it helps that much. A fair reader also takes the choice
+# off DMT's account: here, as on VOC, the model is chosen on the very images that it is scored on, and the other
+# methods have only one. And DMT trains two models, and so costs twice as much.
 #
 # ## What do the two subsets cost?
 #
@@ -293,7 +296,7 @@ say(f"The paper on VOC, one split each (Table 7, printed, not measured here): {'
 halves = load_records(results(), "scenes-halves", "dmt")
 cost = paired_differences(halves, full["dmt"])
 say(
-    f"DMT with two subsets, mean IoU over the models: {draw.course(halves)}. Two subsets − two starts, the better "
+    f"DMT with two subsets, mean IoU over the models: {study.course(halves)}. Two subsets − two starts, the better "
     f"models, in points: {cell(cost, sign=True)} (n = {len(cost)})."
 )
 
@@ -318,7 +321,7 @@ say(
 # ```python
 # import dataclasses
 #
-# from dmtlib.training.mutual import train_segmentation
+# from dmtlib.training.pixels.mutual import train_segmentation
 #
 # baseline = presets.preset(preset, "baseline", seed, budget)
 # steps = config.baseline_steps + len(config.alphas) * config.phase_steps
@@ -342,7 +345,7 @@ say(
 # ```python
 # import dataclasses
 #
-# from dmtlib.training.mutual import train_segmentation
+# from dmtlib.training.pixels.mutual import train_segmentation
 #
 # newest = dataclasses.replace(config, labelers="newest")
 # record = train_segmentation(newest, runs=tempfile.mkdtemp(), device=device)
@@ -364,8 +367,8 @@ say(
 # ```python
 # import torch
 #
-# from dmtlib.training.segmentation_evaluation import predict_images
-# from dmtlib.training.segmentation_runs import phase_segmenter
+# from dmtlib.training.pixels.evaluation import predict_images
+# from dmtlib.training.pixels.stored import phase_segmenter
 #
 # val = data.parts["val"]
 # known = val.masks != 255
@@ -394,7 +397,7 @@ say(
 #
 # for gamma in (1, 5, 20):
 #     other = dataclasses.replace(config, gamma1=gamma, gamma2=gamma)
-#     means = mean_weights(lessons(other, run, data.parts["train"], config.phases - 1, "B"))
+#     means = study.mean_weights(study.lessons(other, run, data.parts["train"], config.phases - 1, "B"))
 #     print(gamma, means["right, object"] / means["wrong"], means)
 # ```
 # A larger γ moves the two apart, but only a little. What it costs is the weight of any sign, right ones included,

@@ -1,26 +1,27 @@
 # %% tags=["setup", "remove-cell"]
-# In a clone of the book this changes nothing. On Colab, or beside a lone notebook, it brings dmtlib and its needs.
+# In a clone of the book this finds the clone. On Colab, or beside a lone notebook, it brings the book and its needs.
 import subprocess
 import sys
 from importlib.util import find_spec
 from pathlib import Path
 
 REPOSITORY = ""  # the book's public address; `make repo-url URL=…` writes it here
-if find_spec("dmtlib") is None:
-    here = Path.cwd()
-    clone = next((p for p in here.parents if (p / "dmtlib/__init__.py").exists()), here / "the-dmt-book")
-    if not clone.exists():
-        if not REPOSITORY:
-            raise ModuleNotFoundError(
-                "The library dmtlib is missing, and this copy of the book doesn't know the address to fetch it from. "
-                "Write the book's git address into REPOSITORY above, or run `pip install .` in a clone of the book."
-            )
-        subprocess.run(["git", "clone", "--quiet", "--depth", "1", REPOSITORY, str(clone)], check=True)
-    sys.path.insert(0, str(clone))
-needs = "torch torchvision numpy pandas sklearn jaxtyping tqdm rich typer tensorboard filelock"
+here = Path.cwd()
+places = [here, *here.parents, here / "the-dmt-book", *map(Path, sys.path)]
+clone = next((place for place in places if (place / "book/figures").is_dir()), None)
+if clone is None:
+    if not REPOSITORY:
+        raise ModuleNotFoundError(
+            "This chapter needs the clone of the book that it belongs to, and this copy doesn't know the address to "
+            "fetch it from. Write the book's git address into REPOSITORY above, or open the chapter in a clone."
+        )
+    clone = here / "the-dmt-book"
+    subprocess.run(["git", "clone", "--quiet", "--depth", "1", REPOSITORY, str(clone)], check=True)
+sys.path.insert(0, str(clone))  # first, so that chapter, figures and library are of one version
+needs = "torch torchvision numpy pandas sklearn jaxtyping tqdm rich typer tensorboard filelock yaml"
 missing = [name for name in f"{needs} matplotlib seaborn ipywidgets".split() if find_spec(name) is None]
 if missing:
-    packages = [name.replace("sklearn", "scikit-learn") for name in missing]
+    packages = [{"sklearn": "scikit-learn", "yaml": "PyYAML"}.get(name, name) for name in missing]
     subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", *packages], check=True)
 
 # %% [markdown]
@@ -48,18 +49,20 @@ if missing:
 # no record is, the cell says "not run".
 
 # %%
+from book.figures import segmentation_results as draw
+from book.figures.methods import by_method, differences
+from book.page.look import say, show, style
+from book.page.places import missing_data
+from book.page.places import results as recorded_results
+from book.studies.mutual_training import course
+from book.studies.recorded import difference, recorded, summary
+from book.studies.segmentation_results import predicted_pictures, wrong_pixels
 from dmtlib import presets
-from dmtlib.data.segmentation import ROWS, SCENES
-from dmtlib.data.segmentation_splits import labeled_count
-from dmtlib.evidence import segmentation_results_figures as draw
-from dmtlib.evidence import segmentation_tables as tables
-from dmtlib.evidence.curriculum_figures import by_method, differences
-from dmtlib.evidence.figures import say, show, style
-from dmtlib.evidence.mutual_figures import course
-from dmtlib.evidence.places import missing_data, paper_number, printed_numbers
-from dmtlib.evidence.places import results as recorded_results
-from dmtlib.evidence.recorded import difference, recorded, summary
-from dmtlib.evidence.records import paired_differences
+from dmtlib.data.pixels.datasets import ROWS, SCENES
+from dmtlib.data.pixels.splits import labeled_count
+from dmtlib.records import pixel_tables as tables
+from dmtlib.records.comparison import paired_differences
+from dmtlib.records.printed import paper_number, printed_numbers
 
 style()
 
@@ -249,7 +252,7 @@ tables.class_table(recorded_results(), "camvid-small")
 # stand at equal distances in the list of scored images.
 
 # %%
-pictures = draw.predicted_pictures(recorded_results(), "scenes", ("baseline", "dmt"), count=4)
+pictures = predicted_pictures(recorded_results(), "scenes", ("baseline", "dmt"), count=4)
 if pictures:
     show(
         draw.prediction_rows(pictures),
@@ -260,7 +263,7 @@ else:
 
 # %%
 if pictures:
-    wrong = draw.wrong_pixels(pictures)
+    wrong = wrong_pixels(pictures)
     better = int((wrong["DMT"] < wrong["baseline"]).sum())
     say(
         f"Wrong pixels in these {len(wrong)} scenes: baseline {wrong['baseline'].mean():.1f}%, DMT "
@@ -269,7 +272,7 @@ if pictures:
 
 # %% [markdown]
 # *Recorded models with seed 0. Their predictions were stored beside the records when they were made
-# (`dmtlib/evidence/stored_predictions.py`).*
+# (`tools/store_predictions.py`).*
 #
 # Look at the shapes before the colours. Where one sign is in several colours, the model decides patch by patch;
 # where it is in one, it has learned that a sign is one thing. That can be learned from unlabeled scenes. Which digit
@@ -279,7 +282,7 @@ if pictures:
 missing = missing_data("camvid-quarter")
 streets = None
 if not missing:
-    streets = draw.predicted_pictures(recorded_results(), "camvid-small", ("baseline", "dmt"), count=4)
+    streets = predicted_pictures(recorded_results(), "camvid-small", ("baseline", "dmt"), count=4)
 if streets:
     show(
         draw.prediction_rows(streets),
@@ -291,7 +294,7 @@ else:
 
 # %%
 if streets:
-    wrong = draw.wrong_pixels(streets)
+    wrong = wrong_pixels(streets)
     say(
         f"Wrong pixels in these {len(wrong)} streets: baseline {wrong['baseline'].mean():.1f}%, DMT "
         f"{wrong['DMT'].mean():.1f}%."

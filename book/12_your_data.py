@@ -1,26 +1,27 @@
 # %% tags=["setup", "remove-cell"]
-# In a clone of the book this changes nothing. On Colab, or beside a lone notebook, it brings dmtlib and its needs.
+# In a clone of the book this finds the clone. On Colab, or beside a lone notebook, it brings the book and its needs.
 import subprocess
 import sys
 from importlib.util import find_spec
 from pathlib import Path
 
 REPOSITORY = ""  # the book's public address; `make repo-url URL=…` writes it here
-if find_spec("dmtlib") is None:
-    here = Path.cwd()
-    clone = next((p for p in here.parents if (p / "dmtlib/__init__.py").exists()), here / "the-dmt-book")
-    if not clone.exists():
-        if not REPOSITORY:
-            raise ModuleNotFoundError(
-                "The library dmtlib is missing, and this copy of the book doesn't know the address to fetch it from. "
-                "Write the book's git address into REPOSITORY above, or run `pip install .` in a clone of the book."
-            )
-        subprocess.run(["git", "clone", "--quiet", "--depth", "1", REPOSITORY, str(clone)], check=True)
-    sys.path.insert(0, str(clone))
-needs = "torch torchvision numpy pandas sklearn jaxtyping tqdm rich typer tensorboard filelock"
+here = Path.cwd()
+places = [here, *here.parents, here / "the-dmt-book", *map(Path, sys.path)]
+clone = next((place for place in places if (place / "book/figures").is_dir()), None)
+if clone is None:
+    if not REPOSITORY:
+        raise ModuleNotFoundError(
+            "This chapter needs the clone of the book that it belongs to, and this copy doesn't know the address to "
+            "fetch it from. Write the book's git address into REPOSITORY above, or open the chapter in a clone."
+        )
+    clone = here / "the-dmt-book"
+    subprocess.run(["git", "clone", "--quiet", "--depth", "1", REPOSITORY, str(clone)], check=True)
+sys.path.insert(0, str(clone))  # first, so that chapter, figures and library are of one version
+needs = "torch torchvision numpy pandas sklearn jaxtyping tqdm rich typer tensorboard filelock yaml"
 missing = [name for name in f"{needs} matplotlib seaborn ipywidgets".split() if find_spec(name) is None]
 if missing:
-    packages = [name.replace("sklearn", "scikit-learn") for name in missing]
+    packages = [{"sklearn": "scikit-learn", "yaml": "PyYAML"}.get(name, name) for name in missing]
     subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", *packages], check=True)
 
 # %% [markdown]
@@ -52,21 +53,21 @@ from pathlib import Path
 import pandas as pd
 import torch
 
-from dmtlib.data.classification import load_dataset
-from dmtlib.data.masks import decode_mask
-from dmtlib.data.segmentation import load_segmentation
-from dmtlib.evidence import your_data
-from dmtlib.evidence import your_data_figures as draw
-from dmtlib.evidence.figures import say, show, style
-from dmtlib.evidence.mask_figures import picture_rows
-from dmtlib.evidence.places import results as recorded_results
-from dmtlib.evidence.readiness import ENOUGH, NOISY
-from dmtlib.evidence.readiness_of_runs import assess_images, assess_pixels, first_error_and_gain
+from book.figures import your_data as draw
+from book.figures.masks import picture_rows
+from book.page.look import say, show, style
+from book.page.places import results as recorded_results
+from book.studies import your_data
+from book.studies.readiness import ENOUGH, NOISY
+from book.studies.readiness_of_runs import assess_images, assess_pixels, first_error_and_gain
+from dmtlib.data.images.datasets import load_dataset
+from dmtlib.data.pixels.datasets import load_segmentation
+from dmtlib.data.pixels.masks import decode_mask
 from dmtlib.prediction import predict_folder
 from dmtlib.presets import preset
-from dmtlib.training.curriculum import train
-from dmtlib.training.mutual import train_segmentation
-from dmtlib.training.runs import RunDirectory
+from dmtlib.training.directory import RunDirectory
+from dmtlib.training.images.curriculum import train
+from dmtlib.training.pixels.mutual import train_segmentation
 
 style()
 
@@ -229,9 +230,9 @@ pd.read_csv(work / "predictions.csv", dtype={"class": str}).head()
 # The same from a shell, where `--all-labels` and `--data` are what `all_labels` and `data` are here:
 #
 # ```
-# python -m dmtlib train digits-40 --method dmt --data folder@8:photos --all-labels \
+# dmtlib train digits-40 --method dmt --data folder@8:photos --all-labels \
 #     --runs mine
-# python -m dmtlib predict mine/digits-40/dmt/seed-0 photos/train/unlabeled \
+# dmtlib predict mine/digits-40/dmt/seed-0 photos/train/unlabeled \
 #     --out predictions.csv
 # ```
 #
@@ -434,7 +435,7 @@ show(
 )
 
 # %%
-from dmtlib.evidence.records import Spread
+from dmtlib.records.comparison import Spread
 
 by_seed = learned.pivot(index="seed", columns="learned")
 accuracy, entropy = by_seed["accuracy"], by_seed["entropy"]

@@ -1,26 +1,27 @@
 # %% tags=["setup", "remove-cell"]
-# In a clone of the book this changes nothing. On Colab, or beside a lone notebook, it brings dmtlib and its needs.
+# In a clone of the book this finds the clone. On Colab, or beside a lone notebook, it brings the book and its needs.
 import subprocess
 import sys
 from importlib.util import find_spec
 from pathlib import Path
 
 REPOSITORY = ""  # the book's public address; `make repo-url URL=…` writes it here
-if find_spec("dmtlib") is None:
-    here = Path.cwd()
-    clone = next((p for p in here.parents if (p / "dmtlib/__init__.py").exists()), here / "the-dmt-book")
-    if not clone.exists():
-        if not REPOSITORY:
-            raise ModuleNotFoundError(
-                "The library dmtlib is missing, and this copy of the book doesn't know the address to fetch it from. "
-                "Write the book's git address into REPOSITORY above, or run `pip install .` in a clone of the book."
-            )
-        subprocess.run(["git", "clone", "--quiet", "--depth", "1", REPOSITORY, str(clone)], check=True)
-    sys.path.insert(0, str(clone))
-needs = "torch torchvision numpy pandas sklearn jaxtyping tqdm rich typer tensorboard filelock"
+here = Path.cwd()
+places = [here, *here.parents, here / "the-dmt-book", *map(Path, sys.path)]
+clone = next((place for place in places if (place / "book/figures").is_dir()), None)
+if clone is None:
+    if not REPOSITORY:
+        raise ModuleNotFoundError(
+            "This chapter needs the clone of the book that it belongs to, and this copy doesn't know the address to "
+            "fetch it from. Write the book's git address into REPOSITORY above, or open the chapter in a clone."
+        )
+    clone = here / "the-dmt-book"
+    subprocess.run(["git", "clone", "--quiet", "--depth", "1", REPOSITORY, str(clone)], check=True)
+sys.path.insert(0, str(clone))  # first, so that chapter, figures and library are of one version
+needs = "torch torchvision numpy pandas sklearn jaxtyping tqdm rich typer tensorboard filelock yaml"
 missing = [name for name in f"{needs} matplotlib seaborn ipywidgets".split() if find_spec(name) is None]
 if missing:
-    packages = [name.replace("sklearn", "scikit-learn") for name in missing]
+    packages = [{"sklearn": "scikit-learn", "yaml": "PyYAML"}.get(name, name) for name in missing]
     subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", *packages], check=True)
 
 # %% [markdown]
@@ -40,24 +41,25 @@ if missing:
 # :::
 
 # %%
-from dmtlib.evidence import reproduction_tables as tables
-from dmtlib.evidence.costs import GPUS, PEAK_SHARES, count_classification_step, run_cost
-from dmtlib.evidence.figures import say, show, style
-from dmtlib.evidence.places import results as recorded_results
-from dmtlib.evidence.reproduction import TABLES, cells_of, missing_runs, runs_of, train_arguments
+from book.figures.reproduce import hours_by_table
+from book.page.look import say, show, style
+from book.page.places import results as recorded_results
+from book.studies import reproduce as tables
 from dmtlib.presets import preset
+from dmtlib.records.costs import GPUS, PEAK_SHARES, count_classification_step, run_cost
+from dmtlib.records.reproduction import TABLES, cells_of, missing_runs, runs_of, train_arguments
 
 style()
 
 # %% tags=["parameters"]
-gpu = "NVIDIA H200"  # for the calculated hours: a key of dmtlib.evidence.costs.GPUS
+gpu = "NVIDIA H200"  # for the calculated hours: a key of dmtlib.records.costs.GPUS
 
 # %%
 results = recorded_results()
 overview = tables.overview(results, gpu)
 counts = ", ".join(f"{name} {row.recorded} of {row.runs}" for name, row in overview.iterrows())
 show(
-    tables.hours_by_table(results, gpu),
+    hours_by_table(results, gpu),
     alt=f"Hours by table on a logarithmic axis: bars of calculated hours for the tables that need a GPU, dots where "
     f"runs are recorded. Recorded runs: {counts}.",
 )
@@ -79,8 +81,8 @@ overview
 # For example, Table 4, and a look at what it would do:
 #
 # ```
-# python -m dmtlib reproduce table-4
-# python -m dmtlib reproduce table-4 --dry-run
+# dmtlib reproduce table-4
+# dmtlib reproduce table-4 --dry-run
 # ```
 #
 # It trains every run that has no record in `results/` yet, and writes each record when its run ends. **What is
@@ -104,7 +106,7 @@ wanted = runs_of(["table-5"])
 missing = missing_runs(wanted, results)
 print(f"{len(wanted) - len(missing)} of {len(wanted)} runs are recorded")
 for config in missing[:3]:
-    print("python -m dmtlib", *train_arguments(config), "…")
+    print("dmtlib", *train_arguments(config), "…")
 
 # %% [markdown]
 # The order is seed by seed, so the first whole comparison is there after a third or a fifth of the time.
@@ -128,10 +130,10 @@ for config in missing[:3]:
 # how many: three on one GPU, say, where a single run leaves much of it idle.
 #
 # ```
-# python -m dmtlib reproduce table-2 table-3                          # all GPUs, one run each
-# CUDA_VISIBLE_DEVICES=0,1 python -m dmtlib reproduce table-4         # two of them
-# python -m dmtlib reproduce table-2 --jobs 3                         # three at a time, on what there is
-# python -m dmtlib reproduce digits --device cpu --jobs 2             # two on a CPU, each with half of the cores
+# dmtlib reproduce table-2 table-3                                    # all GPUs, one run each
+# CUDA_VISIBLE_DEVICES=0,1 dmtlib reproduce table-4                   # two of them
+# dmtlib reproduce table-2 --jobs 3                                   # three at a time, on what there is
+# dmtlib reproduce digits --device cpu --jobs 2                       # two on a CPU, each with half of the cores
 # ```
 #
 # Two machines share a table by its seeds: `--seeds 0,1` here and `--seeds 2` there. Afterwards copy the records
@@ -146,7 +148,7 @@ tables.table_1()
 
 # %% [markdown]
 # *Epochs are passes over the pseudo-labeled images of a phase, and a run of DMT has five such phases after the
-# supervised one. The settings of the small presets are in `dmtlib/presets.py` and `dmtlib/segmentation_presets.py`.*
+# supervised one. The settings of the small presets are in `presets.py` of `dmtlib/training/images` and `pixels`.*
 #
 # ## What it costs
 #
@@ -234,7 +236,7 @@ say(
 #
 # ```{exercise} Stop it
 # :label: ex-stop-it
-# Start `python -m dmtlib reproduce digits --seeds 0 --results mine --runs mine-runs`, stop it in the middle with
+# Start `dmtlib reproduce digits --seeds 0 --results mine --runs mine-runs`, stop it in the middle with
 # Ctrl-C, and start it again. What does it skip, and where does it go on? What tells you that nothing was lost?
 # ```
 #
@@ -244,7 +246,7 @@ say(
 # checkpoint, seconds before the stop. On a CPU it ends with the very bits of a run that was never stopped, so it has
 # the accuracy that is recorded here, if the processor rounds as ours did:
 # ```python
-# from dmtlib.evidence.records import load_records
+# from dmtlib.records.store import load_records
 #
 # for record in load_records(results, "digits-40", "baseline")[:1]:
 #     print(record["seed"], record["test_accuracy"], record["device"], record["commit"])

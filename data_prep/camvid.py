@@ -20,9 +20,9 @@ from pathlib import Path, PurePosixPath
 from tqdm.auto import tqdm
 
 from dmtlib.data.archives import read_files
-from dmtlib.data.masks import VOID, decode_mask, encode_mask, map_ids
 from dmtlib.data.pictures import SUFFIXES, decode_rgb
-from dmtlib.data.segmentation import ROWS, load_prepared
+from dmtlib.data.pixels.datasets import ROWS, load_prepared
+from dmtlib.data.pixels.masks import VOID, decode_mask, encode_mask, map_ids
 from dmtlib.data.whole_folder import whole_folder, write_file, write_lines
 
 ROW = ROWS["camvid"]

@@ -20,8 +20,8 @@ from pathlib import Path
 
 import torch
 
-from dmtlib.data.folders import arrange_images, read_images
-from dmtlib.data.packed import PackedImages, write_packed
+from dmtlib.data.images.folders import arrange_images, read_images
+from dmtlib.data.images.packed import PackedImages, write_packed
 
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 SIDE = 32

@@ -20,9 +20,9 @@ import numpy as np
 from PIL import Image
 from tqdm.auto import tqdm
 
-from dmtlib.data.masks import VOID, decode_mask, encode_mask, map_ids
 from dmtlib.data.pictures import decode_rgb
-from dmtlib.data.segmentation import ROWS, load_prepared
+from dmtlib.data.pixels.datasets import ROWS, load_prepared
+from dmtlib.data.pixels.masks import VOID, decode_mask, encode_mask, map_ids
 from dmtlib.data.whole_folder import whole_folder, write_file, write_lines
 
 SCORED = (7, 8, 11, 12, 13, 17, *range(19, 29), 31, 32, 33)  # the raw ids of classes 0…18

@@ -24,9 +24,9 @@ from PIL import Image
 from scipy.io import loadmat
 from tqdm.auto import tqdm
 
-from dmtlib.data.masks import check_ids, decode_mask, encode_mask
 from dmtlib.data.pictures import upright_size
-from dmtlib.data.segmentation import ROWS, load_prepared
+from dmtlib.data.pixels.datasets import ROWS, load_prepared
+from dmtlib.data.pixels.masks import check_ids, decode_mask, encode_mask
 from dmtlib.data.whole_folder import link_file, whole_folder, write_file, write_lines
 
 NUM_CLASSES = len(ROWS["voc"].classes)

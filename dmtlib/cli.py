@@ -1,13 +1,15 @@
-"""The command line: ``python -m dmtlib train | predict | reproduce | presets | table``.
+"""The command line: ``dmtlib train | predict | reproduce | presets | table``.
 
 Whatever is wrong with a command is told in one line on standard error, with exit code 2 and no traceback.
 """
 
 from __future__ import annotations
 
+import shlex
 import signal
 import sys
 import warnings
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -15,46 +17,127 @@ import typer
 
 from .presets import METHODS, PRESETS, SEGMENTATION_METHODS, SEGMENTATION_PRESETS, VARIANTS, preset
 
-app = typer.Typer(
-    add_completion=False, help="Dynamic Mutual Training: train, compare, reproduce.", rich_markup_mode=None
+NAME = "dmtlib"  # whoever started it: python -m would call it by its file's name
+INTERRUPTED = 130  # the exit code that shells know
+
+NOT_ON_PIXELS = f"on pixels all but {', '.join(METHODS.keys() - SEGMENTATION_METHODS)}"
+FLAG = ""  # as a metavar: newer typers would write <bool>
+
+# An option in a panel of --help.
+_what, _data, _where, _how = (
+    partial(typer.Option, rich_help_panel=panel) for panel in ("What to train", "Data", "Where", "How")
 )
 
-INTERRUPTED = 130  # the exit code that shells know
+app = typer.Typer(rich_markup_mode="rich")  # or there would be no panels
+
+
+# What the shell completes arguments with. Imports stand inside: only the tabulator needs them.
+
+
+def _methods(ctx: typer.Context) -> list[str]:
+    """Those of the preset, if the line names one by now; after an option that waits for its value it is in `args`."""
+    on_pixels = SEGMENTATION_PRESETS.keys() & {ctx.params.get("name"), *ctx.args}
+    return list(SEGMENTATION_METHODS if on_pixels else METHODS)
+
+
+def _devices() -> list[str]:
+    from .training.precision import DEVICES
+
+    return list(DEVICES)
+
+
+def _tables_of_runs() -> list[str]:
+    from .records.reproduction import TABLES
+
+    return list(TABLES)
+
+
+def _tables() -> list[str]:
+    from .records.tables import TABLES
+
+    return list(TABLES)
+
+
+Variant = Annotated[
+    str,
+    _what(
+        metavar="NAME",
+        autocompletion=lambda: list(VARIANTS),
+        help=f"{' or '.join(VARIANTS)}: as the paper says, or as the authors' code does.",
+    ),
+]
+Budget = Annotated[float, _what(metavar="SHARE", help="Share of the full training length, in (0, 10].")]
+Runs = Annotated[Path, _where(metavar="FOLDER", help="Folder of run directories.")]
+Device = Annotated[str, _where(metavar="NAME", autocompletion=_devices, help="auto, cuda, cuda:N, mps or cpu.")]
+
+
+def _tell_version(asked: bool) -> None:
+    if asked:
+        from . import __version__
+        from .training.provenance import commit
+
+        made_from = commit()
+        print(f"{NAME} {__version__}{f' ({made_from})' if made_from else ''}")
+        raise typer.Exit()
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version",
+            metavar=FLAG,
+            callback=_tell_version,
+            is_eager=True,
+            help="Print the version; in a clone, its commit too.",
+        ),
+    ] = False,
+) -> None:
+    """Dynamic Mutual Training: train, compare, reproduce."""
 
 
 @app.command()
 def train(
     name: Annotated[
-        str, typer.Argument(metavar="PRESET", help=f"One of: {', '.join(PRESETS | SEGMENTATION_PRESETS)}.")
+        str,
+        typer.Argument(
+            metavar="PRESET",
+            autocompletion=lambda: list(PRESETS | SEGMENTATION_PRESETS),
+            help=f"On images {', '.join(PRESETS)}; on pixels {', '.join(SEGMENTATION_PRESETS)}. "
+            f"`{NAME} presets` says more.",
+        ),
     ],
     method: Annotated[
-        str, typer.Option(help=f"One of: {', '.join(METHODS)}; on pixels: {', '.join(SEGMENTATION_METHODS)}.")
+        str, _what(metavar="NAME", autocompletion=_methods, help=f"One of {', '.join(METHODS)}; {NOT_ON_PIXELS}.")
     ] = "dmt",
-    variant: Annotated[
-        str, typer.Option(help=f"{' or '.join(VARIANTS)}: as the paper says, or as the authors' code does.")
-    ] = "paper",
-    seed: Annotated[int, typer.Option(help="Seed of the labeled subset and of everything random.")] = 0,
-    budget: Annotated[float, typer.Option(help="Share of the full training length, in (0, 10].")] = 1.0,
+    variant: Variant = "paper",
+    seed: Annotated[int, _what(metavar="N", help="Seed of the labeled subset and of everything random.")] = 0,
+    budget: Budget = 1.0,
     data: Annotated[
         str | None,
-        typer.Option(
+        _data(
+            metavar="DATA",
             help="Other data: cifar10, cifar10-jpeg, packed:PATH, folder:PATH or folder@SIDE:PATH; on pixels scenes, "
-            "voc, cityscapes, camvid, camvid-quarter or folder:PATH."
+            "voc, cityscapes, camvid, camvid-quarter or folder:PATH.",
         ),
     ] = None,
     all_labels: Annotated[
-        bool, typer.Option("--all-labels", help="Learn every label that the data have, not a drawn subset of them.")
+        bool,
+        _data("--all-labels", metavar=FLAG, help="Learn every label that the data have, not a drawn subset of them."),
     ] = False,
-    runs: Annotated[Path, typer.Option(help="Folder of run directories.")] = Path("runs"),
-    device: Annotated[str, typer.Option(help="auto, cuda, mps or cpu.")] = "auto",
-    results: Annotated[Path | None, typer.Option(help="Also copy the record to this folder of records.")] = None,
+    runs: Runs = Path("runs"),
+    device: Device = "auto",
+    results: Annotated[
+        Path | None, _where(metavar="FOLDER", help="Also copy the record to this folder of records.")
+    ] = None,
     skip_recorded: Annotated[
-        bool, typer.Option("--skip-recorded", help="Do nothing where --results holds this run's record.")
+        bool, _where("--skip-recorded", metavar=FLAG, help="Do nothing where --results holds this run's record.")
     ] = False,
 ) -> None:
     """Train, or go on where the same command was stopped."""
-    from .evidence.records import find_record, record_path, write_record
-    from .training.runs import RunDirectory
+    from .records.store import find_record, record_path, write_record
+    from .training.directory import RunDirectory
 
     config = preset(name, method, seed, budget, data, variant, all_labels)
     if skip_recorded and results is None:
@@ -66,9 +149,9 @@ def train(
     directory = RunDirectory.of(config, runs)
     finished_before = directory.record is not None
     if name in SEGMENTATION_PRESETS:
-        from .training.mutual import train_segmentation as run
+        from .training.pixels.mutual import train_segmentation as run
     else:
-        from .training.curriculum import train as run
+        from .training.images.curriculum import train as run
     record = run(config, runs=runs, device=device)
     file = directory.path / "result.json"
     if results is not None:
@@ -90,8 +173,10 @@ def predict(
         Path, typer.Argument(metavar="RUN", help="Directory of a finished run: runs/PRESET/METHOD/seed-N.")
     ],
     images: Annotated[Path, typer.Argument(metavar="IMAGES", help="Folder of PNG and JPEG images, or one image.")],
-    out: Annotated[Path, typer.Option(help="CSV file for a run on images; a new folder of masks for one on pixels.")],
-    device: Annotated[str, typer.Option(help="auto, cuda, mps or cpu.")] = "auto",
+    out: Annotated[
+        Path, _where(metavar="PATH", help="CSV file for a run on images; a new folder of masks for one on pixels.")
+    ],
+    device: Device = "auto",
 ) -> None:
     """Ask a finished run about images: a class and a confidence for each, or a mask."""
     from .prediction import predict_folder
@@ -102,21 +187,26 @@ def predict(
 
 @app.command()
 def reproduce(
-    tables: Annotated[list[str], typer.Argument(metavar="TABLE…", help="table-2, …, digits; a wrong name lists all.")],
-    seeds: Annotated[str | None, typer.Option(help="Such as 0,1; default: each table's own.")] = None,
-    budget: Annotated[float, typer.Option(help="Share of the full training length, in (0, 10].")] = 1.0,
-    data: Annotated[str | None, typer.Option(help="Other data, as for train.")] = None,
-    variant: Annotated[str, typer.Option(help=f"{' or '.join(VARIANTS)}, as for train.")] = "paper",
-    jobs: Annotated[int | None, typer.Option(help="Runs at a time; default: one a GPU, or one.")] = None,
-    runs: Annotated[Path, typer.Option(help="Folder of run directories.")] = Path("runs"),
-    device: Annotated[str, typer.Option(help="auto, cuda, mps or cpu.")] = "auto",
-    results: Annotated[Path, typer.Option(help="Folder of records.")] = Path("results"),
-    tidy: Annotated[bool, typer.Option("--tidy", help="Delete a run's directory once it is recorded.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only list what is to be done.")] = False,
+    tables: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="TABLE…", autocompletion=_tables_of_runs, help="table-2, …, digits; a wrong name lists all."
+        ),
+    ],
+    seeds: Annotated[str | None, _what(metavar="N,N", help="Such as 0,1; default: each table's own.")] = None,
+    budget: Budget = 1.0,
+    data: Annotated[str | None, _what(metavar="DATA", help="Other data, as for train.")] = None,
+    variant: Variant = "paper",
+    jobs: Annotated[int | None, _how(metavar="N", help="Runs at a time; default: one a GPU, or one.")] = None,
+    runs: Runs = Path("runs"),
+    device: Device = "auto",
+    results: Annotated[Path, _where(metavar="FOLDER", help="Folder of records.")] = Path("results"),
+    tidy: Annotated[bool, _how("--tidy", metavar=FLAG, help="Delete a run's directory once it is recorded.")] = False,
+    dry_run: Annotated[bool, _how("--dry-run", metavar=FLAG, help="Only list what is to be done.")] = False,
 ) -> None:
     """Train every run of some tables that has no record yet, several at a time, and keep their records."""
-    from .evidence.launch import launch, train_command
-    from .evidence.reproduction import missing_runs, runs_of
+    from .records.launch import launch, train_command
+    from .records.reproduction import missing_runs, runs_of
 
     if seeds is not None and not all(part.strip().isdecimal() for part in seeds.split(",")):
         raise ValueError(f"seeds must be whole numbers with commas between them, got {seeds!r}")
@@ -126,49 +216,49 @@ def reproduce(
     print(f"{len(wanted) - len(missing)} of {len(wanted)} runs are recorded in {results}", flush=True)
     if dry_run:
         for config in missing:
-            print("python", *train_command(config, device=device, runs=runs, results=results))
+            print(shlex.join([NAME, *train_command(config, device=device, runs=runs, results=results)]))
     elif failed := launch(missing, jobs=jobs, device=device, runs=runs, results=results, tidy=tidy):
         print(f"{failed} of {len(missing)} runs failed; the same command tries them again", file=sys.stderr)
         raise typer.Exit(1)
 
 
 @app.command()
-def presets() -> None:
-    """List the presets and the methods."""
+def presets(
+    results: Annotated[Path, typer.Option(metavar="FOLDER", help="Folder of records.")] = Path("results"),
+) -> None:
+    """List the presets and the methods: what is recorded of each, and what a run costs."""
     from rich.console import Console
-    from rich.table import Table
 
-    table = Table(box=None, header_style="bold")
-    for column in ("preset", "data", "labels", "network", "batch (labeled)", "length of a phase"):
-        table.add_column(column, no_wrap=column == "preset")
-    for name in PRESETS | SEGMENTATION_PRESETS:
-        c = preset(name, "dmt")
-        length = f"{c.phase_steps} steps" if c.phase_steps else f"{c.phase_epochs:g} epochs"
-        if name in SEGMENTATION_PRESETS:
-            labels, network = (
-                f"1/{c.labeled_ratio:g}" if c.labeled_ratio else "prescribed",
-                c.backbone,
-            )
-        else:
-            labels, network = str(c.num_labels), f"WRN-{c.depth}-{c.widen_factor}"
-        table.add_row(name, c.data, labels, network, f"{c.batch_size} ({c.labeled_per_batch})", length)
-    Console().print(table)
-    print(f"methods: {', '.join(METHODS)}; on pixels: {', '.join(SEGMENTATION_METHODS)}")
-    print(f"variants: {', '.join(VARIANTS)} (the row PRESET-authors)")
+    from .records.preset_list import explanation, preset_rows, preset_table
+
+    rows, console = preset_rows(results), Console(highlight=False, markup=False)
+    console.print(preset_table(rows, results))
+    console.print()
+    for line in explanation(rows, results):
+        console.print(line)
+    console.print(f"methods: {', '.join(METHODS)}; {NOT_ON_PIXELS}")
+    console.print(f"variants: {', '.join(VARIANTS)} (the row PRESET-authors)")
 
 
 @app.command()
 def table(
-    name: Annotated[str, typer.Argument(metavar="TABLE", help="digits, table-2, …; a wrong name lists them all.")],
-    results: Annotated[Path, typer.Option(help="Folder of records.")] = Path("results"),
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="TABLE", autocompletion=_tables, help="digits, table-2, …; a wrong name lists them all."
+        ),
+    ],
+    results: Annotated[Path, typer.Option(metavar="FOLDER", help="Folder of records.")] = Path("results"),
 ) -> None:
     """Print a table made from the records in a folder; a cell without a record says "not run"."""
-    from .evidence.tables import TABLES, render
+    from .records.tables import TABLES, render
 
     if name not in TABLES:
         raise ValueError(f"table must be one of {', '.join(TABLES)}, got {name!r}")
     if not results.is_dir():
-        raise ValueError(f"{results} is no folder of records")
+        if results != Path("results"):  # which was asked for
+            raise ValueError(f"{results} is no folder of records")
+        print("note: there is no folder results here, so nothing is recorded", file=sys.stderr)
     print(render(TABLES[name](results)))
 
 
@@ -177,12 +267,12 @@ def main(arguments: list[str] | None = None) -> int:
 
     SIGTERM, by which batch systems stop a job, is taken for Ctrl-C.
     """
-    from .training.runs import RunError
+    from .training.directory import RunError
 
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     warnings.showwarning = lambda message, *_, **__: print(f"warning: {message}", file=sys.stderr)
     try:
-        code = app(arguments, standalone_mode=False) or 0
+        code = app(arguments, prog_name=NAME, standalone_mode=False) or 0
         if code == INTERRUPTED:  # newer typers answer Ctrl-C themselves, with this code and no word
             raise KeyboardInterrupt
         return code

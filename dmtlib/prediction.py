@@ -1,6 +1,6 @@
 """A finished run asked about images that are new to it: a class and a confidence for each, or a mask.
 
-    python -m dmtlib predict RUN IMAGES --out OUT
+    dmtlib predict RUN IMAGES --out OUT
 
 does what :func:`predict_folder` does. Only weights and plain values are read from a run, never code.
 """
@@ -19,17 +19,17 @@ from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
-from .data.folders import decode_square
-from .data.masks import encode_palette
+from .data.images.folders import decode_square
 from .data.pictures import SUFFIXES
-from .data.segmentation_images import ListedImages
+from .data.pixels.images import ListedImages
+from .data.pixels.masks import encode_palette
 from .data.whole_folder import whole_folder, write_file
 from .method.pseudo_labels import pseudo_label
-from .training.evaluation import PREDICTION_BATCH, predict
+from .training.directory import RunDirectory, RunError
+from .training.images.evaluation import PREDICTION_BATCH, predict
+from .training.pixels.evaluation import predict_images
+from .training.pixels.stored import phase_segmenter
 from .training.precision import choose_device
-from .training.runs import RunDirectory, RunError
-from .training.segmentation_evaluation import predict_images
-from .training.segmentation_runs import phase_segmenter
 from .training.storage import write_atomically
 
 
@@ -183,7 +183,7 @@ def write_classes(model: Classifier, files: Sequence[Path], folder: Path, out: P
 
 
 def write_masks(model: Segmenter, files: Sequence[Path], folder: Path, out: Path, progress: bool) -> None:
-    """A mask for each image, which :mod:`.data.masks` can read again: corrected by hand, it is a label."""
+    """A mask for each image, which :mod:`.data.pixels.masks` can read again: corrected by hand, it is a label."""
     if out.exists() and not (out.is_dir() and not any(out.iterdir())):
         raise ValueError(f"{out} is there already; masks go into a new folder")
     names = [file.relative_to(folder).with_suffix(".png") for file in files]

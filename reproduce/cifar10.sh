@@ -6,7 +6,7 @@
 #     BUDGET=0.1 SEEDS=1 reproduce/cifar10.sh           a first look
 #     JOBS=3 reproduce/cifar10.sh                       three runs side by side; without it, one a GPU
 #
-# The runs alone, and those of any other table, are one command: `python -m dmtlib reproduce table-2` (chapter 13).
+# The runs alone, and those of any other table, are one command: `dmtlib reproduce table-2` (chapter 13).
 # Each record is written to RESULTS as soon as its run ends. Kill the script whenever you like: started again, it skips
 # what RESULTS holds and goes on in the middle of the rest. A failure stops nothing else; the exit code is then 1.
 #
@@ -18,7 +18,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.." # relative paths below are the repository
 
 BUDGET="${BUDGET:-0.1 1}" #                             shares of the full length
 SEEDS="${SEEDS:-1,2,3}" #                               the paper has five: 1,2,3,4,5
-TABLES="${TABLES:-table-2 table-3}" #                   as `python -m dmtlib reproduce`
+TABLES="${TABLES:-table-2 table-3}" #                   as `dmtlib reproduce`
 JOBS="${JOBS:-}" #                                      runs at the same time; empty: one a GPU
 DATA="${DATA:-}" #                                      as --data; empty: CIFAR-10, packed now if it isn't yet
 DEVICE="${DEVICE:-cuda}" #                              cpu skips benchmarks and gpu tests

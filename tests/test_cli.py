@@ -1,5 +1,7 @@
 import json
 import os
+import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -7,8 +9,12 @@ from pathlib import Path
 
 import pytest
 
+import dmtlib
 from dmtlib.cli import main
-from dmtlib.evidence.records import record_path, write_record
+from dmtlib.presets import PRESETS, SEGMENTATION_PRESETS, preset
+from dmtlib.records.costs import run_cost
+from dmtlib.records.preset_list import training_images
+from dmtlib.records.store import record_path, write_record
 
 ROOT = Path(__file__).resolve().parents[1]
 TRAIN = ["train", "digits-40", "--budget", "0.005", "--device", "cpu"]
@@ -45,6 +51,8 @@ def somewhere_else(tmp_path, monkeypatch):
         ("table cityscapes", "table must be one of digits"),
         ("table digits --results nowhere", "nowhere is no folder of records"),
         ("paint", "No such command 'paint'"),
+        ("--speed", "No such option: --speed"),
+        ("", "Missing command"),
     ],
 )
 def test_what_is_wrong_is_told_in_one_line(command, words, capsys):
@@ -94,12 +102,146 @@ def test_a_record_is_not_made_twice_and_not_overwritten_by_other_data(capsys):
     assert file.read_text() == record and not Path("runs").exists()
 
 
-def test_presets_and_table(capsys, monkeypatch):
+def told(command, capsys) -> str:
+    """What a command prints, as it stands in a pipe: some CI asks for colours."""
+    assert main(shlex.split(command)) == 0
+    return re.sub(r"\x1b\[[\d;]*m", "", capsys.readouterr().out)
+
+
+# What --help says, in panels, and what the shell completes
+
+
+def panels(text: str) -> dict[str, list[str]]:
+    """The options of each panel of a help text."""
+    boxes = re.findall(r"^╭─ (.+?) ─*╮\n(.*?)^╰", text, re.MULTILINE | re.DOTALL)
+    return {title: re.findall(r"^│ [* ]*(--[\w-]+)", box, re.MULTILINE) for title, box in boxes}
+
+
+@pytest.mark.parametrize(
+    ("command", "options"),
+    [
+        (
+            "train",
+            {
+                "Options": "help",
+                "What to train": "method variant seed budget",
+                "Data": "data all-labels",
+                "Where": "runs device results skip-recorded",
+            },
+        ),
+        (
+            "reproduce",
+            {
+                "Options": "help",
+                "What to train": "seeds budget data variant",
+                "How": "jobs tidy dry-run",
+                "Where": "runs device results",
+            },
+        ),
+        ("predict", {"Options": "help", "Where": "out device"}),
+        ("presets", {"Options": "results help"}),
+        ("table", {"Options": "results help"}),
+    ],
+)
+def test_help_has_panels_that_fit(command, options, capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
-    assert main(["presets"]) == 0
-    output = capsys.readouterr().out
-    assert {"digits-40", "cifar10-4000", "cifar10-1000-authors"} <= {line.split()[0] for line in output.splitlines()}
-    assert "dmt-flip" in output and "variants: paper, authors" in output
+    text = told(f"{command} --help", capsys)
+    found = panels(text)
+    found.pop("Arguments", None)
+    assert found == {title: [f"--{name}" for name in names.split()] for title, names in options.items()}
+    assert f" Usage: dmtlib {command} " in text
+    assert max(map(len, text.splitlines())) <= 80
+
+
+def test_help_lists_the_commands(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    text = told("--help", capsys)
+    assert {"--version", "--install-completion", "--help"} <= set(panels(text)["Options"])
+    commands = re.findall(r"^│ ([a-z]+)  ", text, re.MULTILINE)
+    assert commands == ["train", "predict", "reproduce", "presets", "table"]
+
+
+@pytest.mark.parametrize(("commit", "words"), [("0a1b2c+changes", " (0a1b2c+changes)"), (None, "")])
+def test_the_version_and_in_a_clone_its_commit(commit, words, capsys, monkeypatch):
+    monkeypatch.setattr("dmtlib.training.provenance.commit", lambda: commit)
+    assert told("--version", capsys) == f"dmtlib {dmtlib.__version__}{words}\n"
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("train voc-1", "voc-106 voc-1464 voc-106-authors voc-1464-authors"),
+        ("train digits-40 --method c", "cbst cl"),
+        ("train scenes --method c", "cbst"),
+        ("train --method c", "cbst cl"),
+        ("train cifar10-4000 --variant ", "paper authors"),
+        ("train digits-40 --device c", "cuda cpu"),
+        ("predict runs/a scans --device m", "mps"),
+        ("reproduce table-2 table-", "table-2 table-3 table-4 table-5 table-6 table-7"),
+        ("reproduce camvid", "camvid camvid-small"),
+        ("table c", "cifar10-small cifar10 camvid cost"),
+        ("re", "reproduce"),
+    ],
+)
+def test_the_shell_completes(line, words, capsys, monkeypatch):
+    monkeypatch.setenv("_DMTLIB_COMPLETE", "complete_bash")
+    monkeypatch.setenv("COMP_WORDS", f"dmtlib {line}")
+    monkeypatch.setenv("COMP_CWORD", str(len(line.split(" "))))
+    with pytest.raises(SystemExit) as end:
+        main([])
+    assert end.value.code == 0
+    assert capsys.readouterr().out.split() == words.split()
+
+
+# The lists
+
+
+def test_presets_where_nothing_is_known_of_runs(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    text = told("presets", capsys)
+    header, *rows = text.partition("\n\n")[0].splitlines()
+    assert re.split(r" {2,}", header.strip()) == ["preset", "data", "labels", "a run costs"]
+    assert [row.split()[0] for row in rows] == list(PRESETS | SEGMENTATION_PRESETS)
+    assert re.split(r" {2,}", rows[0].strip()) == ["digits-40", "digits", "40", "614,400 images"]
+    assert "there is no folder results here" in text and "not run" not in text
+    assert "dmt-flip" in text and "on pixels all but cl" in text and "variants: paper, authors" in text
+    assert max(map(len, text.splitlines())) <= 80
+    assert not list(Path().iterdir())
+
+
+def test_presets_say_what_is_recorded_and_what_it_cost(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "100")
+    for method, seed, budget, data, seconds, device in (
+        ("dmt", 0, 1.0, "digits", 1500.4, "cpu (Z80, 2 threads)"),
+        ("dmt", 1, 1.0, "digits", 20.4, "cpu (Z80, 2 threads)"),
+        ("dst", 0, 1.0, "digits", 3.0, "cuda (Voodoo)"),
+        ("dst", 1, 1.0, "folder:mine", 1.0, "cuda (Voodoo)"),
+        ("baseline", 1, 0.1, "digits", 1.0, "cuda (Voodoo)"),
+    ):
+        made = {"preset": "digits-40", "method": method, "seed": seed, "test_accuracy": 90.0}
+        made |= {"config": {"budget": budget, "data": data}, "seconds": seconds, "device": device}
+        write_record(record_path(Path("records"), made), made)
+    text = told("presets --results records", capsys)
+    header, first, second, other = text.splitlines()[:4]
+    assert re.split(r" {2,}", header.strip())[-1] == "recorded seeds"
+    assert re.split(r" {2,}", first.strip()) == ["digits-40", "digits", "40", "20–1,500 s cpu", "2: dmt"]
+    assert re.split(r" {2,}", second.strip()) == ["3 s cuda", "1: dst"]
+    assert other.startswith("cifar10-small") and other.split()[-3:] == ["images", "not", "run"]
+    assert "on cpu (Z80, 2 threads); cuda (Voodoo)" in text
+    Path("records/digits-40/dmt/seed-0.json").write_text("{}")
+    assert main(["presets", "--results", "records"]) == 2
+    assert "seed-0.json is no run record" in capsys.readouterr().err
+
+
+def test_what_a_run_costs_is_counted_from_its_settings():
+    assert training_images(preset("digits-40", "dmt")) == 128 * 800 * 6
+    assert training_images(preset("scenes", "dmt")) == 8 * 2 * (1600 + 5 * 240)
+    config = preset("cifar10-1000", "dmt")
+    assert training_images(config) == run_cost(config).images
+    assert training_images(preset("cifar10-1000", "dmt", data="packed:mine.pt")) is None  # epochs of who knows what
+
+
+def test_a_table_counts_no_short_run(capsys):
     assert main([*TRAIN, "--method", "baseline", "--results", "records"]) == 0
     record = json.loads(Path("records/digits-40-budget-0.005/baseline/seed-0.json").read_text())
     capsys.readouterr()

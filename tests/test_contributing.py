@@ -22,6 +22,7 @@ from dmtlib import presets
 from dmtlib.cli import main
 from dmtlib.method import rules
 from dmtlib.training import methods
+from dmtlib.training.images import presets as image_presets
 
 TEXT = (ROOT / "CONTRIBUTING.md").read_text()
 
@@ -53,8 +54,8 @@ test_module.__test__ = False
 
 
 def train(command: str, monkeypatch, folder: Path) -> dict:
-    """Run a `python -m dmtlib train …` in a folder, as short as can be; its record."""
-    arguments = shlex.split(command.removeprefix("python -m dmtlib "))
+    """Run a `dmtlib train …` in a folder, as short as can be; its record."""
+    arguments = shlex.split(command.removeprefix("dmtlib "))
     monkeypatch.chdir(folder)
     assert main([*arguments, "--budget", "0.01", "--device", "cpu", "--results", "results"]) == 0
     (path,) = (folder / "results").rglob("seed-*.json")
@@ -69,7 +70,6 @@ def test_the_rule(monkeypatch, tmp_path):
     monkeypatch.setitem(rules.RULES, name, rule)
     monkeypatch.setitem(methods.METHODS, *row(method_row, vars(methods)))
 
-    monkeypatch.syspath_prepend(ROOT / "tests/method")
     tests = test_module("method/test_rules.py")
     monkeypatch.setitem(tests.BY_HAND, *row(by_hand, vars(tests)))
     tests.test_the_table_has_a_row_for_each_method()
@@ -91,7 +91,7 @@ def test_the_data_set(monkeypatch, tmp_path):
     path.parent.mkdir()
     path.write_text(script)
     subprocess.run([sys.executable, path], cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, check=True)
-    monkeypatch.setitem(presets.PRESETS, *row(preset_row, vars(presets)))
+    monkeypatch.setitem(presets.PRESETS, *row(preset_row, vars(image_presets)))
     record = train(command, monkeypatch, tmp_path)
     assert record["config"]["data"] == "packed:data/stripes.pt" and len(record["phases"]) == 6
 
@@ -120,7 +120,7 @@ def test_the_chapter(tmp_path):
 
 
 def test_files_that_are_named_exist():
-    worked = {"data_prep/stripes.py", "book/NN_name.py"}
+    worked = {"data_prep/stripes.py", "book/NN_name.py", "book/studies/name.py", "book/figures/name.py"}
     named = set(re.findall(r"`((?:\w+/)+[\w.]*)`", TEXT)) - worked
     assert len(named) > 15
     assert not [name for name in named if not (ROOT / name).exists()]

@@ -1,5 +1,6 @@
 """The rules that the whole repository keeps."""
 
+import os
 import subprocess
 import sys
 import zipfile
@@ -7,6 +8,7 @@ from pathlib import Path
 
 import grimp
 import pytest
+from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -64,3 +66,49 @@ def test_the_package_needs_no_tools_of_the_book(wheel):
     assert not any(
         f"Requires-Dist: {tool}" in text for tool in ("jupyter", "papermill", "pytest", "sphinx", "playwright")
     )
+
+
+INSTALLED = """
+import sys
+from importlib.abc import MetaPathFinder
+
+class Refuse(MetaPathFinder):
+    def find_spec(self, name, path, target=None):
+        if name.split(".")[0] in ("book", "matplotlib", "seaborn", "IPython", "ipywidgets", "jupytext"):
+            raise ModuleNotFoundError(f"the installed package imports {name}")
+
+sys.meta_path.insert(0, Refuse())
+sys.path.insert(0, sys.argv[1])
+from dmtlib.cli import main
+
+assert sys.modules["dmtlib"].__file__.startswith(sys.argv[1])
+for command in sys.argv[2:]:
+    print("$", command, flush=True)
+    if code := main(command.split()):
+        sys.exit(code)
+"""
+
+
+def test_the_package_works_from_an_empty_folder(wheel, tmp_path):
+    """Without the clone, and without a plotting library: what it does there is what `pip install .` brings."""
+    package, empty = tmp_path / "package", tmp_path / "empty"
+    empty.mkdir()
+    wheel.extractall(package)
+    commands = ["table table-4", "presets", "train digits-40 --method baseline --budget 0.01 --device cpu"]
+    run_folder = "runs/digits-40/baseline/seed-0"
+    picture = Image.new("L", (8, 8), 100)
+    (tmp_path / "empty/pictures").mkdir()
+    picture.save(empty / "pictures/one.png")
+    commands += [f"predict {run_folder} pictures --out found.csv"]
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", INSTALLED, str(package), *commands],
+        cwd=empty,
+        capture_output=True,
+        text=True,
+        env={k: v for k, v in os.environ.items() if k != "PYTHONPATH"},
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Traceback" not in done.stderr and (empty / "found.csv").read_text().startswith(
+        "file,class,confidence\none.png,"
+    )
+    assert "63.04" in done.stdout  # Table 4, printed

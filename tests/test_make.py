@@ -97,7 +97,7 @@ def test_another_budget_runs_everything_again(clone):
 
 
 def test_a_removed_library_file_runs_everything_again(clone):
-    path = clone / "dmtlib/evidence/slider.py"
+    path = clone / "book/page/slider.py"
     content, modified = path.read_bytes(), path.stat().st_mtime_ns
     path.unlink()
     try:

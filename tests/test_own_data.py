@@ -10,16 +10,16 @@ import pytest
 import torch
 from PIL import Image
 
+from book.studies.your_data import make_image_folder, make_mask_folder, refusal
 from dmtlib.cli import main
-from dmtlib.data.augment import augment_digits
-from dmtlib.data.classification import load_dataset, load_digits
-from dmtlib.data.segmentation import load_segmentation
-from dmtlib.data.splits import split_labeled
-from dmtlib.evidence.your_data import make_image_folder, make_mask_folder, refusal
+from dmtlib.data.images.augment import augment_digits
+from dmtlib.data.images.datasets import load_dataset, load_digits
+from dmtlib.data.images.splits import split_labeled
+from dmtlib.data.pixels.datasets import load_segmentation
 from dmtlib.presets import preset
-from dmtlib.training.curriculum import train
-from dmtlib.training.mutual import train_segmentation
-from dmtlib.training.segmentation_runs import split_of
+from dmtlib.training.images.curriculum import train
+from dmtlib.training.pixels.mutual import train_segmentation
+from dmtlib.training.pixels.stored import split_of
 
 
 @pytest.fixture(scope="module")

@@ -12,19 +12,19 @@ import pytest
 import torch
 from PIL import Image
 
+from book.studies.your_data import make_image_folder, make_mask_folder
 from dmtlib import prediction
 from dmtlib.cli import main
-from dmtlib.data.classification import load_dataset, load_digits
-from dmtlib.data.masks import decode_mask, encode_palette, voc_colour
-from dmtlib.data.segmentation import load_segmentation
-from dmtlib.evidence.your_data import make_image_folder, make_mask_folder
+from dmtlib.data.images.datasets import load_dataset, load_digits
+from dmtlib.data.pixels.datasets import load_segmentation
+from dmtlib.data.pixels.masks import decode_mask, encode_palette, voc_colour
 from dmtlib.prediction import Classifier, Segmenter, load_run, predict_folder
 from dmtlib.presets import preset
-from dmtlib.training.curriculum import train
-from dmtlib.training.evaluation import predict
-from dmtlib.training.mutual import train_segmentation
-from dmtlib.training.runs import RunDirectory, RunError
-from dmtlib.training.segmentation_runs import phase_segmenter
+from dmtlib.training.directory import RunDirectory, RunError
+from dmtlib.training.images.curriculum import train
+from dmtlib.training.images.evaluation import predict
+from dmtlib.training.pixels.mutual import train_segmentation
+from dmtlib.training.pixels.stored import phase_segmenter
 
 
 @pytest.fixture(scope="module")

@@ -138,7 +138,7 @@ def test_annotations_reject_what_does_not_fit():
 # --- Importing ----------------------------------------------------------------------------------------------------
 
 IMPORT = """
-import json, sys
+import contextlib, io, json, sys
 
 def refuse(event, arguments):
     if event in ("socket.connect", "socket.getaddrinfo", "urllib.Request"):
@@ -146,12 +146,16 @@ def refuse(event, arguments):
 
 sys.addaudithook(refuse)
 import dmtlib
+from dmtlib.cli import main
 
+with contextlib.redirect_stdout(io.StringIO()):
+    assert main(["presets"]) == 0
 print(json.dumps(sorted({module.split(".")[0] for module in sys.modules})))
 """
 
 
 def test_import_is_light_and_offline():
+    """So is the list of presets, which people ask for often."""
     done = subprocess.run([sys.executable, "-c", IMPORT], check=True, capture_output=True, text=True)
     heavy = {"torchvision", "sklearn", "matplotlib", "seaborn", "pandas", "tensorboard", "scipy"}
     assert not heavy & set(json.loads(done.stdout))

@@ -1,11 +1,14 @@
 """Draw README's picture from the records: make picture."""
 
+import sys
 from pathlib import Path
 
-from dmtlib.evidence import curriculum_figures
-from dmtlib.evidence.figures import style, to_png
-from dmtlib.evidence.recorded import recorded
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the clone, for `book`
+
+from book.figures.methods import by_method
+from book.page.look import style, to_png
+from book.studies.recorded import recorded
 
 style()
-figure = curriculum_figures.by_method(recorded("digits-40"), ("baseline", "cl", "dmt", "dmt-naive", "oracle"))
+figure = by_method(recorded("digits-40"), ("baseline", "cl", "dmt", "dmt-naive", "oracle"))
 Path("book/_static/digits.png").write_bytes(to_png(figure))

@@ -19,6 +19,7 @@ import papermill
 from chapters import notebook, notebook_text
 from papermill.exceptions import PapermillExecutionError
 
+ROOT = Path(__file__).resolve().parents[1]
 SECONDS_PER_CELL = 600  # a cell that hangs must not hang the build
 
 
@@ -38,6 +39,7 @@ def run(text: Path, target: Path, parameters: dict) -> None:
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
     attempt = work / target.name
+    os.environ["PYTHONPATH"] = str(ROOT)  # of the kernel, whose folder need not lie in the clone
     started = time.perf_counter()
     try:
         papermill.execute_notebook(

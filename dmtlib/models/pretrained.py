@@ -9,13 +9,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torchvision.models import (
-    ResNet18_Weights,
-    ResNet34_Weights,
-    ResNet50_Weights,
-    ResNet101_Weights,
-    WeightsEnum,
-)
+from torchvision.models import ResNet18_Weights, ResNet34_Weights, ResNet50_Weights, ResNet101_Weights, WeightsEnum
 from torchvision.models.segmentation import DeepLabV3_ResNet101_Weights
 
 from .deeplab import CAFFE, IMAGENET, RATES, DeepLabV2, Normalisation

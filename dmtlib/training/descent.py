@@ -11,9 +11,9 @@ from torch import Tensor, nn
 from torch.optim import SGD, Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from .config import RunConfig
+from .images.config import RunConfig
+from .pixels.config import SegmentationConfig
 from .precision import autocast_dtype
-from .segmentation_config import SegmentationConfig
 from .statistics import STATISTICS
 
 

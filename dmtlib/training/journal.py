@@ -9,11 +9,11 @@ from typing import Any
 
 import torch
 
-from .config import RunConfig
+from .directory import RunDirectory
+from .images.config import RunConfig
 from .metrics_log import MetricsLog
+from .pixels.config import SegmentationConfig
 from .progress import Progress
-from .runs import RunDirectory
-from .segmentation_config import SegmentationConfig
 
 
 class Journal:

@@ -13,7 +13,7 @@ CHECKPOINT_SECONDS = 2.0  # never more often than this
 
 
 class Trainer(Protocol):
-    """:class:`~dmtlib.training.phase.PhaseTrainer`, or the one of pixels."""
+    """:class:`~dmtlib.training.images.phase.PhaseTrainer`, or the one of pixels."""
 
     task: Any
     state: Any

@@ -9,14 +9,12 @@ from typing import Any
 
 import torch
 
-from .config import RunConfig
+from .images.config import RunConfig
+from .pixels.config import SegmentationConfig
 from .precision import describe_device
-from .segmentation_config import SegmentationConfig
 
 SOURCE = Path(__file__).resolve().parents[2]
-TRAINING_CODE = [
-    f"dmtlib/{part}" for part in ("method", "models", "data", "training", "presets.py", "segmentation_presets.py")
-]
+TRAINING_CODE = [f"dmtlib/{part}" for part in ("method", "models", "data", "training", "presets.py")]
 
 
 def circumstances(

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float, Int64, UInt8
 from torch import Tensor
 
-from ..data.packed import UNKNOWN
+from ..data.images.packed import UNKNOWN
 
 STATISTICS = ("steps", "loss", "right", "weight_right", "wrong", "weight_wrong", "pseudo", "weight", "1", "2", "3")
 """What a step adds to the running sums; "1", "2", "3" count the cases of Eq. 3."""

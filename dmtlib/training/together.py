@@ -12,11 +12,11 @@ from typing import Any
 import torch
 from tqdm.auto import tqdm
 
-from .config import RunConfig
-from .curriculum import train
+from .directory import RunDirectory
+from .images.config import RunConfig
+from .images.curriculum import train
+from .pixels.config import SegmentationConfig
 from .progress import describe_window
-from .runs import RunDirectory
-from .segmentation_config import SegmentationConfig
 
 LOOK_SECONDS = 1.0  # between two looks at what the runs have written
 
@@ -48,7 +48,7 @@ def train_together(
 
 def _train(config: Config, **options: Any) -> dict[str, Any]:
     if isinstance(config, SegmentationConfig):
-        from .mutual import train_segmentation  # it needs torchvision, which takes seconds to import
+        from .pixels.mutual import train_segmentation
 
         return train_segmentation(config, **options)
     return train(config, **options)

@@ -17,8 +17,9 @@ from dying import die, patch
 from tiny_scenes import CONFIG, scenes
 from torch.utils import tensorboard  # noqa: F401 - runs import it late; here, once for all of them
 
-from dmtlib.data import pixel_labels
-from dmtlib.training import loop, mutual, runs
+from dmtlib.training import directory as runs
+from dmtlib.training import loop
+from dmtlib.training.pixels import mutual, pixel_labels
 
 RUN = dataclasses.replace(CONFIG, alphas=(0.4, 1.0), phase_steps=7, baseline_steps=8, log_every=2)
 

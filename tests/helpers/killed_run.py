@@ -17,9 +17,11 @@ from pathlib import Path
 
 from dying import die, patch
 
-from dmtlib.data.classification import load_digits
+from dmtlib.data.images.datasets import load_digits
 from dmtlib.presets import preset
-from dmtlib.training import curriculum, loop, metrics_log, runs, storage
+from dmtlib.training import directory as runs
+from dmtlib.training import loop, metrics_log, storage
+from dmtlib.training.images import curriculum
 
 RUN = dataclasses.replace(preset("digits-40", "dmt", seed=3, budget=0.0125), log_every=4)  # 10 steps a phase
 

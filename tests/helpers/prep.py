@@ -6,7 +6,7 @@ import importlib.util
 from pathlib import Path
 from types import ModuleType
 
-from dmtlib.data.segmentation import ROWS, Row
+from dmtlib.data.pixels.datasets import ROWS, Row
 
 FOLDER = Path(__file__).parents[2] / "data_prep"
 

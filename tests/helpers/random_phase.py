@@ -2,8 +2,8 @@
 
 import torch
 
-from dmtlib.data.augment import AUGMENTATIONS
-from dmtlib.training.phase import PhaseTask, PhaseTrainer, start_phase
+from dmtlib.data.images.augment import AUGMENTATIONS
+from dmtlib.training.images.phase import PhaseTask, PhaseTrainer, start_phase
 
 
 def random_phase(config, device) -> PhaseTrainer:

@@ -7,13 +7,13 @@ import json
 
 import torch
 
-from dmtlib.data.classification import load_digits
-from dmtlib.data.scenes import generate_scenes
-from dmtlib.data.segmentation import SegmentationData
-from dmtlib.data.segmentation_images import StoredImages
-from dmtlib.training.runs import RunDirectory
-from dmtlib.training.segmentation_config import SegmentationConfig
-from dmtlib.training.segmentation_runs import phase_segmenter, stored_pixel_labels
+from dmtlib.data.images.datasets import load_digits
+from dmtlib.data.pixels.datasets import SegmentationData
+from dmtlib.data.pixels.images import StoredImages
+from dmtlib.data.pixels.scenes import generate_scenes
+from dmtlib.training.directory import RunDirectory
+from dmtlib.training.pixels.config import SegmentationConfig
+from dmtlib.training.pixels.stored import phase_segmenter, stored_pixel_labels
 
 CLASSES = ("background", "3", "8", "1", "7")
 PARTS = {"train": 18, "val": 5}

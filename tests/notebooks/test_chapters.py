@@ -26,7 +26,7 @@ def code_cells(text: Path) -> list[str]:
 
 
 def test_every_chapter_is_in_the_table_of_contents():
-    assert sorted(TEXTS) == sorted((ROOT / "book").glob("*.py"))
+    assert sorted(TEXTS) == sorted((ROOT / "book").glob("[0-9]*.py"))
     assert sorted(path.with_suffix(".ipynb") for path in TEXTS) == sorted((ROOT / "book").glob("*.ipynb"))
 
 

@@ -21,7 +21,7 @@ from nbformat.v4 import new_code_cell
 from packaging.requirements import Requirement
 from run_chapter import parameters_of
 
-from dmtlib.evidence.your_data import make_image_folder, make_mask_folder
+from book.studies.your_data import make_image_folder, make_mask_folder
 
 COLAB = [
     "torch",

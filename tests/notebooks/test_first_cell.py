@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 from chapters import first_cell
 
-NEEDS = {re.match(r"[\w-]+", need).group() for need in importlib.metadata.requires("dmtlib")} | {"ipywidgets"}
+NEEDS = {re.match(r"[\w-]+", need).group() for need in importlib.metadata.requires("dmtlib")}
+NEEDS |= {"matplotlib", "seaborn", "ipywidgets"}
+MODULES = {"scikit-learn": "sklearn", "PyYAML": "yaml"}
 
 # The cell runs in a Python that sees no installed package, but is told which there are. pip only says what it got.
 HARNESS = """
@@ -23,7 +25,7 @@ print(find("dmtlib").origin)
 
 
 def execute(folder: Path, address: str = "", absent: tuple[str, ...] = ()) -> subprocess.CompletedProcess:
-    present = {name.replace("scikit-learn", "sklearn") for name in NEEDS} - set(absent)
+    present = {MODULES.get(name, name) for name in NEEDS} - set(absent)
     code = HARNESS.format(present=present, cell=first_cell(address))
     return subprocess.run([sys.executable, "-I", "-S", "-c", code], cwd=folder, capture_output=True, text=True)
 
@@ -32,7 +34,8 @@ def execute(folder: Path, address: str = "", absent: tuple[str, ...] = ()) -> su
 def clone(tmp_path):
     (tmp_path / "clone/dmtlib").mkdir(parents=True)
     (tmp_path / "clone/dmtlib/__init__.py").touch()
-    (tmp_path / "clone/book").mkdir()
+    (tmp_path / "clone/book/figures").mkdir(parents=True)
+    (tmp_path / "clone/book/figures/__init__.py").touch()
     return tmp_path / "clone"
 
 
@@ -40,8 +43,8 @@ def test_without_an_address_it_says_what_is_missing(tmp_path):
     done = execute(tmp_path)
     assert done.returncode == 1
     message = done.stderr.splitlines()[-1]
-    assert message.startswith("ModuleNotFoundError: The library dmtlib is missing")
-    assert "REPOSITORY" in message and "pip install ." in message
+    assert message.startswith("ModuleNotFoundError: This chapter needs the clone of the book")
+    assert "REPOSITORY" in message
 
 
 def test_with_an_address_it_clones_the_book_once(clone, tmp_path):
@@ -66,5 +69,5 @@ def test_it_installs_only_what_is_missing(clone):
 
 
 def test_it_knows_all_needs_of_the_library(clone):
-    done = execute(clone / "book", absent=("sklearn", *NEEDS))
+    done = execute(clone / "book", absent=("sklearn", "yaml", *NEEDS))
     assert set(done.stdout.splitlines()[0].removeprefix("pip install --quiet ").split()) == NEEDS, done.stderr

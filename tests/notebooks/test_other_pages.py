@@ -9,24 +9,22 @@ from api_pages import in_words, lines_of
 from chapters import ROOT
 
 import dmtlib
-from dmtlib.evidence.recorded import recorded
-from dmtlib.evidence.records import Spread, paired_differences
+from book.studies.recorded import recorded
 from dmtlib.presets import preset
+from dmtlib.records.comparison import Spread, paired_differences
 
 BOOK = ROOT / "book"
-PAGES = {path.stem: path.read_text() for path in [*BOOK.glob("*.md"), *BOOK.glob("*.py")]}
+PAGES = {path.stem: path.read_text() for path in [*BOOK.glob("*.md"), *BOOK.glob("[0-9]*.py")]}
 
 # --- The library ---
 
 
 def test_every_module_is_on_one_api_page():
-    """Those of evidence/ get there by themselves; api_evidence.md names some of them to put them first."""
     modules = {module.name for module in pkgutil.walk_packages(dmtlib.__path__, "dmtlib.") if not module.ispkg}
     named = [name for page, text in PAGES.items() for name in re.findall(r"automodule:: (\S+)", text)]
     assert len(named) == len(set(named))
     assert set(named) <= modules
-    missing = {name for name in modules - set(named) if not name.startswith("dmtlib.evidence.")} - {"dmtlib.__main__"}
-    assert not missing, "each needs its lines on one of book/api_*.md"
+    assert modules - set(named) == {"dmtlib.__main__"}, "each needs its lines on one of book/api_*.md"
 
 
 @pytest.mark.parametrize(
@@ -51,7 +49,7 @@ def test_a_name_leads_to_its_lines():
     code = (ROOT / file).read_text().splitlines()[first - 1 : last]
     assert code[1].startswith("def dynamic_weights(") and code[-1].startswith("    return ")
     assert lines_of("dmtlib.method.dynamic_loss", "AGREEMENT") is None
-    assert lines_of("dmtlib.training.runs", "RunDirectory.record").startswith("dmtlib/training/runs.py#L")
+    assert lines_of("dmtlib.training.directory", "RunDirectory.record").startswith("dmtlib/training/directory.py#L")
 
 
 # --- The bibliography ---

@@ -11,7 +11,7 @@ import pytest
 import torch
 from chapters import ROOT
 
-from dmtlib.data.packed import PackedImages, write_packed
+from dmtlib.data.images.packed import PackedImages, write_packed
 
 pytestmark = pytest.mark.book
 

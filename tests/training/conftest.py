@@ -6,9 +6,9 @@ import torch
 from killed_run import RUN
 
 from dmtlib.presets import preset
-from dmtlib.training.config import RunConfig
-from dmtlib.training.curriculum import train
-from dmtlib.training.runs import RunDirectory
+from dmtlib.training.directory import RunDirectory
+from dmtlib.training.images.config import RunConfig
+from dmtlib.training.images.curriculum import train
 
 
 @pytest.fixture(autouse=True)

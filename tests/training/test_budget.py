@@ -6,9 +6,9 @@ import math
 import pytest
 import torch
 
-from dmtlib.data.augment import AUGMENTATIONS
+from dmtlib.data.images.augment import AUGMENTATIONS
 from dmtlib.presets import preset
-from dmtlib.training.phase import PhaseTask, PhaseTrainer, start_phase
+from dmtlib.training.images.phase import PhaseTask, PhaseTrainer, start_phase
 
 # A tenth, by hand. Appendix B: sqrt(1 / labeled ratio) · 300 epochs of a baseline, ratios 0.08 and 0.02. Table 1: 750
 # epochs of each mutual phase, over 20 … 100% of the unlabeled images that 200 for validation leave, 7/8 and 31/32 of

@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from dmtlib.data import classification
-from dmtlib.data.classification import load_dataset
-from dmtlib.data.folders import read_image_folder
-from dmtlib.data.packed import write_packed
+from dmtlib.data.images import datasets as classification
+from dmtlib.data.images.datasets import load_dataset
+from dmtlib.data.images.folders import read_image_folder
+from dmtlib.data.images.packed import write_packed
 from dmtlib.presets import preset
-from dmtlib.training.config import METHODS
-from dmtlib.training.curriculum import train
+from dmtlib.training.images.config import METHODS
+from dmtlib.training.images.curriculum import train
 
 ARCHIVE = Path(os.environ.get("DMT_DATA", "")) / "cifar10-jpeg.tar.xz"
 SMALL = dict(depth=10, widen_factor=1, batch_size=32, labeled_per_batch=4, num_labels=50, validation=50)
@@ -72,14 +72,14 @@ def test_a_folder_of_images_is_a_data_set(tmp_path):
 @pytest.mark.parametrize("data", ["packed:nowhere.pt", "folder:nowhere", "cifar10"])
 def test_missing_data_are_told(data, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(classification, "__file__", str(tmp_path / "dmtlib/data/classification.py"))
+    monkeypatch.setattr(classification, "__file__", str(tmp_path / "dmtlib/data/images/datasets.py"))
     with pytest.raises(ValueError, match="nowhere|cifar10"):
         load_dataset(data)
 
 
 def test_packed_data_lie_here_or_in_the_clone(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(classification, "__file__", str(tmp_path / "clone/dmtlib/data/classification.py"))
+    monkeypatch.setattr(classification, "__file__", str(tmp_path / "clone/dmtlib/data/images/datasets.py"))
     here, clone = Path("data/cifar10.pt"), tmp_path / "clone/data/cifar10.pt"
     assert classification.packed_file("cifar10") == here  # where the message says that it is missing
     for file in (clone, here):  # what lies here comes first
@@ -100,7 +100,7 @@ def test_the_papers_lengths():
 
 @pytest.mark.gpu
 def test_the_papers_step_runs_on_the_accelerator():
-    from dmtlib.data.augment import AUGMENTATIONS
+    from dmtlib.data.images.augment import AUGMENTATIONS
 
     images = torch.randint(0, 256, (64, 3, 32, 32), dtype=torch.uint8, device="cuda")
     augment = AUGMENTATIONS["paper"]((0.5,) * 3, (0.2,) * 3)

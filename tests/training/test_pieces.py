@@ -8,8 +8,8 @@ from random_phase import random_phase
 from dmtlib.models.wideresnet import WideResNet
 from dmtlib.presets import preset
 from dmtlib.training.batches import ShuffledStream
-from dmtlib.training.evaluation import accuracy, fine_grained_accuracy, predict
-from dmtlib.training.phase import PhaseTrainer, batch_statistics_only, start_phase
+from dmtlib.training.images.evaluation import accuracy, fine_grained_accuracy, predict
+from dmtlib.training.images.phase import PhaseTrainer, batch_statistics_only, start_phase
 from dmtlib.training.precision import autocast_dtype, choose_device
 from dmtlib.training.seeding import derive_seed
 from dmtlib.training.statistics import STATISTICS, summarise

@@ -3,8 +3,8 @@
 import dataclasses
 
 from dmtlib.presets import preset
-from dmtlib.training.curriculum import train
-from dmtlib.training.mutual import train_segmentation
+from dmtlib.training.images.curriculum import train
+from dmtlib.training.pixels.mutual import train_segmentation
 from dmtlib.training.together import train_together
 
 

@@ -1,0 +1,1 @@
+"""How a chapter draws it, under the chapter's name."""

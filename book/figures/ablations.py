@@ -1,0 +1,84 @@
+"""The figures of the ablations: what each rule makes of the same pixels, and what came of it over seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import matplotlib.pyplot as plt
+import pandas as pd
+import torch
+from jaxtyping import Float, UInt8
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from dmtlib.data.pixels.masks import VOID
+from dmtlib.method.rules import Supervision
+from dmtlib.records.printed import printed_numbers
+from dmtlib.records.reproduction import ABLATIONS, RATIOS_OF_TABLE_7
+
+from ..page.look import COLOURS, WIDTH
+from ..studies.ablations import Batch, right
+from .masks import VOID_COLOUR, picture_figure
+
+
+def printed_ablations() -> Figure:
+    """Table 7 as the paper prints it: a dot a method and ratio, one run each."""
+    printed = {(n["row"], n["column"]): n["value"] for n in printed_numbers("Table 7")}
+    places = range(len(ABLATIONS))
+    figure, ax = plt.subplots(figsize=(WIDTH, 4.2))
+    for ratio, colour in zip(RATIOS_OF_TABLE_7, (COLOURS["ink"], COLOURS["labeled"]), strict=True):
+        values = [printed[ratio, name] for name in ABLATIONS]
+        ax.plot(values, places, "o", markersize=9, color=colour, label=f"{ratio} labeled")
+        ax.axvline(printed[ratio, "Baseline"], color=colour, linestyle="--", linewidth=1.2)
+    ax.set_yticks(places, ABLATIONS)
+    ax.invert_yaxis()
+    ax.grid(axis="y", color="#E5E7EB", linewidth=1)
+    ax.tick_params(axis="y", length=0)
+    ax.set(xlabel="mean IoU on PASCAL VOC (%)", axisbelow=True)
+    ax.legend(loc="lower left", bbox_to_anchor=(-0.02, 0.98), ncol=2)
+    return figure
+
+
+def batch_rows(batch: Batch, chosen: Sequence[int], classes: Sequence[str]) -> Figure:
+    """Some images of a batch: the image, its truth, what A labeled, what B thinks now."""
+    y_b = batch.probabilities.argmax(dim=1).to(torch.uint8)
+    rows = [[batch.images[i], batch.truth[i], batch.pseudo_labels[i], y_b[i]] for i in chosen]
+    return picture_figure(rows, ["image", "truth", "A's label", "B's opinion"], classes=classes)
+
+
+def rule_rows(batch: Batch, taught: Mapping[str, Supervision], chosen: Sequence[int]) -> Figure:
+    """The same images under each rule: green pulls towards the truth, vermillion away, white weighs nothing."""
+    pulls = {name: pull(supervision, batch.truth) for name, supervision in taught.items()}
+    return picture_figure([[maps[i] for maps in pulls.values()] for i in chosen], list(pulls))
+
+
+def pull(supervision: Supervision, truth: UInt8[Tensor, "N H W"]) -> UInt8[Tensor, "N H W 3"]:
+    """Each pixel's weight as a shade from white, of green where its target is right, of vermillion where it is wrong.
+
+    Grey where the truth is not known.
+    """
+    good = right(supervision, truth).unsqueeze(-1)
+    colour = torch.where(good, _rgb(COLOURS["right"]), _rgb(COLOURS["wrong"]))
+    weights = supervision.weights.unsqueeze(-1)
+    shade = 255 + (colour - 255) * weights
+    return torch.where((truth == VOID).unsqueeze(-1), _rgb(VOID_COLOUR), shade).round().to(torch.uint8)
+
+
+def weight_bars(table: pd.DataFrame) -> Figure:
+    """:func:`~book.studies.ablations.lesson_table` as bars: the weight that is at work, right and wrong."""
+    figure, ax = plt.subplots(figsize=(WIDTH, 0.5 * len(table) + 1.4))
+    good, bad = table["weight of right ones"], table["weight of wrong ones"]
+    ax.barh(table.index, good, color=COLOURS["right"], label="right targets", height=0.62)
+    ax.barh(table.index, bad, left=good, color=COLOURS["wrong"], label="wrong targets", height=0.62)
+    for place, share in enumerate(table["wrong in the weight"]):
+        text = "no weight" if share != share else f"{share:.1f}% wrong"
+        ax.text(1.02, place, text, transform=ax.get_yaxis_transform(), va="center")
+    ax.set(xlim=(0, 100), xlabel="weight, in percent of all pixels at weight 1")
+    ax.invert_yaxis()
+    ax.tick_params(axis="y", length=0)
+    ax.legend(loc="lower left", bbox_to_anchor=(-0.02, 0.98), ncol=2)
+    return figure
+
+
+def _rgb(colour: str) -> Float[Tensor, " 3"]:
+    return torch.tensor([float(int(colour[i : i + 2], 16)) for i in (1, 3, 5)])

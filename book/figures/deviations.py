@@ -1,0 +1,43 @@
+"""Chapter 14 in pictures: where paper and code agree."""
+
+from __future__ import annotations
+
+import matplotlib.pyplot as plt
+from matplotlib.figure import Figure
+from matplotlib.patches import FancyArrowPatch
+
+from ..page.look import COLOURS, WIDTH
+from ..studies.deviations import GROUPS, UNSAID, deviations
+
+
+def agreement() -> Figure:
+    """Who does as whom, a row a point: filled dots on one line do the same, a hollow dot says nothing."""
+    items, places = deviations(), {"paper": 0, "authors": 1, "here": 2}
+    figure, ax = plt.subplots(figsize=(WIDTH, 0.29 * (len(items) + len(GROUPS)) + 0.5))
+    row = 0
+    for group in GROUPS:
+        ax.text(-3.55, row, group, weight="bold", va="center")
+        for item in (item for item in items if item.group == group):
+            row += 1
+            ax.text(-3.4, row, item.point, va="center", fontsize=10.5)
+            same = [places[who] for who in (*item.agrees, "here")]
+            past_the_code = item.agrees == ("paper",)
+            bow = FancyArrowPatch(
+                *((min(same), row), (2, row)),
+                arrowstyle="-",
+                lw=1.6,
+                color=COLOURS["ink"],
+                connectionstyle=f"arc3,rad={0.11 if past_the_code else 0}",
+            )
+            if item.agrees:
+                ax.add_patch(bow)
+            for who, place in places.items():
+                unsaid = getattr(item, who) in UNSAID
+                colour = COLOURS["ink"] if place in same else COLOURS["quiet"]
+                ax.plot(place, row, "o", color=colour, markersize=7, markerfacecolor="white" if unsaid else colour)
+        row += 1
+    for who, place in {"paper": 0, "code": 1, "here": 2}.items():
+        ax.text(place, -1.1, who, ha="center", weight="bold")
+    ax.set(xlim=(-3.6, 2.4), ylim=(row - 0.4, -1.5))
+    ax.axis("off")
+    return figure

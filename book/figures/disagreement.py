@@ -1,0 +1,154 @@
+"""The figures of the chapter on disagreement: Fig. 3 and Fig. 2 in our own drawing, and what the flags find."""
+
+from __future__ import annotations
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import torch
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from ..page.look import COLOURS, WIDTH
+from ..studies.disagreement import Pair, Predict, Task, errors_found, least, spiral_class
+from .diagrams import arrow, box
+
+CLASS_TINTS = ["#E3DBF0", "#F4EFD9"]  # lilac and sand: classes are places, so they are grounds, not marks
+AGREE_TINTS = ["#FFFFFF", "#D5D9DF"]
+
+
+def boundaries(task: Task, pair: Pair, predict: Predict) -> Figure:
+    """Fig. 3: the truth, what A and B made of the same labels, and where the two disagree."""
+    plane = _plane()
+    a, b = predict(plane).argmax(dim=2)
+    figure, axes = plt.subplots(2, 2, figsize=(WIDTH, 6.8), layout="compressed")
+    _ground(axes[0, 0], "The truth, and 40 labels", spiral_class(plane), CLASS_TINTS)
+    _ground(axes[0, 1], "Model A", a, CLASS_TINTS)
+    _ground(axes[1, 0], "Model B", b, CLASS_TINTS)
+    _ground(axes[1, 1], "Where they disagree", a != b, AGREE_TINTS)
+    wrong_b = (pair.cases != 1) ^ pair.wrong  # of two classes: where they disagree, exactly one of them is wrong
+    for ax, wrong in [(axes[0, 1], pair.wrong), (axes[1, 0], wrong_b), (axes[1, 1], pair.wrong)]:
+        _dots(ax, task.unlabeled[~wrong], COLOURS["quiet"], size=3)
+        _dots(ax, task.unlabeled[wrong], COLOURS["wrong"], size=9)
+    _dots(axes[0, 0], task.unlabeled, COLOURS["quiet"], size=3)
+    for label, marker in [(0, "o"), (1, "^")]:
+        points = task.points[task.labels == label]
+        for ax in axes.flat[:3]:
+            ax.scatter(*points.T, s=30, marker=marker, color=COLOURS["labeled"], edgecolor="white", linewidth=0.8)
+    return figure
+
+
+def flags(task: Task, pair: Pair, share: float) -> Figure:
+    """As many points flagged by A's confidence as by B's probability for A's label: the errors that each finds."""
+    count = round(share * len(pair.wrong))
+    figure, axes = plt.subplots(1, 2, figsize=(WIDTH, 4.2), layout="compressed")
+    for ax, name, score in [(axes[0], "A's confidence", pair.c_a), (axes[1], "B's probability", pair.p_b)]:
+        flagged = least(score, count)
+        found = int(pair.wrong[flagged].sum())
+        _ground(ax, f"{name}\nfinds {found} of {int(pair.wrong.sum())} errors")
+        _dots(ax, task.unlabeled[~flagged & ~pair.wrong], "#C9CDD3", size=3)
+        _dots(ax, task.unlabeled[flagged & ~pair.wrong], COLOURS["right"], size=9)
+        _dots(ax, task.unlabeled[flagged & pair.wrong], COLOURS["wrong"], size=9)
+        missed = task.unlabeled[~flagged & pair.wrong]
+        ax.scatter(*missed.T, s=16, facecolor="none", edgecolor=COLOURS["wrong"], linewidth=1)
+    marks = [("wrong, found", "o", COLOURS["wrong"]), ("right, flagged too", "o", COLOURS["right"])]
+    handles = [plt.Line2D([], [], linestyle="", marker=m, color=c, markersize=5, label=n) for n, m, c in marks]
+    missed_mark = dict(marker="o", markerfacecolor="none", markeredgecolor=COLOURS["wrong"], markersize=5)
+    handles.append(plt.Line2D([], [], linestyle="", label="wrong, missed", **missed_mark))
+    figure.legend(handles=handles, loc="outside lower center", ncol=3, handletextpad=0.1, columnspacing=1.2)
+    return figure
+
+
+def found_curve(pairs: list[Pair]) -> Figure:
+    """The share of A's errors found, against the share of points flagged: the mean over all draws and its error."""
+    shares = np.linspace(0, 0.5, 51)
+    figure, ax = plt.subplots(figsize=(WIDTH, 4.2))
+    for name, colour, score in [
+        ("B's probability for A's label", COLOURS["pseudo"], lambda pair: pair.p_b),
+        ("A's own confidence", COLOURS["labeled"], lambda pair: pair.c_a),
+    ]:
+        curves = np.array([errors_found(score(pair), pair.wrong, shares) for pair in pairs if pair.wrong.any()])
+        mean, error = curves.mean(axis=0), curves.std(axis=0, ddof=1) / len(curves) ** 0.5
+        ax.fill_between(100 * shares, mean - error, mean + error, color=colour, alpha=0.2, linewidth=0)
+        ax.plot(100 * shares, mean, color=colour, label=name)
+    ax.plot([0, 50], [0, 50], color=COLOURS["quiet"], linewidth=1.2, linestyle="--", label="flags drawn by lot")
+    disagreement = 100 * np.mean([pair.disagree.float().mean().item() for pair in pairs])
+    ax.axvline(disagreement, color=COLOURS["quiet"], linewidth=1.2)
+    ax.text(disagreement + 0.8, 24, "as many as\ndisagreements", color=COLOURS["quiet"], fontsize=11)
+    ax.set(xlabel="points flagged (%)", ylabel="A's errors found (%)", xlim=(0, 50), ylim=(0, 102))
+    ax.legend(loc="lower right")
+    return figure
+
+
+def setups(results: dict[str, pd.DataFrame]) -> Figure:
+    """For each setup, the share of errors that disagreement and confidence find: means over draws and their errors."""
+    figure, ax = plt.subplots(figsize=(WIDTH, 0.72 * len(results) + 1.5))
+    for row, result in enumerate(results.values()):
+        means, errors = result.mean(), result.sem()
+        ends = [means["found by A's confidence"], means["found by disagreement"]]
+        ax.plot(ends, [row, row], color="#C9CDD3", linewidth=4, solid_capstyle="round", zorder=1)
+        for column, colour in [("A's confidence", COLOURS["labeled"]), ("disagreement", COLOURS["pseudo"])]:
+            key = f"found by {column}"
+            label = None if row else column
+            ax.errorbar(means[key], row, xerr=errors[key], fmt="o", color=colour, markersize=8, capsize=3, label=label)
+    ax.set(xlabel="A's errors found, with as many flags (%)", xlim=(0, 75), ylim=(len(results) - 0.5, -0.6))
+    ax.set_yticks(range(len(results)), list(results))
+    ax.tick_params(axis="y", length=0)
+    ax.spines["left"].set_visible(False)
+    figure.legend(loc="outside upper right", ncol=2, handletextpad=0.1)
+    return figure
+
+
+def framework() -> Figure:
+    """Fig. 2: two models, labels from one, a loss that knows how far they disagree. The numbers give the order."""
+    figure, ax = plt.subplots(figsize=(WIDTH, 5.0))
+    ax.set(xlim=(0, 100), ylim=(0, 78))
+    ax.axis("off")
+    blue, orange, green, ink = COLOURS["labeled"], COLOURS["pseudo"], COLOURS["right"], COLOURS["ink"]
+    box(ax, (50, 72), (98, 10), "labeled subset", blue)
+    box(ax, (13, 40), (24, 14), "model A", ink)
+    box(ax, (87, 40), (24, 14), "model B", ink)
+    box(ax, (50, 40), (24, 20), "dynamic\nloss\n$\\omega\\cdot$CE", green)
+    box(ax, (50, 6), (98, 10), "unlabeled subset", orange)
+    for x in (13, 87):
+        arrow(ax, (x, 67), (x, 47), blue)
+        arrow(ax, (x, 11), (x, 33), orange)
+    arrow(ax, (25, 40), (38, 40), orange)
+    arrow(ax, (75, 40), (62, 40), ink)
+    arrow(ax, (58, 30), (80, 33), green, bend=0.45)
+    ax.text(31.5, 43, "$y_A,\\,c_A$", ha="center", va="bottom", fontsize=13)
+    ax.text(68.5, 43, "$y_B,\\,c_B$\n$p_B$", ha="center", va="bottom", fontsize=13)
+    _step(ax, (18, 57), "1", "each learns the labels, from its own seed", blue)
+    _step(ax, (18, 22), "2", "A labels, once,\nand stays as it is", orange)
+    _step(ax, (59, 19), "3", "B learns from\nA's labels", green)
+    return figure
+
+
+def _step(ax: Axes, place: tuple[float, float], number: str, text: str, colour: str) -> None:
+    """A numbered disc and what happens there; the text stays in ink, because orange print is hard to read."""
+    disc = dict(boxstyle="circle", facecolor=colour, edgecolor="none")
+    ax.text(*place, number, ha="center", va="center", color="white", weight="bold", bbox=disc)
+    ax.text(place[0] + 4.5, place[1], text, ha="left", va="center")
+
+
+def _plane() -> torch.Tensor:
+    """The points of a grid over the unit disc and a little more, row by row."""
+    line = torch.linspace(-1.15, 1.15, 231)
+    y, x = torch.meshgrid(line, line, indexing="ij")
+    return torch.stack([x.flatten(), y.flatten()], dim=1)
+
+
+def _ground(ax: Axes, title: str, classes: torch.Tensor | None = None, tints: list[str] | None = None) -> None:
+    if classes is not None:
+        side = round(len(classes) ** 0.5)
+        levels = classes.reshape(side, side).float()
+        line = np.linspace(-1.15, 1.15, side)
+        ax.contourf(line, line, levels, levels=[-0.5, 0.5, 1.5], colors=tints)
+    ax.set(aspect="equal", xticks=[], yticks=[], xlim=(-1.15, 1.15), ylim=(-1.15, 1.15))
+    ax.set_title(title)
+    for spine in ax.spines.values():
+        spine.set_visible(False)
+
+
+def _dots(ax: Axes, points: torch.Tensor, colour: str, size: float) -> None:
+    ax.scatter(*points.T, s=size, color=colour, linewidth=0)

@@ -1,0 +1,149 @@
+"""The figures of the chapter on evaluation: how far a measured accuracy strays, and what ranks models."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.ticker import NullLocator
+from scipy import stats
+from torch import Tensor
+
+from ..page.look import COLOURS, WIDTH
+from ..studies.honest_evaluation import Scores, chance_to_mislead, gain_by_choice, sharpened
+
+FIRST, SECOND = COLOURS["ink"], "#56B4E9"  # two models, or two metrics: no colour that means a label
+
+
+def strays_frame(images: int, accuracies: tuple[float, float] = (94.0, 94.2)) -> Figure:
+    """What two models of these true accuracies may score on so many images, each on images of its own."""
+    figure, ax = plt.subplots(figsize=(WIDTH, 3.7))
+    scores = np.linspace(87, 100, 1301)
+    for accuracy, colour in zip(accuracies, (FIRST, SECOND), strict=True):
+        spread = 100 * (accuracy / 100 * (1 - accuracy / 100) / images) ** 0.5
+        curve = np.exp(-(((scores - accuracy) / spread) ** 2) / 2)
+        ax.fill_between(scores, curve, color=colour, alpha=0.25, linewidth=0)
+        ax.plot(scores, curve, color=colour, label=f"truly {accuracy:.1f}%")
+    misled, tied = chance_to_mislead(*accuracies, images)
+    ax.set_title(
+        f"{images:,} images: the worse one scores higher in {misled:.0f}%\nof the cases, the same in {tied:.0f}%"
+    )
+    ax.set(xlabel="measured accuracy (%)", xlim=(87, 100), ylim=(0, 1.1))
+    ax.yaxis.set_major_locator(NullLocator())
+    ax.spines["left"].set_visible(False)
+    ax.legend(loc="upper left")
+    return figure
+
+
+def widths(accuracy: float, marks: dict[str, int], level: float = 0.95) -> Figure:
+    """The width of Wilson's interval at one accuracy, by the number of images."""
+    figure, ax = plt.subplots(figsize=(WIDTH, 3.9))
+    images = np.geomspace(50, 200_000, 200)
+    z = stats.norm.ppf(0.5 + level / 2)
+
+    def width(n):
+        p = accuracy / 100
+        return 200 * z * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2)) / (1 + z**2 / n)
+
+    ax.plot(images, width(images), color=COLOURS["ink"])
+    for position, (name, count) in enumerate(marks.items()):
+        ax.plot(count, width(count), "o", color=COLOURS["ink"], markersize=7)
+        above = position % 2 == 0  # above the falling line to the right, below it to the left: neighbours stay apart
+        where = dict(ha="left", va="bottom") if above else dict(ha="right", va="top")
+        factor = 1.1 if above else 1 / 1.1
+        ax.text(count * factor, width(count) * factor, f"{count:,}\n{name}", fontsize=10.5, **where)
+    ax.axhline(0.2, color=COLOURS["quiet"], linestyle="--", linewidth=1.2)
+    ax.text(55, 0.21, "0.2 points", color="#5F6570", va="bottom")
+    ax.set(xscale="log", yscale="log", xlabel="images", ylabel="width of the interval (points)", ylim=(0.1, 40))
+    ax.set_xticks([100, 1000, 10_000, 100_000], ["100", "1,000", "10,000", "100,000"])
+    ax.set_yticks([0.1, 1, 10], ["0.1", "1", "10"])
+    return figure
+
+
+def temperature_frame(probabilities: Tensor, truth: Tensor, temperature: float) -> Figure:
+    """One model's plain and fine-grained accuracy, when it is made surer or less sure without changing its mind."""
+    figure, ax = plt.subplots(figsize=(WIDTH, 2.3))
+    scores = Scores.of(sharpened(probabilities, temperature)[None], truth)
+    values = [100 * score.mean().item() for score in scores]
+    bars = ax.barh(["plain", "fine-grained"], values, color=[FIRST, SECOND], height=0.6)
+    ax.bar_label(bars, fmt="%.1f", padding=4, weight="bold")
+    ax.set(xlabel="accuracy (%)", xlim=(0, 108), ylim=(1.6, -0.6))
+    ax.set_xticks([0, 25, 50, 75, 100])
+    ax.tick_params(axis="y", length=0)
+    return figure
+
+
+def ranking(pairs: pd.DataFrame, images: int) -> Figure:
+    """How often a sample of images ranks each pair of models as all images do, by how far apart the two are."""
+    figure, axes = plt.subplots(2, 1, figsize=(WIDTH, 6.2), sharex=True)
+    agree = pairs["fine gap"] > 0
+    axes[0].scatter(pairs["gap"], pairs["plain right"] + pairs["plain tied"] / 2, s=34, color=FIRST, alpha=0.7)
+    axes[0].set_title(f"by plain accuracy on {images} images (%)")
+    for chosen, face, name in [(agree, SECOND, "in the same order"), (~agree, "none", "the other way round")]:
+        look = dict(s=34, facecolor=face, edgecolor=SECOND, linewidth=1.4)
+        axes[1].scatter(pairs["gap"][chosen], pairs["fine right"][chosen], label=f"on all images {name}", **look)
+    axes[1].set_title(f"by fine-grained accuracy on {images} images (%)")
+    for ax in axes:
+        ax.axhline(50, color=COLOURS["quiet"], linestyle="--", linewidth=1.2)
+        ax.set(ylim=(-4, 104), xscale="log")
+    axes[1].set_xlabel("true gap in plain accuracy (points)")
+    ticks = [0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50]
+    axes[1].set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+    axes[1].xaxis.set_minor_locator(NullLocator())
+    axes[1].set_xlim(0.8 * pairs["gap"].min(), 1.25 * pairs["gap"].max())
+    figure.legend(*axes[1].get_legend_handles_labels(), loc="outside lower center", ncol=2, handletextpad=0.1)
+    return figure
+
+
+def lengths(accuracies: pd.DataFrame, marks: dict[str, float]) -> Figure:
+    """Accuracy of baselines by their number of steps, a line a seed; marked are the lengths that rules give."""
+    figure, ax = plt.subplots(figsize=(WIDTH, 4.2))
+    for seed in accuracies.columns:
+        ax.plot(accuracies.index, accuracies[seed], "o-", color=COLOURS["ink"], alpha=0.65, markersize=6)
+    for name, steps in marks.items():
+        ax.axvline(steps, color=COLOURS["quiet"], linestyle="--", linewidth=1.2)
+        where = dict(transform=ax.get_xaxis_transform(), ha="center", va="bottom")
+        ax.text(steps, 1.02, f"{name}\n{steps:,.0f} steps", color="#5F6570", fontsize=10.5, **where)
+    ax.set(xscale="log", xlabel="steps", ylabel="accuracy on unseen images (%)")
+    ax.set_xticks(accuracies.index, [f"{steps:,}" for steps in accuracies.index])
+    ax.xaxis.set_minor_locator(NullLocator())
+    return figure
+
+
+def choice(plain: Tensor, chosen_by: Tensor) -> Figure:
+    """The checkpoints of a run on the images that one is chosen by, and on all others; the best of the former marked.
+
+    Args:
+        plain: 1 where a checkpoint is right, (K, n).
+        chosen_by: True for the images of the choice, (n,).
+    """
+    figure, ax = plt.subplots(figsize=(WIDTH, 3.9))
+    here, elsewhere = (100 * plain[:, images].mean(dim=1) for images in (chosen_by, ~chosen_by))
+    numbers = range(1, len(plain) + 1)
+    ax.plot(numbers, here, color=SECOND, label=f"on the {int(chosen_by.sum()):,} images it is chosen by")
+    ax.plot(numbers, elsewhere, color=FIRST, label=f"on {int((~chosen_by).sum()):,} others")
+    best = int(here.argmax())
+    ax.plot([best + 1] * 2, [here[best], elsewhere[best]], "o:", color=COLOURS["ink"], markersize=8, linewidth=1.5)
+    ax.set(xlabel="checkpoint of the second half", ylabel="accuracy (%)", xticks=[1, *numbers[4::5]])
+    figure.legend(loc="outside upper left", ncol=1)
+    return figure
+
+
+def gains(images: int, disagreements: Sequence[float], printed: float) -> Figure:
+    """What choosing the best of equally good checkpoints adds to an accuracy, by how many there are to choose from."""
+    figure, ax = plt.subplots(figsize=(WIDTH, 3.9))
+    counts = [1, 2, 3, 5, 10, 20, 50, 100, 200]
+    shades = ["#9CA3AF", "#56B4E9", COLOURS["ink"]]
+    for disagreement, colour in zip(disagreements, shades, strict=True):
+        curve = [gain_by_choice(images, count, disagreement, draws=4000) for count in counts]
+        ax.plot(counts, curve, "o-", color=colour, markersize=5)
+        ax.text(counts[-1] * 1.08, curve[-1], f"{disagreement:g}%", color=colour, va="center", weight="bold")
+    ax.hlines(printed, counts[0], counts[-2], color=COLOURS["quiet"], linestyle="--", linewidth=1.2)
+    ax.text(1, printed + 0.006, f"DMT − CL, printed: {printed:.2f}", color="#5F6570", va="bottom", fontsize=10.5)
+    ax.set(xscale="log", xlabel="checkpoints to choose from", ylabel="gain by chance (points)", ylim=(0, None))
+    ax.set_xticks([1, 2, 5, 10, 20, 50, 100, 200], ["1", "2", "5", "10", "20", "50", "100", "200"])
+    ax.xaxis.set_minor_locator(NullLocator())
+    return figure

@@ -1,0 +1,1 @@
+"""What a chapter computes, under the chapter's name. No plots."""

@@ -1,0 +1,87 @@
+"""The judgement of :mod:`.readiness`, made from run directories; and the records that its rule of thumb comes from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+import torch
+from torch import Tensor, nn
+
+from dmtlib.data.images.datasets import ClassificationData
+from dmtlib.data.pixels.datasets import SegmentationData
+from dmtlib.data.pixels.images import ListedImages, StoredImages
+from dmtlib.data.pixels.masks import VOID
+from dmtlib.records.store import load_records, score
+from dmtlib.training.directory import RunDirectory
+from dmtlib.training.images.evaluation import predict
+from dmtlib.training.pixels.evaluation import predict_images
+from dmtlib.training.pixels.stored import phase_segmenter
+
+from .readiness import Answers, Readiness, assess
+
+PIXEL_STRIDE = 4  # every 4th row and column: neighbouring pixels tell the same
+
+
+def assess_images(data: ClassificationData, first: RunDirectory, second: RunDirectory | None = None) -> Readiness:
+    """Judge the baseline of a run by the test images; ``second`` has another seed, and the same labels.
+
+    Raises:
+        RunError: a run without a finished phase 0.
+    """
+    unlabeled = torch.ones(len(data.train_labels), dtype=torch.bool)
+    unlabeled[first.split["labeled"] + first.split["validation"]] = False
+
+    def answers(run: RunDirectory) -> Answers:
+        images = (data.test_images, data.train_images[unlabeled])
+        return Answers(*(predict(run.phase_model(0), part, data.mean, data.std) for part in images))
+
+    other = None if second is None else answers(second)
+    return assess(answers(first), data.test_labels, data.classes, other)
+
+
+def assess_pixels(data: SegmentationData, run: RunDirectory) -> Readiness:
+    """Judge the two first models of a run of DMT by the masks of ``val``; of a method with one model, that one.
+
+    Raises:
+        RunError: a run without a finished phase 0.
+    """
+    train, held_out = data.parts["train"], data.parts["val"]
+    labeled = set(run.split["labeled"])
+    unlabeled = [i for i, name in enumerate(train.names) if name not in labeled]
+    truth = torch.cat([_thin(held_out.mask(i).as_subclass(Tensor)).flatten() for i in range(len(held_out))]).long()
+    known = truth != VOID
+
+    def answers(name: str) -> Answers:
+        model = phase_segmenter(run, 0, name)
+        return Answers(_pixels(model, held_out, range(len(held_out)))[known], _pixels(model, train, unlabeled))
+
+    first, *others = (answers(name) for name in run.load_phase(0)["models"])
+    return assess(first, truth[known], data.classes, *others, pixels=True)
+
+
+def first_error_and_gain(results: Path, presets: Sequence[str]) -> pd.DataFrame:
+    """From records of DMT, seed by seed: how many of its first pseudo labels were wrong, and its gain on the baseline.
+
+    Both in percent: the error as the run measured it on the unlabeled data, the gain in points.
+    """
+    rows = []
+    for name in presets:
+        baselines = {record["seed"]: score(record) for record in load_records(results, name, "baseline")}
+        for record in load_records(results, name, "dmt"):
+            phase = record["phases"][1]
+            errors = [model["pseudo_label_error"] for model in phase.get("models", {"only": phase}).values()]
+            if record["seed"] in baselines and None not in errors:
+                gain = score(record) - baselines[record["seed"]]
+                rows.append({"preset": name, "seed": record["seed"], "error": sum(errors) / len(errors), "gain": gain})
+    return pd.DataFrame(rows, columns=["preset", "seed", "error", "gain"])
+
+
+def _thin(values: Tensor) -> Tensor:
+    return values[..., ::PIXEL_STRIDE, ::PIXEL_STRIDE]
+
+
+def _pixels(model: nn.Module, images: ListedImages | StoredImages, indices: Sequence[int]) -> Tensor:
+    """Probabilities (n, C) of some pixels of all images."""
+    return torch.cat([_thin(p).flatten(1).T for p in predict_images(model, images, indices)])

@@ -1,0 +1,59 @@
+"""The recorded result in words: every sentence is made from records, and says "not run" where there are none."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dmtlib.records.comparison import NAMES, NOT_RUN, ByMethod, Spread, paired_differences, signed
+from dmtlib.records.store import load_records, score
+from dmtlib.training.images.config import METHODS
+
+from ..page.places import results
+
+
+def recorded(preset: str) -> ByMethod:
+    """All records of a preset, by method; empty lists where nothing was run."""
+    return {method: load_records(results(), preset, method) for method in METHODS}
+
+
+def difference(records: ByMethod, first: str, second: str) -> str:
+    """One method against another, seed by seed: mean ± standard deviation, and how often which is ahead."""
+    pair = f"{NAMES[first]} − {NAMES[second]}"
+    differences = paired_differences(records[first], records[second])
+    spread = Spread.of(differences)
+    if spread is None:
+        return f"**{pair}**: {NOT_RUN}."
+    ahead, behind = sum(d > 0 for d in differences), sum(d < 0 for d in differences)
+    deviation = f" ± {spread.std:.2f}" if spread.n > 1 else ""
+    text = f"**{pair}**: {signed(spread.mean)}{deviation} points, n = {spread.n}"
+    return f"{text}; {ahead} above zero, {behind} below, {spread.n - ahead - behind} level. {_reading(spread)}"
+
+
+def last_phase(records: list[dict[str, Any]]) -> str:
+    """What the last phase learned, over seeds: how many labels were wrong, and what right and wrong ones weighed."""
+    phases = [record["phases"][-1] for record in records]
+    wrong = Spread.of([phase["pseudo_label_error"] for phase in phases])
+    weights = [
+        Spread.of([phase[f"mean_weight_{kind}"] for phase in phases if phase[f"mean_weight_{kind}"] is not None])
+        for kind in ("right", "wrong")
+    ]
+    if wrong is None or None in weights:
+        return NOT_RUN
+    return (
+        f"wrong labels, in percent: {wrong}; mean weight of a right label: {weights[0]}, of a wrong one: {weights[1]}"
+    )
+
+
+def _reading(spread: Spread) -> str:
+    """Whether the mean is clear of zero, by its standard error."""
+    if spread.n < 3:
+        return "Too few seeds to say more."
+    error = spread.std / spread.n**0.5
+    clear = abs(spread.mean) > 2 * error
+    return f"The mean is {'clear of' if clear else 'not clear of'} zero (standard error {error:.2f})."
+
+
+def summary(records: ByMethod, methods: tuple[str, ...]) -> str:
+    """The score by method, in one line: mean ± standard deviation and the number of seeds."""
+    spreads = {NAMES[m]: Spread.of([score(r) for r in records[m]]) for m in methods}
+    return ", ".join(f"{name} {NOT_RUN if s is None else s}" for name, s in spreads.items())

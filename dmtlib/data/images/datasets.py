@@ -1,0 +1,191 @@
+"""Classification data sets, small enough to live on the device as uint8 tensors: no loader stands in a step's way."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Int64, UInt8
+from torch import Tensor
+
+from .folders import read_image_folder
+from .packed import PackedImages, read_packed
+from .randaugment import CIFAR10_MEAN, CIFAR10_STD
+from .splits import balanced_subset
+
+DIGITS_TEST_IMAGES = 500
+MINI_CLASSES, MINI_IMAGES = 4, 8000
+DIGITS_TEST_SEED = 2022  # the test images never change with a run's seed
+
+
+@dataclass(frozen=True)
+class ClassificationData:
+    """A data set in memory.
+
+    Attributes:
+        train_images: every image that training may see, without its label or with it.
+        train_labels: class indices, or :data:`.packed.UNKNOWN`.
+        mean, std: per channel, of pixels scaled to [0, 1].
+    """
+
+    name: str
+    classes: tuple[str, ...]
+    train_images: UInt8[Tensor, "N C H W"]
+    train_labels: Int64[Tensor, " N"]
+    test_images: UInt8[Tensor, "M C H W"]
+    test_labels: Int64[Tensor, " M"]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    @property
+    def interface(self) -> dict[str, Any]:
+        """What a model that learned these data must know of an image that is not among them."""
+        return {
+            "classes": list(self.classes),
+            "side": self.train_images.shape[-1],
+            "mean": list(self.mean),
+            "std": list(self.std),
+        }
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 over all pixels and labels: a run refuses to resume on other data."""
+        digest = hashlib.sha256()
+        for tensor in (self.train_images, self.train_labels, self.test_images, self.test_labels):
+            digest.update(str(tuple(tensor.shape)).encode())
+            digest.update(tensor.cpu().contiguous().numpy().tobytes())
+        return digest.hexdigest()
+
+
+def load_digits() -> ClassificationData:
+    """scikit-learn's handwritten digits: 1,797 real scans of 8×8 pixels, of which 500 are the test set.
+
+    The pixel values 0…16 are spread over 0…255. The test images are drawn once, the same share of each class.
+    """
+    from sklearn import datasets, model_selection
+
+    images, labels = datasets.load_digits(return_X_y=True)
+    scaled = (torch.from_numpy(images).reshape(-1, 1, 8, 8) * (255 / 16)).round().to(torch.uint8)
+    classes = torch.from_numpy(labels).long()
+    train, test = model_selection.train_test_split(
+        range(len(classes)), test_size=DIGITS_TEST_IMAGES, random_state=DIGITS_TEST_SEED, stratify=labels
+    )
+    pixels = scaled[train].double() / 255
+    return ClassificationData(
+        name="digits",
+        classes=tuple(str(digit) for digit in range(10)),
+        train_images=scaled[train],
+        train_labels=classes[train],
+        test_images=scaled[test],
+        test_labels=classes[test],
+        mean=(pixels.mean().item(),),
+        std=(pixels.std().item(),),
+    )
+
+
+def load_packed(path: str | Path, name: str) -> ClassificationData:
+    """A data set that data_prep/ packed into one file.
+
+    Raises:
+        ValueError: no such file, or a damaged one.
+    """
+    return _from_images(read_packed(path), name)
+
+
+def packed_file(name: str) -> Path:
+    """``data/<name>.pt`` of the working directory; if it isn't there, of the clone that this package lies in."""
+    here = Path("data") / f"{name}.pt"
+    clone = Path(__file__).resolve().parents[3] / here
+    return clone if clone.exists() and not here.exists() else here
+
+
+def load_cifar10_mini() -> ClassificationData:
+    """A part of CIFAR-10 (its JPEG copy) for runs on a CPU: airplanes, automobiles, birds and cats, 2,000 training
+    images of each and all 4,000 test images, at half the side: each pixel is the mean of four. Always the same ones.
+
+    Raises:
+        ValueError: `cifar10-jpeg` is not packed, or damaged.
+    """
+    whole = load_packed(packed_file("cifar10-jpeg"), "cifar10-jpeg")
+    train = (whole.train_labels < MINI_CLASSES).nonzero().squeeze(1)
+    train = train[balanced_subset(whole.train_labels[train], MINI_IMAGES)]
+    test = whole.test_labels < MINI_CLASSES
+    train_images, test_images = (
+        F.avg_pool2d(images.float(), 2).round().to(torch.uint8)
+        for images in (whole.train_images[train], whole.test_images[test])
+    )
+    return ClassificationData(
+        name="cifar10-mini",
+        classes=whole.classes[:MINI_CLASSES],
+        train_images=train_images,
+        train_labels=whole.train_labels[train],
+        test_images=test_images,
+        test_labels=whole.test_labels[test],
+        mean=whole.mean,
+        std=whole.std,
+    )
+
+
+def load_folder(path: str | Path, side: int = 32) -> ClassificationData:
+    """Someone's own images, resized to ``side``; see :func:`.folders.read_image_folder` for the layout.
+
+    Raises:
+        ValueError: a folder or an image that cannot be read.
+    """
+    return _from_images(read_image_folder(path, side), Path(path).name)
+
+
+def load_dataset(name: str) -> ClassificationData:
+    """A data set by its name in a preset: `digits`, `cifar10`, `cifar10-jpeg` (where :func:`packed_file` finds them),
+    `cifar10-mini` (a part of the JPEG copy), `packed:PATH`, `folder:PATH` (images brought to 32×32 pixels) or
+    `folder@SIDE:PATH`.
+
+    Raises:
+        ValueError: no such data set, or its files cannot be used; the message says what is wrong.
+    """
+    kind, _, path = name.partition(":")
+    if name == "digits":
+        return load_digits()
+    if name == "cifar10-mini":
+        return load_cifar10_mini()
+    if name in ("cifar10", "cifar10-jpeg"):
+        return load_packed(packed_file(name), name)
+    if kind == "packed" and path:
+        return load_packed(path, Path(path).stem)
+    if kind == "folder" and path:
+        return load_folder(path)
+    if kind.startswith("folder@") and kind.removeprefix("folder@").isdecimal() and path:
+        return load_folder(path, int(kind.removeprefix("folder@")))
+    allowed = "digits, cifar10, cifar10-jpeg, cifar10-mini, packed:PATH, folder:PATH or folder@SIDE:PATH"
+    raise ValueError(f"data must be {allowed}, got {name!r}")
+
+
+def _from_images(images: PackedImages, name: str) -> ClassificationData:
+    is_cifar10 = name.startswith("cifar10")
+    mean, std = (CIFAR10_MEAN, CIFAR10_STD) if is_cifar10 else _channel_statistics(images.train_images)
+    return ClassificationData(
+        name=name,
+        classes=images.classes,
+        train_images=images.train_images,
+        train_labels=images.train_labels,
+        test_images=images.test_images,
+        test_labels=images.test_labels,
+        mean=mean,
+        std=std,
+    )
+
+
+def _channel_statistics(images: UInt8[Tensor, "N C H W"]) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and standard deviation of each channel, of pixels scaled to [0, 1], from the counts of the 256 levels."""
+    levels = torch.arange(256, dtype=torch.float64) / 255
+    means, deviations = [], []
+    for channel in images.unbind(1):
+        share = torch.bincount(channel.flatten(), minlength=256).double() / channel.numel()
+        mean = (share * levels).sum()
+        means.append(mean.item())
+        deviations.append((share * (levels - mean) ** 2).sum().sqrt().item())
+    return tuple(means), tuple(deviations)

@@ -1,0 +1,156 @@
+"""RandAugment with Cutout as the paper uses it (Sec. 5.2.2), for a whole batch in one call on its device.
+
+Crop with padding, flip, one random operation at a random strength, Cutout, normalisation. Every image draws its own;
+all draws come from one generator; nothing waits for the device. :mod:`.ranges` tells which operations there are and
+how strong, :mod:`.geometry` and :mod:`.levels` what they do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float, Float64, Int64, UInt8
+from torch import Generator, Tensor
+
+from .geometry import Crop, crop_and_flip, cutout, warp
+from .levels import change_levels
+from .operations import COLUMN, NEUTRAL, SWITCHES, Strengths, constant
+from .ranges import VARIANTS, Variant
+
+CUTOUT_FILL = (125, 123, 114)  # CIFAR-10's mean colour, as in the authors' code
+CIFAR10_MEAN = (0.49137, 0.48235, 0.44667)
+CIFAR10_STD = (0.24706, 0.24353, 0.26157)
+
+
+class Draws(NamedTuple):
+    """Everything that chance decides about a batch: the same draws give the same pixels."""
+
+    crop: Crop
+    operation: Int64[Tensor, " B"]  # index into the variant's operations
+    strengths: Strengths
+    cutout_row: Int64[Tensor, " B"]
+    cutout_column: Int64[Tensor, " B"]
+
+
+class RandAugment:
+    """uint8 images and a generator on their device → a normalised batch, channels last.
+
+    Args:
+        variant: a key of :data:`~dmtlib.data.images.ranges.VARIANTS`.
+        mean, std: per channel, of pixels scaled to [0, 1]; CIFAR-10's by default.
+        dtype: of the result; the normalisation itself is computed in float32.
+
+    Raises:
+        ValueError: an unknown variant, or a mean or std that does not have three numbers.
+    """
+
+    def __init__(
+        self,
+        variant: str = "paper",
+        mean: Sequence[float] = CIFAR10_MEAN,
+        std: Sequence[float] = CIFAR10_STD,
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
+        if variant not in VARIANTS:
+            raise ValueError(f"variant must be one of {', '.join(VARIANTS)}, got {variant!r}")
+        if len(mean) != 3 or len(std) != 3 or not min(std) > 0:
+            raise ValueError(f"mean and std must be three numbers each, std positive, got {mean} and {std}")
+        self.variant = VARIANTS[variant]
+        self.scale = tuple(1 / (255 * s) for s in std)
+        self.shift = tuple(m / s for m, s in zip(mean, std, strict=True))
+        self.dtype = dtype
+
+    def __call__(self, images: UInt8[Tensor, "B 3 H W"], generator: Generator) -> Float[Tensor, "B 3 H W"]:
+        """Augment a batch, every image in its own way.
+
+        Raises:
+            ValueError: images that are not uint8 of shape (B, 3, H, W).
+        """
+        _check_images(images)
+        return self.normalise(self.apply(images, self.draw(images, generator)))
+
+    def draw(self, images: UInt8[Tensor, "B 3 H W"], generator: Generator) -> Draws:
+        """Draw for each image of the batch: crop, flip, operation, strength and place of Cutout."""
+        batch, _, height, width = images.shape
+        chance = torch.rand(8, batch, generator=generator, dtype=torch.float64, device=images.device)
+        variant = self.variant
+        operation = _pick(chance[0], len(variant.operations))
+        crop = Crop(
+            top=_pick(chance[1], 2 * variant.padding + 1),
+            left=_pick(chance[2], 2 * variant.padding + 1),
+            flip=chance[3] < variant.flip,
+        )
+        strengths = self._strengths(operation, chance[4], chance[5], height, width)
+        return Draws(crop, operation, strengths, _pick(chance[6], height), _pick(chance[7], width))
+
+    def _strengths(
+        self, operation: Int64[Tensor, " B"], share: Float64[Tensor, " B"], sign: Float64[Tensor, " B"], height, width
+    ) -> Strengths:
+        variant, device = self.variant, operation.device
+        if variant.levels is not None:
+            share = (_pick(share, variant.levels) + 1) / variant.levels
+        table = constant(_table(variant, height, width), device)[:, operation]  # (4, B)
+        column, low, high, signed = table.unbind()
+        value = (low + share * (high - low)) * torch.where(sign < 0.5, 1 - 2 * signed, 1)
+        neutral = constant(tuple({**NEUTRAL, "cutout": variant.cutout}.values()), device)
+        return neutral.expand(len(operation), -1).scatter(1, column.long().unsqueeze(1), value.unsqueeze(1))
+
+    def apply(self, images: UInt8[Tensor, "B 3 H W"], draws: Draws) -> UInt8[Tensor, "B 3 H W"]:
+        """What was drawn, done: still uint8."""
+        images = crop_and_flip(images, draws.crop, self.variant.padding, self.variant.padding_fill)
+        images = change_levels(warp(images, draws.strengths), draws.strengths)
+        return cutout(images, draws.strengths, draws.cutout_row, draws.cutout_column, CUTOUT_FILL)
+
+    def normalise(self, images: UInt8[Tensor, "B 3 H W"]) -> Float[Tensor, "B 3 H W"]:
+        """(pixel / 255 − mean) / std per channel, channels last."""
+        batch, channels, height, width = images.shape
+        rows = images.permute(0, 2, 3, 1).reshape(batch * height, width * channels)  # the channels of a pixel together
+        scale, shift = (constant(v * width, images.device, torch.float32) for v in (self.scale, self.shift))
+        rows = rows.float().mul_(scale).sub_(shift)  # in place: a second float batch costs the CPU more than the sum
+        return rows.view(batch, height, width, channels).permute(0, 3, 1, 2).to(self.dtype)
+
+
+def apply_operation(
+    images: UInt8[Tensor, "B 3 H W"], name: str, magnitude: float | Tensor = 1.0
+) -> UInt8[Tensor, "B 3 H W"]:
+    """One named operation on a batch, uncropped and unflipped; Cutout erases the middle.
+
+    Args:
+        name: a key of :data:`dmtlib.data.images.operations.NEUTRAL`, where the unit of each strength stands.
+        magnitude: the strength: a number, or one for each image, shape (B,). Operations that are only on or off
+            (autocontrast, equalize, invert, identity) ignore it.
+
+    Raises:
+        ValueError: an unknown name, or images that are not uint8 of shape (B, 3, H, W).
+    """
+    _check_images(images)
+    if name not in NEUTRAL:
+        raise ValueError(f"operation must be one of {', '.join(NEUTRAL)}, got {name!r}")
+    batch, _, height, width = images.shape
+    strengths = constant(tuple(NEUTRAL.values()), images.device).repeat(batch, 1)
+    strengths[:, COLUMN[name]] = 1.0 if name in SWITCHES else magnitude
+    images = change_levels(warp(images, strengths), strengths)
+    middle = torch.ones(batch, dtype=torch.long, device=images.device)
+    return cutout(images, strengths, middle * (height // 2), middle * (width // 2), CUTOUT_FILL)
+
+
+def _pick(chance: Float64[Tensor, " B"], n: int) -> Int64[Tensor, " B"]:
+    """A uniform number in [0, 1) → one of 0…n−1, all equally likely."""
+    return (chance * n).long()
+
+
+def _table(variant: Variant, height: int, width: int) -> tuple[tuple[float, ...], ...]:
+    """Column, low, high and sign of each operation, the ranges in the operation's own unit."""
+    sides = {"translate_x": width, "translate_y": height}
+    rows = []
+    for operation in variant.operations:
+        unit = sides[operation.name] if operation.per_side else 1
+        rows.append((COLUMN[operation.name], operation.low * unit, operation.high * unit, float(operation.signed)))
+    return tuple(zip(*rows, strict=True))
+
+
+def _check_images(images: Tensor) -> None:
+    if images.dtype != torch.uint8 or images.dim() != 4 or images.shape[1] != 3:
+        raise ValueError(f"images must be uint8 of shape (B, 3, H, W), got {images.dtype} of {tuple(images.shape)}")

@@ -1,0 +1,133 @@
+"""Images and masks under a list of names, read from files or held in memory."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import UInt8
+from torch import Tensor
+from torch.utils.data import Dataset
+from tqdm.auto import tqdm
+
+from ..pictures import decode_rgb, upright_size
+from .masks import VOID, decode_mask
+
+
+class ListedImages(Dataset):
+    """Images and masks of a list of names, decoded when they are asked for, and checked then.
+
+    Args:
+        names: keys into ``images``, and into ``masks`` where there is one.
+        num_classes: ids 0…``num_classes`` − 1 are known in masks, and 255.
+    """
+
+    def __init__(
+        self, names: Sequence[str], images: Mapping[str, Path], masks: Mapping[str, Path], num_classes: int
+    ) -> None:
+        self.names = tuple(names)
+        self._images = [images[name] for name in self.names]
+        self._masks = [masks.get(name) for name in self.names]
+        self._num_classes = num_classes
+        self.without_mask = frozenset(name for name in self.names if name not in masks)
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __getitem__(self, index: int) -> tuple[UInt8[Tensor, "3 H W"], UInt8[Tensor, "H W"]]:
+        """
+        Raises:
+            ValueError: an unreadable image or mask, a mask of another size, an unknown id; one line, naming the file.
+        """
+        return self.image(index), self.mask(index)
+
+    def image(self, index: int) -> UInt8[Tensor, "3 H W"]:
+        file = self._images[index]
+        return _image(torch.from_numpy(decode_rgb(_read(file), str(file))))
+
+    def mask(self, index: int) -> UInt8[Tensor, "H W"]:
+        """Void everywhere, if the image has none."""
+        image, mask = self._images[index], self._masks[index]
+        size = upright_size(_read(image), str(image))
+        if mask is None:
+            return _mask(torch.full(size, VOID, dtype=torch.uint8))
+        return _mask(torch.from_numpy(decode_mask(_read(mask), str(mask), size, self._num_classes)))
+
+    def check(self, progress: bool = False) -> None:
+        """Read all masks, one after the other.
+
+        Raises:
+            ValueError: on the first that cannot be used.
+        """
+        for index in tqdm(range(len(self)), desc="masks", disable=None if progress else True):
+            self.mask(index)
+
+    def digest(self) -> bytes:
+        """SHA-256 over names, the images' lengths in bytes, and the masks' contents: seconds for 10,000 images."""
+        digest = hashlib.sha256()
+        for name, image, mask in zip(self.names, self._images, self._masks, strict=True):
+            digest.update(f"{name}\n{image.stat().st_size}\n".encode())
+            digest.update(_read(mask) if mask else b"no mask")
+        return digest.digest()
+
+
+class StoredImages(Dataset):
+    """Images of one size and their masks, in memory."""
+
+    without_mask: frozenset[str] = frozenset()
+
+    def __init__(self, names: Sequence[str], images: UInt8[Tensor, "N 3 H W"], masks: UInt8[Tensor, "N H W"]) -> None:
+        self.names, self.images, self.masks = tuple(names), images, masks
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __getitem__(self, index: int) -> tuple[UInt8[Tensor, "3 H W"], UInt8[Tensor, "H W"]]:
+        return self.image(index), self.mask(index)
+
+    def image(self, index: int) -> UInt8[Tensor, "3 H W"]:
+        return _image(self.images[index])
+
+    def mask(self, index: int) -> UInt8[Tensor, "H W"]:
+        return _mask(self.masks[index])
+
+    def digest(self) -> bytes:
+        """SHA-256 over names, pixels and labels."""
+        digest = hashlib.sha256("\n".join(self.names).encode())
+        for tensor in (self.images, self.masks):
+            digest.update(tensor.contiguous().numpy())
+        return digest.digest()
+
+
+def shrink(
+    image: UInt8[Tensor, "3 H W"], mask: UInt8[Tensor, "H W"], factor: int
+) -> tuple[UInt8[Tensor, "3 h w"], UInt8[Tensor, "h w"]]:
+    """Both sides divided by ``factor``: a pixel is the mean of ``factor²`` pixels, and has the label of one of them,
+    in their middle. A majority's label would lose what is thinner than half of them, such as poles.
+    """
+    smaller = F.avg_pool2d(image.as_subclass(Tensor).unsqueeze(0).float(), factor).squeeze(0)
+    height, width = smaller.shape[-2:]
+    middle = mask.as_subclass(Tensor)[factor // 2 :: factor, factor // 2 :: factor]
+    return smaller.round().to(torch.uint8), middle[:height, :width].clone()
+
+
+def _image(pixels: Tensor) -> Tensor:
+    from torchvision import tv_tensors  # seconds to import, and whoever only lists data sets needs none of it
+
+    return tv_tensors.Image(pixels)
+
+
+def _mask(ids: Tensor) -> Tensor:
+    from torchvision import tv_tensors
+
+    return tv_tensors.Mask(ids)
+
+
+def _read(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise ValueError(f"{file}: cannot be read: {error.strerror}") from None

@@ -1,0 +1,85 @@
+"""Masks: pictures whose pixel values are class ids. Checked where they come in, for nothing later would notice."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import UInt8
+from PIL import Image
+
+from ..pictures import opened
+
+VOID = 255
+"""The id of a pixel that has no class: it is neither trained on nor scored."""
+
+
+def decode_mask(content: bytes, name: str, size: tuple[int, int], num_ids: int) -> UInt8[np.ndarray, "H W"]:
+    """The ids of an 8-bit grey or palette PNG; in a palette PNG, such as PASCAL VOC's, the id is the palette's index.
+
+    The size is compared before any pixel is decoded, and ids are counted without a copy of them.
+
+    Args:
+        name: of the file, for the error.
+        size: height and width of the image that the mask belongs to.
+        num_ids: ids 0…``num_ids`` − 1 are known, and 255.
+
+    Raises:
+        ValueError: another size than the image's, an unknown id, colours instead of ids, or a damaged file. One line
+            that begins with ``name``.
+    """
+    with opened(content, name) as image:
+        if (image.height, image.width) != size:
+            raise ValueError(f"has {image.height}×{image.width} pixels, its image {size[0]}×{size[1]}")
+        if image.format != "PNG":
+            raise ValueError(f"is a {image.format}; a mask must be a PNG, which keeps ids exactly")
+        bits = content[24]  # of a sample, in the PNG's header
+        if image.mode not in ("L", "P") or (image.mode == "L" and bits != 8):
+            raise ValueError(
+                f"must be 8-bit grey or palette, a class id a pixel; it has mode {image.mode}, {bits} bits"
+            )
+        image.load()
+        check_ids(image, num_ids)
+        return np.array(image)
+
+
+def check_ids(image: Image.Image, num_ids: int) -> None:
+    """Every pixel's value is in 0…``num_ids`` − 1 or 255.
+
+    Raises:
+        ValueError: names the first id that is not, without the file.
+    """
+    for value, count in enumerate(image.histogram()):
+        if count and num_ids <= value != VOID:
+            pixels = "1 pixel" if count == 1 else f"{count:,} pixels"
+            raise ValueError(f"has the unknown id {value} ({pixels}); known are 0…{num_ids - 1} and {VOID} (void)")
+
+
+def map_ids(mask: UInt8[np.ndarray, "H W"], classes: Sequence[int]) -> UInt8[np.ndarray, "H W"]:
+    """Raw id i becomes ``classes[i]``; an id beyond them, such as 255, void."""
+    table = np.full(256, VOID, dtype=np.uint8)
+    table[: len(classes)] = classes
+    return table[mask]
+
+
+def encode_mask(mask: UInt8[np.ndarray, "H W"]) -> bytes:
+    """An 8-bit grey PNG."""
+    file = io.BytesIO()
+    Image.fromarray(mask).save(file, format="PNG", compress_level=6)
+    return file.getvalue()
+
+
+def encode_palette(mask: UInt8[np.ndarray, "H W"]) -> bytes:
+    """A palette PNG: a pixel's value is its class, and is shown in the colour that PASCAL VOC's masks have for it."""
+    picture = Image.frombytes("P", (mask.shape[1], mask.shape[0]), mask.tobytes())
+    picture.putpalette([level for index in range(256) for level in voc_colour(index)])
+    file = io.BytesIO()
+    picture.save(file, format="PNG")
+    return file.getvalue()
+
+
+def voc_colour(index: int) -> tuple[int, int, int]:
+    """Red, green and blue of a class: its bits, dealt out to the three in turn, each filled from its highest bit."""
+    red, green, blue = (sum((index >> 3 * bit + channel & 1) << 7 - bit for bit in range(3)) for channel in range(3))
+    return red, green, blue

@@ -1,0 +1,87 @@
+"""Which images are labeled in segmentation: the paper's splits, which come from names alone (Sec. 5.3.2)."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from ...method.difference_sampling import difference_maximized_subsets
+
+SPLIT_SEED = 7777  # the authors'
+HALF_SHARE = 0.8  # of the labeled subset, in each of the two for Alg. 2's first models: they have 60% in common
+
+
+@dataclass(frozen=True)
+class NameSplit:
+    """Names of training images, each in one of the two."""
+
+    labeled: tuple[str, ...]
+    unlabeled: tuple[str, ...]
+
+
+def split_names(
+    names: Sequence[str], ratio: float, split: int, without_mask: Collection[str] = frozenset()
+) -> NameSplit:
+    """Label about one image in ``ratio``; for one ``split``, every smaller subset lies inside every larger one.
+
+    The sorted names are shuffled ``split`` + 1 times with the authors' seed, each time from where the last shuffle
+    left them; the first ones are labeled. Equal names give equal splits, and those of VOC and Cityscapes the
+    published ones (1/106 of VOC is the ratio 105.82, and 1/30 of Cityscapes 29.75: 100 images each).
+
+    Args:
+        names: of all training images, in any order.
+        ratio: images for each labeled one, at least 1.
+        split: 0, 1, 2 are the paper's three; more are possible.
+        without_mask: names that cannot be labeled; they are passed over.
+
+    Raises:
+        ValueError: a name that is there twice, a ratio that leaves no labeled image or asks for more than have a mask,
+            or a negative ``split``.
+    """
+    if len(set(names)) < len(names):
+        raise ValueError("names must be different from each other")
+    if split < 0:
+        raise ValueError(f"split must be 0 or more, got {split}")
+    count = labeled_count(len(names), ratio)
+    shuffled = sorted(names)
+    shuffle = random.Random(SPLIT_SEED).shuffle
+    for _ in range(split + 1):
+        shuffle(shuffled)
+    labeled = tuple(name for name in shuffled if name not in without_mask)[:count]
+    if len(labeled) < count:
+        raise ValueError(f"one in {ratio:g} of {len(names)} images is {count}, and only {len(labeled)} have a mask")
+    return NameSplit(labeled, tuple(name for name in shuffled if name not in set(labeled)))
+
+
+def labeled_count(total: int, ratio: float) -> int:
+    """⌊total / ratio⌋, and one more where batches of 8 would leave a single image over: batch norm cannot use it.
+
+    Raises:
+        ValueError: that is not in 1…total.
+    """
+    count = int(total / ratio) if ratio >= 1 else 0
+    if not 1 <= count <= total:
+        raise ValueError(f"ratio must lie in 1…{total}, the number of images, got {ratio}")
+    return min(count + (count % 8 == 1), total)
+
+
+def split_prescribed(names: Sequence[str], labeled: Sequence[str]) -> NameSplit:
+    """The data set's own labeled subset, such as VOC's 1,464 of 10,582 (Table 5); the rest is unlabeled.
+
+    Raises:
+        ValueError: a labeled name that is not in ``names``.
+    """
+    chosen = set(labeled)
+    if not chosen <= set(names):
+        raise ValueError(f"{min(chosen - set(names))!r} is not among the names")
+    return NameSplit(tuple(sorted(chosen)), tuple(sorted(set(names) - chosen)))
+
+
+def difference_maximized_halves(labeled: Sequence[str], seed: int) -> tuple[list[str], list[str]]:
+    """What the two first models of Alg. 2 learn from where they start from the same weights (Fig. 6).
+
+    Each gets 80% of the labeled subset, at least one image. Later phases use all of it.
+    """
+    size = max(1, round(HALF_SHARE * len(labeled)))
+    return difference_maximized_subsets(labeled, size, seed)

@@ -1,0 +1,142 @@
+"""Our columns beside the paper's: records are averaged only where variant, length and data are the same."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import mean, stdev
+from typing import Any, NamedTuple
+
+from ..training.methods import METHODS
+from .store import load_records, score
+
+NOT_RUN = "not run"
+NAMES = {
+    "baseline": "baseline",
+    "online-st": "Online ST",
+    "cbst": "CBST",
+    "dst": "DST",
+    "cl": "CL",
+    "dmt": "DMT",
+    "dmt-naive": "DMT-Naive",
+    "dmt-flip": "DMT-Flip",
+    "oracle": "oracle",
+}
+ByMethod = dict[str, list[dict[str, Any]]]
+
+PAPER, HERE = "paper (%)", "here (%)"
+PAPER_GAP, HERE_GAP = "paper − its Oracle", "here − our Oracle"
+SETTING = "budget, pixels"
+PIXELS = {"cifar10": "original", "cifar10-jpeg": "JPEG"}
+
+
+class Setting(NamedTuple):
+    """What records must share to be averaged."""
+
+    variant: str
+    budget: float
+    data: str
+
+    def __str__(self) -> str:
+        """Short: the share of the full training and the data, and the variant where it isn't the paper's."""
+        variant = "" if self.variant == "paper" else f", {self.variant}’"
+        return f"{self.budget:g}, {PIXELS.get(self.data, self.data)}{variant}"
+
+
+BySetting = dict[Setting, ByMethod]
+
+
+def recorded_settings(results: Path, row: str) -> BySetting:
+    """All records of a preset, of each variant and budget, by setting: the paper's variant and long runs first."""
+    found: BySetting = {}
+    for variant, name in (("paper", row), ("authors", f"{row}-authors")):
+        shorter = f"{name}-budget-"
+        budgets = [float(folder.name.removeprefix(shorter)) for folder in Path(results).glob(f"{shorter}*")]
+        for budget, method in itertools.product([1.0, *budgets], METHODS):
+            for record in load_records(results, name, method, budget):
+                setting = Setting(variant, budget, record["config"]["data"])
+                found.setdefault(setting, {m: [] for m in METHODS})[method].append(record)
+    order = sorted(found, key=lambda s: (s.variant != "paper", -s.budget, s.data))
+    return {setting: found[setting] for setting in order}
+
+
+def measured(
+    groups: BySetting,
+    method: str | None,
+    references: BySetting,
+    reference: str = "oracle",
+    gap_column: str = HERE_GAP,
+) -> list[dict[str, Any]]:
+    """Our columns for a method, a row for each setting that has records; one row that says so where none has.
+
+    Args:
+        method: None for one that is not implemented here.
+        references: the records that hold the method ``reference``, to which the gap is taken seed by seed.
+        gap_column: its name; the reference itself has none.
+    """
+    rows = []
+    for setting, group in groups.items():
+        records = group[method] if method else []
+        others = references[setting][reference] if setting in references else []
+        gap = "" if method == reference else cell(paired_differences(records, others), sign=True)
+        if records:
+            mean = cell([score(r) for r in records])
+            rows.append({HERE: mean, gap_column: gap, "n": len(records), SETTING: str(setting)})
+    return rows or [{HERE: NOT_RUN, gap_column: "" if method == reference else NOT_RUN, "n": 0, SETTING: ""}]
+
+
+def measured_difference(
+    groups: BySetting, first: str, second: str, others: Mapping[Setting, ByMethod] | None = None
+) -> list[dict[str, Any]]:
+    """The same for one method minus another, on the seeds that both have; ``others`` hold the second one, if apart."""
+    others = groups if others is None else others
+    rows = []
+    for setting, group in groups.items():
+        differences = paired_differences(group[first], others[setting][second] if setting in others else [])
+        if differences:
+            difference = cell(differences, sign=True)
+            rows.append({HERE: difference, HERE_GAP: "", "n": len(differences), SETTING: str(setting)})
+    return rows or [{HERE: NOT_RUN, HERE_GAP: "", "n": 0, SETTING: ""}]
+
+
+@dataclass(frozen=True)
+class Spread:
+    """n numbers as the book quotes them: mean ± sample standard deviation."""
+
+    mean: float
+    std: float
+    n: int
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> Spread | None:
+        """None of no values; the deviation of one is not a number."""
+        if not values:
+            return None
+        return cls(mean(values), stdev(values) if len(values) > 1 else math.nan, len(values))
+
+    def __str__(self) -> str:
+        spread = f" ± {self.std:.2f}" if self.n > 1 else ""
+        return f"{self.mean:.2f}{spread} (n = {self.n})"
+
+
+def paired_differences(first: Sequence[dict[str, Any]], second: Sequence[dict[str, Any]]) -> list[float]:
+    """first − second for every seed that both have: both saw the same labels, so what they share cancels."""
+    other = {record["seed"]: score(record) for record in second}
+    return [score(record) - other[record["seed"]] for record in first if record["seed"] in other]
+
+
+def cell(values: Sequence[float], *, sign: bool = False, digits: int = 2) -> str:
+    """Numbers of several seeds as a table's cell: mean ± standard deviation."""
+    spread = Spread.of(values)
+    if spread is None:
+        return NOT_RUN
+    text = f"{spread.mean:{'+' if sign else ''}.{digits}f}".replace("-", "−")
+    return text if spread.n == 1 else f"{text} ± {spread.std:.{digits}f}"
+
+
+def signed(points: float) -> str:
+    """With two decimals and a sign, minus being a minus and no hyphen."""
+    return f"{points:+.2f}".replace("-", "−")

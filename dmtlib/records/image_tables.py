@@ -1,0 +1,176 @@
+"""Tables 2 and 3, and what their cells cost.
+
+What the paper prints, what was published elsewhere and what was measured here never share a column. Each measured cell
+says its setting: variant, budget and data. Records of different settings are never averaged.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from ..presets import preset
+from ..training import methods
+from ..training.images.config import RunConfig
+from .comparison import (
+    HERE,
+    NAMES,
+    NOT_RUN,
+    PAPER,
+    PAPER_GAP,
+    cell,
+    measured,
+    measured_difference,
+    paired_differences,
+    recorded_settings,
+)
+from .costs import steps_of_a_run
+from .printed import paper_number, printed_numbers
+from .reproduction import CIFAR10
+from .store import load_records
+
+METHODS_OF_TABLE_2 = {"Baseline": "baseline", "CL": "cl", "DMT": "dmt"}
+METHODS = ("baseline", "cl", "dmt", "dmt-naive", "dmt-flip", "oracle")
+"""Alg. 1 and its supervised ends. The ablations with a single model are made on digits and scenes (chapter 11)."""
+METHODS_OF_TABLE_3 = ("Baseline", "MT", "DCT", "DS", "MixMatch", "DAG", "CL", "Ours (DMT)")
+GOAL = 60_000
+"""Images/s that benchmarks/classification_step.py wants of a whole DMT step on an H200: a goal, no measurement."""
+
+
+def table_2(results: Path) -> pd.DataFrame:
+    """Baseline, CL and DMT with 4,000 and with 1,000 labels, and what DMT adds to CL."""
+    rows = []
+    for labels, row in CIFAR10.items():
+        for name, method in METHODS_OF_TABLE_2.items():
+            head = {"labels": labels, "method": name} | _printed(paper_number("Table 2", f"{labels} labels", name))
+            rows += [head | ours for ours in _measured(results, row, method)]
+        gain = cell([paper_number("Table 2", f"{labels} labels", "DMT over CL")], sign=True)
+        head = {"labels": labels, "method": "DMT − CL", PAPER: gain, PAPER_GAP: ""}
+        rows += [head | ours for ours in measured_difference(recorded_settings(results, row), "dmt", "cl")]
+    return pd.DataFrame(rows).set_index(["labels", "method"])
+
+
+def table_3(results: Path) -> pd.DataFrame:
+    """All methods that the paper lists for 4,000 labels, and the Oracle of its caption."""
+    row = CIFAR10[4000]
+    rows = []
+    for name in METHODS_OF_TABLE_3:
+        method = METHODS_OF_TABLE_2.get(name.removeprefix("Ours (").removesuffix(")"))
+        head = {"method": name, "network": paper_number("Table 3", "network", name)}
+        head |= _printed(paper_number("Table 3", "accuracy", name), gap=method is not None)
+        rows += [head | ours for ours in _measured(results, row, method)]
+    head = {"method": "Oracle", "network": "", PAPER: f"{_paper_oracle():.2f}", PAPER_GAP: ""}
+    rows += [head | ours for ours in _measured(results, row, "oracle")]
+    return pd.DataFrame(rows).set_index("method")
+
+
+def peers_table() -> pd.DataFrame:
+    """Accuracies of later methods, published elsewhere: a reader of Table 3 will ask about them."""
+    peers = printed_numbers("published elsewhere")
+    found = {(p["column"], p["row"]): f"{p['value']:.2f} ± {p['std']:.2f}" for p in peers if "std" in p}
+    columns = ["40 labels", "250 labels", "4000 labels"]
+    table = pd.Series(found).unstack(fill_value="").reindex(columns=columns)
+    table.insert(len(columns), HERE, NOT_RUN)
+    return table.rename(columns={c: f"published, {c} (%)" for c in columns}).rename_axis("method")
+
+
+def confidence_table(curves: dict[str, pd.DataFrame]) -> pd.DataFrame:
+    """Fig. 1 in numbers: errors in percent among the most confident labels, ours from records, over seeds.
+
+    Args:
+        curves: by name, a row a kept share in percent, a column a seed.
+    """
+    kept = pd.Index([20, 40, 60, 80, 100], name="kept (%)")
+    table = pd.DataFrame({PAPER: ""}, index=kept)
+    table.loc[100, PAPER] = f"{paper_number('Fig. 1', 'all images', 'error'):.2f}"
+    discarded = paper_number("Fig. 1", "discarding 60%", "discarded")
+    table.loc[100 - discarded, PAPER] = f"< {paper_number('Fig. 1', 'discarding 60%', 'error below')}"
+    for name, errors in curves.items():
+        table[f"here, {name} (%)"] = [cell(errors.loc[share].tolist()) if len(errors) else NOT_RUN for share in kept]
+    return table
+
+
+def cifar10_table(results: Path) -> pd.DataFrame:
+    """Every method with either number of labels; the paper's number where Table 2, or Table 3's caption, has one."""
+    printed = {method: name for name, method in METHODS_OF_TABLE_2.items()}
+    rows = []
+    for labels, row in CIFAR10.items():
+        for method in METHODS:
+            head = {"labels": labels, "method": NAMES[method], PAPER: "", PAPER_GAP: ""}
+            if method in printed:
+                head |= _printed(paper_number("Table 2", f"{labels} labels", printed[method]))
+            if (labels, method) == (4000, "oracle"):
+                head[PAPER] = f"{_paper_oracle():.2f}"
+            rows += [head | ours for ours in _measured(results, row, method)]
+    return pd.DataFrame(rows).set_index(["labels", "method"])
+
+
+def cost_table(results: Path) -> pd.DataFrame:
+    """What a run of each cell costs: its length, the time at a stated speed, and what records of a GPU say.
+
+    Runs that shared a GPU count as if each had had it alone.
+    """
+    rows = []
+    for labels, row in CIFAR10.items():
+        groups = [group for setting, group in recorded_settings(results, row).items() if setting.variant == "paper"]
+        for method in METHODS:
+            images = images_of_a_run(preset(row, method))
+            on_gpu = [r for group in groups for r in group[method] if r["device"].startswith("cuda")]
+            whole = [r["seconds"] / 3600 for r in on_gpu if r["config"]["budget"] == 1]
+            rows.append(
+                {
+                    "labels": labels,
+                    "method": NAMES[method],
+                    "million images": f"{images / 1e6:.1f}",
+                    f"hours at {GOAL:,}/s": f"{images / GOAL / 3600:.2f}",
+                    "recorded GPU hours": cell(whole),
+                    "GPU hours at recorded speed": cell([images / r["images_per_second"] / 3600 for r in on_gpu]),
+                    "GPU": ", ".join(sorted({r["device"].removeprefix("cuda (").removesuffix(")") for r in on_gpu})),
+                }
+            )
+    return pd.DataFrame(rows).set_index(["labels", "method"])
+
+
+def images_of_a_run(config: RunConfig) -> int:
+    """Training images that a whole run on CIFAR-10 passes over, pseudo-labeled and labeled ones in all phases."""
+    return config.batch_size * sum(map(sum, steps_of_a_run(config)))
+
+
+def _paper_oracle() -> float:
+    return paper_number("Table 3", "accuracy", "Oracle")
+
+
+def _printed(number: float, gap: bool = True) -> dict[str, str]:
+    """The paper's columns. Its Oracle is a WRN-28-2 in its own code: only rows of that code have a ``gap`` to it."""
+    return {PAPER: f"{number:.2f}", PAPER_GAP: cell([number - _paper_oracle()], sign=True) if gap else ""}
+
+
+def _measured(results: Path, row: str, method: str | None) -> list[dict[str, Any]]:
+    """Our columns. The Oracle learns all labels, so the one under 4,000 labels serves both numbers of labels."""
+    return measured(recorded_settings(results, row), method, recorded_settings(results, CIFAR10[4000]))
+
+
+ALWAYS = ("baseline", "cl", "dmt", "oracle")
+"""Rows of a comparison that are there even when nothing was run."""
+
+
+def comparison(results: Path, preset: str) -> pd.DataFrame:
+    """Mean ± std over seeds of every method that was run on a preset, and the paired difference to the baseline."""
+    found = {method: load_records(results, preset, method) for method in methods.METHODS}
+    by_method = {method: records for method, records in found.items() if records or method in ALWAYS}
+    rows = []
+    for method, records in by_method.items():
+        differences = paired_differences(records, by_method["baseline"])
+        rows.append(
+            {
+                "method": method,
+                "test accuracy (%)": cell([r["test_accuracy"] for r in records]),
+                "over the baseline": "" if method == "baseline" else cell(differences, sign=True),
+                "fine-grained (%)": cell([r["fine_grained_accuracy"] for r in records]),
+                "seconds a run": cell([r["seconds"] for r in records], digits=0),
+                "seeds": len(records),
+            }
+        )
+    return pd.DataFrame(rows).set_index("method")

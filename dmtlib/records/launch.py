@@ -1,0 +1,130 @@
+"""Runs side by side, a process each, on one accelerator or several: what ``dmtlib reproduce`` does."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from ..training.directory import RunDirectory
+from .reproduction import Config, train_arguments
+
+LOOK_SECONDS = 0.2  # between two looks at the processes
+STOP_SECONDS = 60  # for a stopped run to finish its step and leave
+
+
+def train_command(config: Config, *, device: str, runs: Path, results: Path) -> list[str]:
+    """The arguments of ``dmtlib`` that train ``config`` and keep its record, or go on with it."""
+    return [
+        *train_arguments(config),
+        *("--device", device),
+        *("--runs", str(runs_folder(runs, config)), "--results", str(results), "--skip-recorded"),
+    ]
+
+
+def runs_folder(runs: Path, config: Config) -> Path:
+    """Below ``runs``, shorter runs in a folder of their own: a run directory holds one length."""
+    return runs if config.budget == 1 else runs / f"budget-{config.budget:.12g}"
+
+
+def visible_gpus() -> list[str]:
+    """As ``CUDA_VISIBLE_DEVICES`` names them; empty where there are none."""
+    named = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if named is not None:
+        return [name for name in named.split(",") if name]
+    return [str(index) for index in range(torch.cuda.device_count())]
+
+
+def launch(
+    configs: Sequence[Config],
+    *,
+    jobs: int | None = None,
+    device: str = "auto",
+    runs: Path = Path("runs"),
+    results: Path = Path("results"),
+    tidy: bool = False,
+) -> int:
+    """Train all ``configs``, ``jobs`` of them at a time; a run that fails stops no other, and is told in one line.
+
+    GPUs are dealt out in turn: as many jobs as GPUs means a GPU for each. Interrupted by Ctrl-C, it stops its runs
+    too, and the same call goes on with them.
+
+    Args:
+        jobs: None: one a GPU, or one.
+        tidy: delete a run's directory once its record is written.
+
+    Returns:
+        How many runs failed.
+
+    Raises:
+        ValueError: fewer than 1 job.
+    """
+    gpus = visible_gpus() if device in ("auto", "cuda") else []
+    jobs = max(1, len(gpus)) if jobs is None else jobs
+    if jobs < 1:
+        raise ValueError(f"jobs must be at least 1, got {jobs}")
+    free, waiting, working, failed = list(range(jobs)), list(configs), {}, 0
+    try:
+        while waiting or working:
+            while waiting and free:
+                config, place = waiting.pop(0), free.pop(0)
+                arguments = train_command(config, device=device, runs=runs, results=results)
+                log = _log_file(config, runs)
+                working[_start(arguments, log, _environment(place, jobs, gpus))] = config, place, log
+            time.sleep(LOOK_SECONDS)
+            for process in [process for process in working if process.poll() is not None]:
+                config, place, log = working.pop(process)
+                free.append(place)
+                failed += process.returncode != 0
+                _tell(config, process.returncode, log)
+                if tidy and process.returncode == 0:
+                    shutil.rmtree(RunDirectory.of(config, runs_folder(runs, config)).path, ignore_errors=True)
+    finally:
+        _stop(list(working))
+    return failed
+
+
+def _environment(place: int, jobs: int, gpus: Sequence[str]) -> dict[str, str]:
+    """One GPU for each job, and its share of the cores: threads that wait for those of other runs lose."""
+    environment = {"OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // jobs)), **os.environ}
+    return environment | ({"CUDA_VISIBLE_DEVICES": gpus[place % len(gpus)]} if gpus else {})
+
+
+def _log_file(config: Config, runs: Path) -> Path:
+    return runs_folder(runs, config) / f"{config.preset}-{config.method}-seed-{config.seed}.log"
+
+
+def _start(arguments: list[str], log: Path, environment: dict[str, str]) -> subprocess.Popen:
+    """In a session of its own: Ctrl-C comes to this process alone, which then stops each run once."""
+    command = [sys.executable, "-m", "dmtlib", *arguments]  # there whether or not the PATH has `dmtlib`
+    try:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with open(log, "w", encoding="utf-8") as file:
+            return subprocess.Popen(command, stdout=file, stderr=file, env=environment, start_new_session=True)
+    except OSError as error:
+        raise ValueError(f"cannot write {log}: {error.strerror or error}") from None
+
+
+def _tell(config: Config, code: int, log: Path) -> None:
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines() or ["it said nothing"]
+    if code == 0:
+        print(lines[-1], flush=True)
+    else:
+        name = f"{config.preset} {config.method} seed {config.seed} budget {config.budget:g}"
+        print(f"failed: {name}: {lines[-1]} ({log})", file=sys.stderr, flush=True)
+
+
+def _stop(processes: list[subprocess.Popen]) -> None:
+    for process in processes:
+        process.terminate()  # SIGINT is ignored by what a script has started in the background, and by its children
+    for process in processes:
+        try:
+            process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()

@@ -1,0 +1,122 @@
+"""What can be run, what of it is recorded, and what a run costs: ``dmtlib presets``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from rich.table import Table
+
+from ..presets import METHODS, PRESETS, SEGMENTATION_PRESETS, preset
+from ..training.images.config import RunConfig
+from ..training.pixels.config import SegmentationConfig
+from .costs import DATA, steps_of_a_run
+from .store import load_records
+
+
+class Row(NamedTuple):
+    """A preset.
+
+    Attributes:
+        labels: how many, or one in how many; "given" where the data say which.
+        recorded: the records of full length on the preset's own data, by method.
+        images: that a run of DMT trains on, counted; None where its length depends on data of unknown size.
+    """
+
+    name: str
+    data: str
+    labels: str
+    recorded: dict[str, list[dict[str, Any]]]
+    images: int | None
+
+
+def preset_rows(results: Path) -> list[Row]:
+    """One for each preset; nothing is recorded in a folder that isn't there.
+
+    Raises:
+        ValueError: a file in ``results`` that is no record.
+    """
+    rows = []
+    for name in PRESETS | SEGMENTATION_PRESETS:
+        config = preset(name, "dmt")
+        found = {method: _on(config.data, load_records(results, name, method)) for method in METHODS}
+        recorded = {method: records for method, records in found.items() if records}
+        rows.append(Row(name, config.data, _labels(config), recorded, training_images(config)))
+    return rows
+
+
+def _on(data: str, records: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [record for record in records if record["config"]["data"] == data]
+
+
+def _labels(config: RunConfig | SegmentationConfig) -> str:
+    if isinstance(config, RunConfig):
+        return "all" if config.num_labels is None else str(config.num_labels)
+    return "given" if config.labeled_ratio is None else f"1/{config.labeled_ratio:g}"
+
+
+def training_images(config: RunConfig | SegmentationConfig) -> int | None:
+    """How many images a run trains on, in all its phases and models, each as often as it comes."""
+    if config.data in DATA:
+        steps = sum(map(sum, steps_of_a_run(config)))
+    elif config.phase_steps is None or config.baseline_steps is None:
+        return None
+    else:  # in steps, so the size of the data doesn't matter
+        models = len(config.models) if isinstance(config, SegmentationConfig) else 1
+        steps = models * sum(config.steps(phase, 0) for phase in range(config.phases))
+    return config.batch_size * steps
+
+
+def preset_table(rows: Iterable[Row], results: Path) -> Table:
+    """For a terminal of 80 columns, or for a pipe. Without a folder of records it is silent about them."""
+    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
+    for column in ("preset", "data", "labels", "a run costs"):
+        table.add_column(column, no_wrap=True)
+    known = Path(results).is_dir()
+    if known:
+        table.add_column("recorded seeds")
+    for row in rows:
+        recorded = [recorded_in_words(row)] if known else []
+        table.add_row(row.name, row.data, row.labels, cost_in_words(row), *recorded)
+    return table
+
+
+def recorded_in_words(row: Row) -> str:
+    """Methods by their number of seeds, the most first."""
+    if not row.recorded:
+        return "not run"
+    counts = {method: len(records) for method, records in row.recorded.items()}
+    alike = {n: [method for method in counts if counts[method] == n] for n in sorted(set(counts.values()))[::-1]}
+    return "\n".join(f"{n}: {', '.join(methods)}" for n, methods in alike.items())
+
+
+def cost_in_words(row: Row) -> str:
+    """Seconds that were measured, by the kind of device; else images, counted; else "not run"."""
+    seconds: dict[str, list[float]] = {}
+    for record in sum(row.recorded.values(), []):
+        seconds.setdefault(record["device"].partition(" ")[0], []).append(record["seconds"])
+    if seconds:
+        return "\n".join(f"{_range(measured)} s {kind}" for kind, measured in sorted(seconds.items()))
+    return "not run" if row.images is None else f"{images_in_words(row.images)} images"
+
+
+def _range(seconds: Sequence[float]) -> str:
+    return "–".join(dict.fromkeys(f"{end:,.0f}" for end in (min(seconds), max(seconds))))
+
+
+def images_in_words(images: int) -> str:
+    """Three digits, and M for a million."""
+    return f"{images:,}" if images < 1e6 else f"{float(f'{images / 1e6:.3g}'):,g}M"
+
+
+def explanation(rows: Iterable[Row], results: Path) -> list[str]:
+    """What the columns of :func:`preset_table` mean, a line each."""
+    lines = ["labels: how many images have one, or one in how many; given: the data say which"]
+    devices = sorted({record["device"] for row in rows for record in sum(row.recorded.values(), [])})
+    if devices:
+        lines.append(f"seconds: of the fastest and the slowest recorded run, on {'; '.join(devices)}")
+    lines.append("images: counted, not measured: what a run of dmt trains on in all its phases; M: millions")
+    if Path(results).is_dir():
+        return [*lines, f"recorded seeds: how many, at full length, are in {results}; not run: none"]
+    return [*lines, f"recorded: there is no folder {results} here, so nothing is known of any run"]

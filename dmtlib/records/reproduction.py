@@ -1,0 +1,166 @@
+"""Which runs each table is made of: the one list that the command line, the pages and the map of the paper read."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from ..presets import preset
+from ..training.images.config import RunConfig
+from ..training.pixels.config import SegmentationConfig
+from .comparison import NAMES
+from .store import find_record, load_records
+
+Config = RunConfig | SegmentationConfig
+
+CIFAR10 = {4000: "cifar10-4000", 1000: "cifar10-1000"}
+"""Presets by number of labels."""
+VOC = {"1/106": "voc-106", "1/50": "voc-50", "1/20": "voc-20", "1/8": "voc-8"}
+CITYSCAPES = {"1/30": "cityscapes-30", "1/8": "cityscapes-8"}
+"""Presets by labeled ratio. The Oracle learns all labels: the one of 1/8 serves every ratio."""
+ABLATIONS = {
+    "Baseline": "baseline",
+    "Online ST": "online-st",
+    "CBST": "cbst",
+    "DST": "dst",
+    "DMT-Naive": "dmt-naive",
+    "DMT": "dmt",
+    "DMT-Flip": "dmt-flip",
+}
+"""Table 7 in its order."""
+RATIOS_OF_TABLE_7 = ("1/20", "1/50")
+
+FIVE_SEEDS = (1, 2, 3, 4, 5)  # "5-times averaged" (Sec. 5.2.3); the numbers are those of the authors' code
+THREE_SPLITS = (0, 1, 2)  # "three-times averaged"
+ONE_SPLIT = (0,)  # "one random 1/20 split and one random 1/50 split" (Table 7)
+
+
+class Cell(NamedTuple):
+    """One number of a table, and the runs that it is the mean of."""
+
+    name: str
+    preset: str
+    method: str
+    seeds: tuple[int, ...]
+
+    @property
+    def command(self) -> str:
+        """The command line of its first run."""
+        config = preset(self.preset, self.method, self.seeds[0])
+        return shlex.join(["dmtlib", *train_arguments(config), "--results", "results"])
+
+    def recorded(self, results: Path) -> int:
+        """How many of its runs have their record: at full length, on the preset's own data, of the paper's variant."""
+        data = preset(self.preset, self.method).data
+        records = load_records(results, self.preset, self.method)
+        return sum(r["seed"] in self.seeds and r["config"]["data"] == data for r in records)
+
+    def others_recorded(self, results: Path) -> int:
+        """Records beside them: shorter runs, other data, the authors' variant, more seeds."""
+        everywhere = [
+            f"{name}{length}" for name in (self.preset, f"{self.preset}-authors") for length in ("", "-budget-*")
+        ]
+        files = [file for folder in everywhere for file in Path(results).glob(f"{folder}/{self.method}/seed-*.json")]
+        return len(files) - self.recorded(results)
+
+
+def _cells(presets: dict[str, str], methods: Sequence[str], seeds: tuple[int, ...]) -> list[Cell]:
+    """One cell a preset and method; ``presets`` by what the paper's table calls the row or column."""
+    return [Cell(f"{row}, {NAMES[m]}", name, m, seeds) for row, name in presets.items() for m in methods]
+
+
+_CIFAR10 = {f"{labels} labels": name for labels, name in CIFAR10.items()}
+_DIGITS = {"40 labels": "digits-40"}
+_VOC_ORACLE = Cell("Oracle", "voc-8", "oracle", THREE_SPLITS)  # all labels are all labels, whatever the ratio
+_SMALL = ("baseline", "cbst", "dmt", "oracle")
+
+TABLES: dict[str, list[Cell]] = {
+    "table-2": _cells(_CIFAR10, ("baseline", "cl", "dmt"), FIVE_SEEDS),
+    "table-3": _cells({"4000 labels": CIFAR10[4000]}, ("baseline", "cl", "dmt", "oracle"), FIVE_SEEDS),
+    "table-4": [*_cells(VOC, ("baseline", "dmt"), THREE_SPLITS), _VOC_ORACLE],
+    "table-5": [*_cells({"1464 labels": "voc-1464"}, ("baseline", "dmt"), THREE_SPLITS), _VOC_ORACLE],
+    "table-6": [
+        *_cells(CITYSCAPES, ("baseline", "dmt"), THREE_SPLITS),
+        Cell("Oracle", CITYSCAPES["1/8"], "oracle", THREE_SPLITS),
+    ],
+    "table-7": _cells({r: VOC[r] for r in RATIOS_OF_TABLE_7}, list(ABLATIONS.values()), ONE_SPLIT),
+    "camvid": _cells({"1/8": "camvid-8"}, _SMALL, THREE_SPLITS),
+    # What stands in for them on a CPU.
+    "digits": [
+        *_cells(_DIGITS, ("baseline", "cl", "dmt", "dmt-naive", "oracle"), tuple(range(10))),
+        *_cells(_DIGITS, ("dmt-flip", "dst", "cbst", "online-st"), tuple(range(5))),
+    ],
+    "cifar10-small": _cells({"80 labels": "cifar10-small"}, ("baseline", "cl", "dmt", "oracle"), (0, 1, 2)),
+    "scenes": [
+        *_cells({"50 labels": "scenes"}, (*ABLATIONS.values(), "oracle"), THREE_SPLITS),
+        *_cells({"50 labels, 40 a model at first": "scenes-halves"}, ("dmt",), THREE_SPLITS),
+    ],
+    "camvid-small": _cells({"1/8": "camvid-small"}, _SMALL, THREE_SPLITS),
+}
+"""The cells of each table: the paper's, and those of the book's small-scale runs. Cells that several tables share, as
+the Oracle, are the same runs."""
+
+
+def train_arguments(config: Config) -> list[str]:
+    """What ``dmtlib`` is told to train ``config``; what a preset says by itself is left out."""
+    arguments = ["train", config.preset, "--method", config.method, "--seed", str(config.seed)]
+    if config.budget != 1:
+        arguments += ["--budget", f"{config.budget:.12g}"]
+    if config.data != preset(config.preset, config.method).data:
+        arguments += ["--data", config.data]
+    return arguments
+
+
+def cells_of(names: Iterable[str]) -> list[Cell]:
+    """The cells of some tables, each once.
+
+    Raises:
+        ValueError: a name that is no table's; the message lists them.
+    """
+    cells: dict[tuple[str, str], Cell] = {}
+    for name in names:
+        if name not in TABLES:
+            raise ValueError(f"table must be one of {', '.join(TABLES)}, got {name!r}")
+        for cell in TABLES[name]:
+            known = cells.setdefault((cell.preset, cell.method), cell)
+            cells[known.preset, known.method] = known._replace(seeds=tuple(sorted({*known.seeds, *cell.seeds})))
+    return list(cells.values())
+
+
+def runs_of(
+    names: Iterable[str],
+    *,
+    seeds: Sequence[int] | None = None,
+    budget: float = 1.0,
+    data: str | None = None,
+    variant: str = "paper",
+) -> list[Config]:
+    """All runs of some tables, each once, seed by seed: a whole comparison on one seed comes before the next seed.
+
+    Args:
+        names: keys of :data:`TABLES`.
+        seeds: instead of each cell's own.
+        budget, data, variant: see :func:`dmtlib.presets.preset`.
+
+    Raises:
+        ValueError: an unknown table, or an argument that a preset refuses.
+    """
+    cells = cells_of(names)
+    wanted = sorted({seed for cell in cells for seed in cell.seeds} if seeds is None else set(seeds))
+    return [
+        preset(cell.preset, cell.method, seed, budget, data, variant)
+        for seed in wanted
+        for cell in cells
+        if seeds is not None or seed in cell.seeds
+    ]
+
+
+def missing_runs(runs: Iterable[Config], results: Path) -> list[Config]:
+    """Those without a record in ``results``.
+
+    Raises:
+        ValueError: a record in that place is of other data.
+    """
+    return [config for config in runs if find_record(results, config) is None]

@@ -1,0 +1,77 @@
+"""Run records: the small JSON files that every measured number in the book comes from."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from ..training.images.config import RunConfig
+from ..training.storage import write_json
+
+
+def records_folder(results: Path, preset: str, method: str, budget: float = 1.0) -> Path:
+    """``results/<preset>/<method>``; for a budget other than 1, ``results/<preset>-budget-<budget>/<method>``."""
+    return Path(results) / (preset if budget == 1 else f"{preset}-budget-{budget:.12g}") / method
+
+
+def record_path(results: Path, record: dict[str, Any]) -> Path:
+    """Where a record lives: ``seed-<n>.json`` in the folder of its preset, method and budget."""
+    folder = records_folder(results, record["preset"], record["method"], record["config"]["budget"])
+    return folder / f"seed-{record['seed']}.json"
+
+
+def find_record(results: Path, config: RunConfig) -> dict[str, Any] | None:
+    """The record in the place that belongs to a run of ``config``; None where there is none yet.
+
+    Raises:
+        ValueError: it is of a run on other data, and must not be overwritten or taken for this one.
+    """
+    records = load_records(results, config.preset, config.method, config.budget)
+    record = next((record for record in records if record["seed"] == config.seed), None)
+    if record is not None and record["config"]["data"] != config.data:
+        raise ValueError(
+            f"{record_path(results, record)} is a record on {record['config']['data']}, not on {config.data};"
+            " choose another --results"
+        )
+    return record
+
+
+def write_record(file: Path, record: dict[str, Any]) -> None:
+    """Write a record, whole or not at all.
+
+    Raises:
+        ValueError: the folder cannot be written.
+    """
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write_json(file, record)
+    except OSError as error:
+        raise ValueError(f"cannot write {file}: {error.strerror or error}") from None
+
+
+def load_records(results: Path, preset: str, method: str, budget: float = 1.0) -> list[dict[str, Any]]:
+    """All records of a preset, method and budget, by seed; empty where nothing was run.
+
+    Which data a run was on, the preset's or others, its ``record["config"]["data"]`` tells.
+
+    Raises:
+        ValueError: a file that is no record, or one that belongs elsewhere.
+    """
+    records = []
+    for file in records_folder(results, preset, method, budget).glob("seed-*.json"):
+        try:
+            record = json.loads(file.read_text(encoding="utf-8"))
+            place = record_path(results, record)
+            _ = score(record), record["config"]["data"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise ValueError(f"{file} is no run record: {error}") from None
+        if place != file:
+            raise ValueError(f"{file} is a record that belongs in {place}")
+        records.append(record)
+    return sorted(records, key=lambda record: record["seed"])
+
+
+def score(record: dict[str, Any]) -> float:
+    """The number of a run that stands in tables, in percent: mean IoU on pixels, test accuracy on images."""
+    return record["mean_iou" if "mean_iou" in record else "test_accuracy"]

@@ -1,0 +1,1 @@
+"""Algorithm 2: images with a label for every pixel."""

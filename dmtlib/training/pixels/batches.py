@@ -1,0 +1,111 @@
+"""The batches of a phase on pixels: step t's is a function of (seed, phase, model, t), whoever asks for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from ...data.pixels.images import ListedImages, StoredImages
+from ...data.pixels.joint_augment import JointAugment
+from ..batches import ShuffledStream
+from ..seeding import derive_seed
+from .pixel_labels import PixelLabels
+
+WORKERS = 8  # processes that prepare batches for an accelerator; on a CPU they would only take its cores
+
+
+class SegmentationBatch(NamedTuple):
+    """Labeled images first. The last two are of the P pseudo-labeled ones only; P is 0 in phase 0."""
+
+    images: UInt8[Tensor, "B 3 h w"]
+    targets: UInt8[Tensor, "B h w"]
+    confidence: Float[Tensor, "P h w"]
+    truth: UInt8[Tensor, "P h w"]
+
+
+@dataclass(frozen=True)
+class SegmentationBatches(Dataset):
+    """Item t is the whole batch of step t.
+
+    Attributes:
+        images: the training images.
+        labeled: indices of those whose masks are learned.
+        unlabeled: indices of the others; empty in phase 0.
+        pseudo: what stands for their masks, in the order of ``unlabeled``; None for Online ST: every pixel of the
+            image takes part, and what is learned there is not known before the step.
+        labeled_per_batch: labeled images in a batch; all of them in phase 0.
+        seed: of this model in this phase.
+    """
+
+    images: ListedImages | StoredImages
+    labeled: list[int]
+    unlabeled: list[int]
+    pseudo: PixelLabels | None
+    augment: JointAugment
+    batch_size: int
+    labeled_per_batch: int
+    total_steps: int
+    seed: int
+
+    def __len__(self) -> int:
+        return self.total_steps
+
+    def __getitem__(self, step: int) -> SegmentationBatch:
+        labeled = self._draw(step, "labeled", len(self.labeled), self.labeled_per_batch)
+        images, targets, confidence, truth = [], [], [], []
+        for n, i in enumerate(labeled):
+            image, mask = self.augment(*self.images[self.labeled[i]], generator=self._generator(step, n))
+            images.append(image)
+            targets.append(mask)
+        in_batch = self.batch_size - self.labeled_per_batch
+        for n, i in enumerate(self._draw(step, "pseudo", len(self.unlabeled), in_batch), start=len(labeled)):
+            image, mask = self.images[self.unlabeled[i]]
+            labels, c_a = self._pseudo_labels(i, mask)
+            view = self.augment(image, labels, c_a, mask, generator=self._generator(step, n))
+            for tensors, tensor in zip((images, targets, confidence, truth), view, strict=True):
+                tensors.append(tensor)
+        nothing = torch.empty(0, *self.augment.crop)
+        return SegmentationBatch(
+            _stack(images),
+            _stack(targets),
+            _stack(confidence) if confidence else nothing,
+            _stack(truth) if truth else nothing.to(torch.uint8),
+        )
+
+    def _pseudo_labels(self, index: int, mask: Tensor) -> tuple[Tensor, Tensor]:
+        if self.pseudo is not None:
+            return self.pseudo[index]
+        return torch.zeros(mask.shape, dtype=torch.uint8), torch.zeros(mask.shape)
+
+    def _draw(self, step: int, what: str, n: int, batch_size: int) -> list[int]:
+        if batch_size == 0:
+            return []
+        stream = ShuffledStream(n, batch_size, derive_seed(self.seed, what), torch.device("cpu"))
+        return stream.batch(step).tolist()
+
+    def _generator(self, step: int, place: int) -> torch.Generator:
+        return torch.Generator().manual_seed(derive_seed(self.seed, "augment", step, place))
+
+
+def iterate_batches(batches: SegmentationBatches, first: int, device: torch.device) -> Iterator[SegmentationBatch]:
+    """The batches from step ``first`` on, in order; for cuda they are made ahead by worker processes, and pinned."""
+    cuda = device.type == "cuda"
+    loader = DataLoader(
+        batches,
+        batch_size=None,
+        sampler=range(first, len(batches)),
+        num_workers=WORKERS if cuda else 0,
+        pin_memory=cuda,
+        generator=torch.Generator(),  # seeds the workers' own generators, which nothing here asks
+    )
+    return iter(loader)
+
+
+def _stack(tensors: list[Tensor]) -> Tensor:
+    return torch.stack([tensor.as_subclass(Tensor) for tensor in tensors])

@@ -1,0 +1,118 @@
+"""Predictions of whole images, and mean IoU: all scores of a set come from one confusion matrix."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor, nn
+
+from ...data.pixels.datasets import SegmentationData
+from ...data.pixels.images import ListedImages, StoredImages
+from ...data.pixels.joint_augment import pad_to
+from ...data.pixels.masks import VOID
+from ...method.pseudo_labels import pseudo_label
+from .pixel_labels import PixelLabels
+
+PREDICTION_BATCH = 8  # images of one size, as in training: what fits there fits here
+
+
+@torch.no_grad()
+def predict_images(
+    model: nn.Module,
+    images: ListedImages | StoredImages,
+    indices: Sequence[int],
+    pad: tuple[int, int] | None = None,
+) -> Iterator[Float[Tensor, "C H W"]]:
+    """Probabilities of one clean image after the other, on the model's device: evaluation mode, float32.
+
+    Args:
+        pad: height and width up to which an image is first padded with black, to the right and below; the
+            probabilities are of the image alone.
+    """
+    model.eval()
+    device = next(model.parameters()).device
+
+    def load(index: int) -> tuple[Tensor, tuple[int, int]]:
+        image = images.image(index)
+        padded = image if pad is None else pad_to(image, pad)
+        return padded.as_subclass(Tensor), tuple(image.shape[-2:])
+
+    for _, same in groupby((load(index) for index in indices), key=lambda loaded: loaded[0].shape):
+        same = iter(same)
+        while batch := [loaded for _, loaded in zip(range(PREDICTION_BATCH), same, strict=False)]:
+            stacked = torch.stack([image for image, _ in batch]).to(device, memory_format=torch.channels_last)
+            for probabilities, (_, (height, width)) in zip(model(stacked).float().softmax(dim=1), batch, strict=True):
+                yield probabilities[:, :height, :width]
+
+
+def label_images(
+    model: nn.Module, images: ListedImages | StoredImages, indices: Sequence[int]
+) -> Iterator[tuple[str, Tensor, Tensor]]:
+    """Name, labels (uint8) and confidences of the clean images, each in its own size (Alg. 2, lines 12 and 14)."""
+    for index, probabilities in zip(indices, predict_images(model, images, indices), strict=True):
+        labels, confidence = pseudo_label(probabilities.unsqueeze(0), ignore_index=VOID)
+        yield images.names[index], labels[0].to(torch.uint8), confidence[0]
+
+
+def confusion_matrix(model: nn.Module, data: SegmentationData, part: str) -> Int64[Tensor, "C C"]:
+    """How many pixels of class i (row) are predicted as class j (column), in a whole part; void is not counted."""
+    images, classes = data.parts[part], len(data.classes)
+    total = torch.zeros(classes, classes, dtype=torch.int64)
+    indices = range(len(images))
+    for index, probabilities in zip(
+        indices, predict_images(model, images, indices, data.evaluation_size), strict=True
+    ):
+        truth = images.mask(index).as_subclass(Tensor).long()
+        predicted = probabilities.argmax(dim=0).cpu()
+        counted = truth != VOID
+        pairs = classes * truth[counted] + predicted[counted]
+        total += torch.bincount(pairs, minlength=classes**2).view(classes, classes)
+    return total
+
+
+def class_iou(confusion: Int64[Tensor, "C C"]) -> Float[Tensor, " C"]:
+    """Intersection over union of each class, float64; NaN where a class is neither there nor predicted."""
+    confusion = confusion.double()
+    intersection = confusion.diagonal()
+    return intersection / (confusion.sum(dim=0) + confusion.sum(dim=1) - intersection)
+
+
+def mean_iou(confusion: Int64[Tensor, "C C"]) -> float:
+    """The mean over the classes that are there or predicted, in percent (Sec. 5.2.3)."""
+    return round(100 * class_iou(confusion).nanmean().item(), 4)
+
+
+def measure_segmentation(model: nn.Module, data: SegmentationData) -> dict[str, float | dict[str, float | None]]:
+    """``<part>_mean_iou`` and ``<part>_class_iou``, in percent, of every part that is not trained on."""
+    found = {}
+    for part in data.parts:
+        if part == "train":
+            continue
+        confusion = confusion_matrix(model, data, part)
+        found[f"{part}_mean_iou"] = mean_iou(confusion)
+        found[f"{part}_class_iou"] = {
+            name: None if iou != iou else round(100 * iou, 4)  # NaN differs from itself
+            for name, iou in zip(data.classes, class_iou(confusion).tolist(), strict=True)
+        }
+    return found
+
+
+def pixel_label_error(
+    pseudo: PixelLabels, images: ListedImages | StoredImages, indices: Sequence[int]
+) -> float | None:
+    """Share of wrong labels among the kept pixels whose truth is known, in percent; None where none is known.
+
+    Args:
+        indices: of the pseudo-labeled images, in the order in which they were labeled.
+    """
+    known = wrong = 0
+    for place, index in enumerate(indices):
+        labels, _ = pseudo.codes(place)
+        truth = images.mask(index).as_subclass(Tensor)
+        both = (labels != VOID) & (truth != VOID)
+        known += int(both.sum())
+        wrong += int((both & (labels != truth)).sum())
+    return round(100 * wrong / known, 4) if known else None

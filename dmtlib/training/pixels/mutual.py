@@ -1,0 +1,195 @@
+"""Algorithm 2: two models train on the labels, then five times label for each other and fine-tune (Sec. 4.2.2)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ...data.pixels.datasets import SegmentationData, load_segmentation
+from ...data.pixels.joint_augment import JointAugment
+from ...data.pixels.splits import NameSplit
+from ...models.deeplab import DeepLabV2
+from ..directory import RunDirectory
+from ..journal import Journal
+from ..loop import run_steps
+from ..precision import choose_device
+from ..seeding import derive_seed
+from ..statistics import summarise
+from .batches import SegmentationBatches
+from .best_on_val import BestOnVal
+from .config import METHODS, SegmentationConfig
+from .evaluation import label_images, measure_segmentation, pixel_label_error
+from .models import initialise, restore
+from .phase import SegmentationTask, SegmentationTrainer, start_segmentation_phase
+from .pixel_labels import PixelLabels, write_pixel_labels
+from .plan import Labeler, plan
+from .record import model_record, segmentation_record
+from .stored import pixel_label_folder, split_of, split_to_json, stored_pixel_labels
+
+Weights = dict[str, Tensor]
+
+
+def train_segmentation(
+    config: SegmentationConfig,
+    *,
+    runs: str | Path = "runs",
+    device: str = "auto",
+    progress: bool = True,
+    data: SegmentationData | None = None,
+) -> dict[str, Any]:
+    """Run ``config`` to its end, or go on with it where it was left, and return its record.
+
+    Args:
+        config: what to run; see :func:`dmtlib.presets.preset`.
+        runs: folder of run directories; this one is ``runs/<preset>/<method>/seed-<n>``.
+        device: `auto`, `cuda`, `mps` or `cpu`.
+        progress: show a live bar.
+        data: a data set that is in memory; None loads ``config.data``.
+
+    Returns:
+        The contents of ``result.json``. A finished run is not repeated.
+
+    Raises:
+        RunError: the run directory is in use, holds other settings or another split, or cannot be written.
+        ValueError: an unknown or absent device, data or weights that cannot be read.
+    """
+    where = choose_device(device)
+    directory = RunDirectory.of(config, runs)
+    with directory.lock():
+        data = load_segmentation(config.data, progress) if data is None else data
+        fingerprint = data.fingerprint
+        split = split_of(config, data)
+        directory.claim({**config.to_json(), "device": where.type, "data_fingerprint": fingerprint})
+        directory.claim_split(split_to_json(split, fingerprint))
+        if directory.record is not None:
+            return directory.record
+        return _MutualTraining(config, data, split, directory, where, progress).run()
+
+
+class _MutualTraining:
+    """The state of a run between its phases: ``weights`` are those of the last generation, by model."""
+
+    def __init__(
+        self,
+        config: SegmentationConfig,
+        data: SegmentationData,
+        split: NameSplit,
+        directory: RunDirectory,
+        device: torch.device,
+        progress: bool,
+    ) -> None:
+        self.config, self.data, self.directory, self.device = config, data, directory, device
+        self.images = data.parts["train"]
+        self.architecture = {"backbone": config.backbone, "num_classes": len(data.classes), "rates": config.rates}
+        self.plan = plan(config, self.images, split)
+        self.journal = Journal(config, directory, device, progress)
+        self.weights: dict[str, Weights] = self.journal.last["models"] if self.journal.last else {}
+        self.done: dict[str, dict[str, Any]] = {}  # models that are through with the phase: new weights and record
+
+    def run(self) -> dict[str, Any]:
+        """Alg. 2, starting from the last phase that is on the disk."""
+        journal, config = self.journal, self.config
+        done_steps = self.plan.steps_before(len(journal.records))
+        if left := journal.checkpoint:
+            done_steps += sum(done["record"]["steps"] for done in left["done"].values())
+            done_steps += left["state"]["step"] if left["state"] else 0
+        with journal.writing(self.plan.steps_before(config.phases), done_steps):
+            for phase in range(len(journal.records), config.phases):
+                self._run_phase(phase)
+        record = segmentation_record(config, journal.records, self.directory.split, journal.seconds, self.device)
+        self.directory.finish(record)
+        return record
+
+    def _run_phase(self, phase: int) -> None:
+        """Lines 2–9 of Alg. 2 in phase 0, lines 12–15 in the others."""
+        left = self.journal.take_checkpoint() or {"done": {}, "state": None}
+        self.done, state = left["done"], left["state"]
+        for name in self.config.models:
+            if name not in self.done:
+                self.done[name] = self._train_model(phase, name, state)
+                state = None
+                if len(self.done) < len(self.config.models):
+                    self._checkpoint(phase, None)
+        self.weights = {name: self.done[name]["weights"] for name in self.config.models}
+        stored = METHODS[self.config.method].labeler and phase > 0
+        record = {
+            "alpha": self.config.alphas[phase - 1] if stored else None,
+            "models": {name: self.done[name]["record"] for name in self.config.models},
+        }
+        self.journal.end_phase(
+            phase, record, architecture=self.architecture, models=self.weights, classes=list(self.data.classes)
+        )
+
+    def _train_model(self, phase: int, name: str, state: dict[str, Any] | None) -> dict[str, Any]:
+        """One model's phase: its new weights, and its record. ``state`` is that of a checkpoint."""
+        labeler = self.plan.labeler(phase, name)
+        pseudo = self._pseudo_labels(phase, name, labeler) if labeler else None
+        task = self._task(phase, name, pseudo)
+        model = self._model(phase, name)
+        start, best = start_segmentation_phase(task, model), None
+        if self.config.goes_on_from == "best-on-val":
+            best = BestOnVal(model, self.data, task.total_steps)
+        if state is not None:
+            start.load_state_dict(state)
+            if best:
+                best.load_state_dict(state["best"])
+        trainer = SegmentationTrainer(task, start)
+        self.journal.progress.start_phase(phase, task.total_steps)
+
+        def checkpoint() -> None:
+            self._checkpoint(phase, {**trainer.state.state_dict(), "best": best.state_dict() if best else None})
+
+        before = self.plan.steps_before(phase) + sum(done["record"]["steps"] for done in self.done.values())
+        run_steps(trainer, before, self.journal, checkpoint, after_step=best.after_step if best else None)
+        if best:
+            model.load_state_dict(best.weights)
+        record = model_record(
+            labeled_by=f"{labeler.model} of phase {labeler.phase}" if labeler else None,
+            kept=pseudo.kept if pseudo else None,
+            error=pixel_label_error(pseudo, self.images, self.plan.unlabeled) if pseudo else None,
+            scores=measure_segmentation(model, self.data),
+            steps=task.total_steps,
+            statistics=summarise(trainer.state.totals),
+            best_step=best.step if best else None,
+        )
+        return {"weights": model.state_dict(), "record": record}
+
+    def _pseudo_labels(self, phase: int, name: str, labeler: Labeler) -> PixelLabels:
+        """Lines 12 and 14: predict the clean unlabeled images, keep the top α of the pixels of each class."""
+        stored = stored_pixel_labels(self.directory, phase, name)
+        if stored is not None:
+            return stored
+        new = labeler.phase == phase
+        weights = self.done[labeler.model]["weights"] if new else self.weights[labeler.model]
+        teacher = restore(self.architecture, weights, self.device)
+        predictions = label_images(teacher, self.images, self.plan.unlabeled)
+        folder = pixel_label_folder(self.directory, phase, name)
+        return write_pixel_labels(folder, predictions, len(self.data.classes), self.config.alphas[phase - 1])
+
+    def _model(self, phase: int, name: str) -> DeepLabV2:
+        """A new model in phase 0, later one that goes on from where it was: fine-tuning."""
+        if phase == 0:
+            return initialise(self.config, self.architecture, name)
+        return restore(self.architecture, self.weights[name], self.device)
+
+    def _task(self, phase: int, name: str, pseudo: PixelLabels | None) -> SegmentationTask:
+        config = self.config
+        batches = SegmentationBatches(
+            images=self.images,
+            labeled=self.plan.labeled if phase else self.plan.supervised[name],
+            unlabeled=self.plan.unlabeled if phase else [],
+            pseudo=pseudo,
+            augment=JointAugment(config.crop, flip=config.flip),
+            batch_size=config.batch_size,
+            labeled_per_batch=config.labeled_per_batch if phase else config.batch_size,
+            total_steps=self.plan.steps(phase, name),
+            seed=derive_seed(config.seed, "phase", phase, name),
+        )
+        return SegmentationTask(config, phase, name, batches, self.device)
+
+    def _checkpoint(self, phase: int, state: dict[str, Any] | None) -> None:
+        """``state`` is that of the model in training, None between two models."""
+        self.journal.save_checkpoint(phase, done=self.done, state=state)

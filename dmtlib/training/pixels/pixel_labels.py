@@ -1,0 +1,218 @@
+"""Pseudo labels of pixels on the disk: three bytes a pixel, written whole or not at all, read an image at a time.
+
+FOLDER/
+    labels.npy        uint8, all pixels of all images one after the other; 255 where a pixel was not kept
+    confidence.npy    uint16, the codes of dmtlib.method.pixel_selection.encode_confidence
+    manifest.json     the images' names and sizes, how many pixels of each class were kept, and hashes
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import accumulate
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+import torch
+from jaxtyping import Float, UInt8, UInt16
+from torch import Tensor
+
+from ...method.pixel_selection import (
+    count_pixels,
+    cut_classes,
+    decode_confidence,
+    empty_histogram,
+    encode_confidence,
+    keep_pixels,
+)
+from ...method.pseudo_labels import count_selected
+
+FORMAT = "dmtlib pixel labels, version 1"
+LABELS, CONFIDENCE, MANIFEST = "labels.npy", "confidence.npy", "manifest.json"
+TYPES = {LABELS: np.dtype("uint8"), CONFIDENCE: np.dtype("uint16")}
+HEADER = 128  # bytes before the first pixel
+
+
+@dataclass(frozen=True)
+class PixelLabels:
+    """The pseudo labels of some images. It holds no pixels itself, so handing it to a worker process costs nothing.
+
+    Attributes:
+        names: of the images, in the order in which they were labeled.
+        sizes: height and width of each.
+        kept: how many pixels of each class were kept.
+    """
+
+    folder: Path
+    names: tuple[str, ...]
+    sizes: tuple[tuple[int, int], ...]
+    kept: tuple[int, ...]
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __getitem__(self, index: int) -> tuple[UInt8[Tensor, "H W"], Float[Tensor, "H W"]]:
+        """One image's pseudo labels y_A, 255 where ignored, and confidences c_A, known for every pixel."""
+        labels, codes = self.codes(index)
+        return labels, decode_confidence(codes)
+
+    def codes(self, index: int) -> tuple[UInt8[Tensor, "H W"], UInt16[Tensor, "H W"]]:
+        """The same as it is stored, with codes for the confidences."""
+        height, width = self.sizes[index]
+        labels, codes = (
+            np.fromfile(self.folder / name, dtype, height * width, offset=HEADER + self.starts[index] * dtype.itemsize)
+            for name, dtype in TYPES.items()
+        )
+        return torch.from_numpy(labels).reshape(height, width), torch.from_numpy(codes).reshape(height, width)
+
+    @cached_property
+    def starts(self) -> list[int]:
+        """Where each image's pixels begin, and at last the number of all pixels."""
+        return list(accumulate((height * width for height, width in self.sizes), initial=0))
+
+
+def write_pixel_labels(
+    folder: str | Path,
+    predictions: Iterable[tuple[str, UInt8[Tensor, "H W"], Float[Tensor, "H W"]]],
+    num_classes: int,
+    alpha: float,
+) -> PixelLabels:
+    """Store predictions as they come, then ignore all but the top α of the pixels of each class (Alg. 2, line 12).
+
+    Until everything is on the disk it stands in a folder of another name. A folder that is already there is replaced.
+
+    Args:
+        folder: where the pseudo labels shall be.
+        predictions: name, predicted labels (255: takes no part) and confidences of one image after the other, of any
+            sizes, on any device. Iterated once.
+        num_classes: labels are 0…num_classes − 1.
+        alpha: the share to keep, in (0, 1].
+
+    Raises:
+        ValueError: ``num_classes`` or ``alpha`` out of range, no predictions, or some that do not fit: one line,
+            naming the image.
+        OSError: the folder cannot be written.
+    """
+    count_selected(alpha, 0)  # refuses a bad alpha before all the predicting
+    histogram = empty_histogram(num_classes)
+    folder = Path(folder)
+    unfinished = folder.with_name(f".{folder.name}.tmp")
+    shutil.rmtree(unfinished, ignore_errors=True)  # of a run that was killed
+    unfinished.mkdir(parents=True)
+    try:
+        stored = _store(unfinished, predictions, histogram)
+        kept = _keep(stored, histogram, alpha)
+        contents = {
+            "format": FORMAT,
+            "names": stored.names,
+            "sizes": stored.sizes,
+            "kept": kept,
+            "sha256": {name: _file_hash(unfinished / name) for name in (LABELS, CONFIDENCE)},
+        }
+        with open(unfinished / MANIFEST, "w", encoding="utf-8") as file:
+            json.dump({"contents": contents, "sha256": _hash(contents)}, file)
+            _to_disk(file)
+        shutil.rmtree(folder, ignore_errors=True)
+        os.replace(unfinished, folder)
+    except BaseException:
+        shutil.rmtree(unfinished, ignore_errors=True)
+        raise
+    return PixelLabels(folder, stored.names, stored.sizes, kept)
+
+
+def read_pixel_labels(folder: str | Path) -> PixelLabels:
+    """Open what :func:`write_pixel_labels` wrote, after verifying the hashes: about a second a gigabyte.
+
+    Raises:
+        ValueError: a file is missing, or its content is not what was written; one line, naming it.
+    """
+    folder = Path(folder)
+    file = folder / MANIFEST
+    try:
+        manifest = json.loads(file.read_text(encoding="utf-8"))
+        contents = manifest["contents"]
+        intact = contents["format"] == FORMAT and _hash(contents) == manifest["sha256"]
+    except FileNotFoundError:
+        raise ValueError(f"{file}: no such file; write_pixel_labels makes it") from None
+    except (OSError, ValueError, KeyError, TypeError):
+        intact = False
+    if not intact:
+        raise ValueError(f"{file}: damaged, or not the manifest of pixel labels of this version ({FORMAT})")
+    for name in (LABELS, CONFIDENCE):
+        file = folder / name
+        if not file.is_file() or _file_hash(file) != contents["sha256"][name]:
+            raise ValueError(f"{file}: missing or damaged: its hash is not the one in {MANIFEST}")
+    sizes = tuple((height, width) for height, width in contents["sizes"])
+    return PixelLabels(folder, tuple(contents["names"]), sizes, tuple(contents["kept"]))
+
+
+def _store(folder: Path, predictions: Iterable[tuple[str, Tensor, Tensor]], histogram: Tensor) -> PixelLabels:
+    """Write all predictions, and count them."""
+    names, sizes = [], []
+    with open(folder / LABELS, "wb") as label_file, open(folder / CONFIDENCE, "wb") as code_file:
+        _write_header(label_file, TYPES[LABELS], 0)
+        _write_header(code_file, TYPES[CONFIDENCE], 0)
+        for name, labels, confidence in predictions:
+            try:
+                if labels.dim() != 2:
+                    raise ValueError(f"labels must be of shape (H, W), got {tuple(labels.shape)}")
+                labels, codes = labels.cpu(), encode_confidence(confidence).cpu()
+                count_pixels(histogram, labels, codes)
+            except ValueError as error:
+                raise ValueError(f"{name}: {error}") from None
+            label_file.write(labels.contiguous().numpy())
+            code_file.write(codes.contiguous().numpy())
+            names.append(name)
+            sizes.append(tuple(labels.shape))
+        if not names:
+            raise ValueError("predictions must hold at least one image")
+        stored = PixelLabels(folder, tuple(names), tuple(sizes), kept=())
+        _write_header(label_file, TYPES[LABELS], stored.starts[-1])
+        _write_header(code_file, TYPES[CONFIDENCE], stored.starts[-1])
+        _to_disk(code_file)
+    return stored
+
+
+def _keep(stored: PixelLabels, histogram: Tensor, alpha: float) -> tuple[int, ...]:
+    """Overwrite the labels of pixels that are not among the top; count the others by class."""
+    cut = cut_classes(histogram, alpha)
+    kept = torch.zeros(256, dtype=torch.int64)
+    all_labels = np.load(stored.folder / LABELS, mmap_mode="r+")
+    for index, start in enumerate(stored.starts[:-1]):
+        labels, cut = keep_pixels(*stored.codes(index), cut)
+        all_labels[start : start + labels.numel()] = labels.reshape(-1).numpy()
+        kept += labels.reshape(-1).bincount(minlength=len(kept))
+    all_labels.flush()
+    return tuple(kept[: len(histogram)].tolist())
+
+
+def _write_header(file: BinaryIO, dtype: np.dtype, size: int) -> None:
+    """An npy header at the start of the file. It has room for a larger size, so it can be written again in place."""
+    file.seek(0)
+    header = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": (size,)}
+    np.lib.format.write_array_header_1_0(file, header)
+    assert file.tell() == HEADER
+
+
+def _to_disk(file: Any) -> None:
+    file.flush()
+    os.fsync(file.fileno())  # the new name must never stand for half the bytes, whatever happens next
+
+
+def _hash(contents: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(contents).encode()).hexdigest()
+
+
+def _file_hash(path: Path) -> str:
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()

@@ -1,0 +1,75 @@
+"""Which images each model of Alg. 2 learns from, for how long, and who labels for it: known before a run begins."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from ...data.pixels.images import ListedImages, StoredImages
+from ...data.pixels.splits import NameSplit, difference_maximized_halves
+from ..seeding import derive_seed
+from .config import METHODS, SegmentationConfig
+
+
+class Labeler(NamedTuple):
+    """A model as it was at the end of a phase."""
+
+    model: str
+    phase: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Images are indices into the training images.
+
+    Attributes:
+        labeled, unlabeled: what the phases on pseudo labels learn.
+        supervised: what each model learns in phase 0 (Alg. 2, lines 3 and 7).
+    """
+
+    config: SegmentationConfig
+    labeled: list[int]
+    unlabeled: list[int]
+    supervised: dict[str, list[int]]
+
+    def steps(self, phase: int, model: str) -> int:
+        """Of a model in a phase."""
+        return self.config.steps(phase, len(self.unlabeled if phase else self.supervised[model]))
+
+    def steps_before(self, phase: int) -> int:
+        """Of both models in all phases before ``phase``."""
+        return sum(self.steps(p, model) for p in range(phase) for model in self.config.models)
+
+    def labeler(self, phase: int, model: str) -> Labeler | None:
+        """Whose pseudo labels a model learns in a phase; None where it learns none that are stored.
+
+        As printed, line 12 of Alg. 2 lets A label for A, and line 14 B for B. Sec. 4.1, Fig. 5 and the authors' code
+        all say that the other model labels; labeling for oneself is the ablation DST.
+        """
+        whose = METHODS[self.config.method].labeler
+        if phase == 0 or whose is None:
+            return None
+        if whose == "itself":
+            return Labeler(model, phase - 1)
+        newest = self.config.labelers == "newest" and model == "B"  # A is through with the phase
+        return Labeler({"A": "B", "B": "A"}[model], phase if newest else phase - 1)
+
+
+def plan(config: SegmentationConfig, images: ListedImages | StoredImages, split: NameSplit) -> Plan:
+    """What ``config`` comes to on these training images.
+
+    Raises:
+        ValueError: a method that learns from unlabeled images, where there are none.
+    """
+    place = {name: index for index, name in enumerate(images.names)}
+    labeled, unlabeled = ([place[name] for name in part] for part in (split.labeled, split.unlabeled))
+    if config.phases > 1 and not unlabeled:
+        raise ValueError(f"{config.method} needs unlabeled images, and all {len(labeled)} are labeled")
+    if config.difference_maximized and len(config.models) == 2:
+        halves = difference_maximized_halves(split.labeled, derive_seed(config.seed, "halves"))
+        supervised = {m: [place[name] for name in half] for m, half in zip(config.models, halves, strict=True)}
+    else:
+        more = split.unlabeled if METHODS[config.method].all_labels else ()
+        everything = labeled + [place[name] for name in more if name not in images.without_mask]
+        supervised = dict.fromkeys(config.models, everything)
+    return Plan(config, labeled, unlabeled, supervised)

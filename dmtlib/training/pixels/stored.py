@@ -1,0 +1,80 @@
+"""What a run on pixels leaves in its run directory beside the files of :mod:`~dmtlib.training.directory`.
+
+split.json               names of the labeled images, and a hash
+checkpoint.pt            the phase in training: the models that are through with it, and the state of the one at work
+phase-<i>.pt             a finished phase: the weights of both models, and the records of all phases so far
+pseudo-labels-<i>-<M>/   what model M learned in phase i, at three bytes a pixel
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import warnings
+from pathlib import Path
+from typing import Any
+
+from ...data.pixels.datasets import SegmentationData
+from ...data.pixels.splits import NameSplit, split_names, split_prescribed
+from ...models.deeplab import DeepLabV2
+from ..directory import RunDirectory, RunError
+from .config import SegmentationConfig
+from .models import restore
+from .pixel_labels import PixelLabels, read_pixel_labels
+
+
+def split_of(config: SegmentationConfig, data: SegmentationData) -> NameSplit:
+    """The labeled subset that ``config`` asks for.
+
+    Raises:
+        ValueError: the data prescribe none and the config has no ratio, or it has one that asks for more images than
+            there are with a mask, or for none.
+    """
+    images = data.parts["train"]
+    if config.labeled_ratio is None and data.labeled is None:
+        raise ValueError(
+            f"{data.name} prescribes no labeled subset (labeled.txt), and every training image has a mask;"
+            " choose a preset with a labeled ratio"
+        )
+    if config.labeled_ratio is None:
+        return split_prescribed(images.names, data.labeled)
+    return split_names(images.names, config.labeled_ratio, config.seed, images.without_mask)
+
+
+def split_to_json(split: NameSplit, data_fingerprint: str) -> dict[str, Any]:
+    """The contents of split.json. Whoever knows the labeled names knows the others: the rest is unlabeled."""
+    content = {"data_fingerprint": data_fingerprint, "labeled": list(split.labeled)}
+    sizes = {"labeled": len(split.labeled), "unlabeled": len(split.unlabeled)}
+    return {"sha256": hashlib.sha256(json.dumps(content).encode()).hexdigest(), "sizes": sizes, **content}
+
+
+def phase_segmenter(run: RunDirectory, phase: int, model: str = "A") -> DeepLabV2:
+    """Model ``model`` as it was at the end of phase ``phase``, in evaluation mode, on the CPU.
+
+    Raises:
+        RunError: the phase is not finished, or the run has no such model.
+    """
+    state = run.load_phase(phase)
+    if model not in state["models"]:
+        raise RunError(f"{run.path} has the models {', '.join(state['models'])}, not {model!r}")
+    return restore(state["architecture"], state["models"][model], "cpu").eval()
+
+
+def pixel_label_folder(run: RunDirectory, phase: int, model: str) -> Path:
+    """Where the pseudo labels lie that ``model`` learns in ``phase``."""
+    return run.path / f"pseudo-labels-{phase}-{model}"
+
+
+def stored_pixel_labels(run: RunDirectory, phase: int, model: str) -> PixelLabels | None:
+    """What ``model`` learns in ``phase``: unlabeled images in the order of their names. None before it is made.
+
+    Damaged ones count as absent, with a warning.
+    """
+    folder = pixel_label_folder(run, phase, model)
+    if not folder.exists():
+        return None
+    try:
+        return read_pixel_labels(folder)
+    except ValueError as error:
+        warnings.warn(f"{error}; they are made again", stacklevel=2)
+        return None

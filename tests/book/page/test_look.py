@@ -1,0 +1,41 @@
+"""How a figure becomes the bytes of a page."""
+
+import io
+
+import matplotlib.pyplot as plt
+import numpy as np
+from PIL import Image
+
+from book.page.look import to_png
+
+
+def drawing():
+    figure, axes = plt.subplots()
+    axes.plot([0, 1], [1, 0])
+    return figure
+
+
+def photograph():
+    figure, axes = plt.subplots()
+    axes.imshow(np.random.default_rng(0).random((200, 200, 3)))
+    return figure
+
+
+def test_a_drawing_gets_a_palette_and_a_photograph_keeps_its_colours():
+    assert Image.open(io.BytesIO(to_png(drawing()))).mode == "P"
+    assert Image.open(io.BytesIO(to_png(photograph()))).mode == "RGB"
+    assert Image.open(io.BytesIO(to_png(photograph(), colours=64))).mode == "P"
+
+
+def test_the_same_picture_is_the_same_bytes_and_is_closed():
+    assert to_png(drawing()) == to_png(drawing())
+    assert not plt.get_fignums()
+
+
+def test_a_palette_changes_hardly_a_pixel():
+    figure = drawing()
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=176, facecolor="white")
+    whole = np.asarray(Image.open(buffer).convert("RGB")).astype(int)
+    light = np.asarray(Image.open(io.BytesIO(to_png(figure))).convert("RGB")).astype(int)
+    assert whole.shape == light.shape and abs(whole - light).max() <= 8

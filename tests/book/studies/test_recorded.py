@@ -1,0 +1,60 @@
+"""Sentences made from records."""
+
+import pytest
+
+from book.figures.curriculum import phases_table
+from book.figures.methods import by_method, differences
+from book.studies import recorded
+
+
+def runs(*accuracies: float) -> list[dict]:
+    return [{"seed": seed, "test_accuracy": accuracy} for seed, accuracy in enumerate(accuracies)]
+
+
+@pytest.fixture
+def records() -> recorded.ByMethod:
+    made = {"dmt": runs(97.0, 98.0, 96.0, 97.0), "cl": runs(97.0, 97.0, 97.0), "baseline": runs(90.0, 91.0, 89.0)}
+    return {method: made.get(method, []) for method in recorded.NAMES}
+
+
+def test_differences_are_paired_by_seed(records):
+    text = recorded.difference(records, "dmt", "cl")
+    assert text.startswith("**DMT − CL**: +0.00 ± 1.00 points, n = 3; 1 above zero, 1 below, 1 level.")
+    assert "not clear of zero (standard error 0.58)" in text
+    assert "is clear of zero (standard error 0.00)" in recorded.difference(records, "dmt", "baseline")
+
+
+def test_one_seed_is_too_few_to_say_more(records):
+    records["cl"] = runs(97.5)
+    assert recorded.difference(records, "dmt", "cl").startswith("**DMT − CL**: −0.50 points, n = 1;")
+
+
+def test_what_was_not_run_is_said(records):
+    assert recorded.difference(records, "dmt", "oracle") == "**DMT − oracle**: not run."
+    assert recorded.summary(records, ("cl", "oracle")) == "CL 97.00 ± 0.00 (n = 3), oracle not run"
+
+
+def texts(figure) -> list[str]:
+    return [text.get_text() for text in figure.axes[0].texts]
+
+
+def test_figures_say_what_was_not_run(records):
+    assert texts(by_method(records, ("baseline", "dmt", "oracle"))) == ["90.0", "97.0", "not run"]
+    assert texts(differences(records, "dmt", ("cl", "oracle"))) == ["+0.00", "not run"]
+    nothing = dict.fromkeys(records, [])
+    assert texts(by_method(nothing, ("dmt",))) == texts(differences(nothing, "dmt", ("cl",))) == ["not run"]
+
+
+def test_phases_without_wrong_labels_have_no_weight_of_them():
+    phase = {"alpha": 0.2, "pseudo_labels": 5, "pseudo_label_error": 0.0, "mean_weight_right": 0.8}
+    phase |= {"mean_weight_wrong": None, "case_shares": [1.0, 0.0, 0.0]}
+    table = phases_table({"phases": [{}, phase]})
+    assert table.loc[1, "case 1 (%)"] == 100 and table.loc[1, "case 3 (%)"] == 0
+    assert table["weight, wrong"].isna().all()
+
+
+def test_the_last_phase_over_seeds():
+    phase = {"pseudo_label_error": 2.0, "mean_weight_right": 0.8, "mean_weight_wrong": 0.3}
+    text = recorded.last_phase([{"phases": [{}, phase]}, {"phases": [{}, phase | {"pseudo_label_error": 4.0}]}])
+    assert text.startswith("wrong labels, in percent: 3.00 ± 1.41 (n = 2); mean weight of a right label: 0.80 ± 0.00")
+    assert recorded.last_phase([]) == "not run"

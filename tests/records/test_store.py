@@ -1,0 +1,90 @@
+import json
+import math
+
+import pytest
+
+from dmtlib.presets import preset
+from dmtlib.records.comparison import Spread, paired_differences
+from dmtlib.records.image_tables import comparison
+from dmtlib.records.store import find_record, load_records, record_path, write_record
+
+
+def record(method, seed, accuracy, budget=1.0, data="digits"):
+    return {
+        "preset": "digits-40",
+        "method": method,
+        "seed": seed,
+        "test_accuracy": accuracy,
+        "fine_grained_accuracy": accuracy - 5,
+        "seconds": 10.0,
+        "config": {"budget": budget, "data": data},
+    }
+
+
+@pytest.fixture
+def results(tmp_path):
+    for made in (
+        record("baseline", 0, 90.0),
+        record("baseline", 1, 92.0),
+        record("dmt", 0, 98.0),
+        record("dmt", 2, 99.0),
+    ):
+        write_record(record_path(tmp_path, made), made)
+    return tmp_path
+
+
+def test_spread_is_mean_and_sample_deviation():
+    assert Spread.of([1.0, 2.0, 3.0]) == Spread(2.0, 1.0, 3)
+    assert str(Spread.of([1.0, 2.0, 3.0])) == "2.00 ± 1.00 (n = 3)"
+    single = Spread.of([5.0])
+    assert str(single) == "5.00 (n = 1)" and math.isnan(single.std)
+    assert Spread.of([]) is None
+
+
+def test_differences_are_taken_within_a_seed(results):
+    dmt, baseline = load_records(results, "digits-40", "dmt"), load_records(results, "digits-40", "baseline")
+    assert [r["seed"] for r in baseline] == [0, 1]
+    assert paired_differences(dmt, baseline) == [8.0]
+
+
+def test_the_table_says_what_was_not_run(results):
+    table = comparison(results, "digits-40")
+    assert table.loc["baseline", "test accuracy (%)"] == "91.00 ± 1.41"
+    assert table.loc["dmt", "over the baseline"] == "+8.00"
+    assert table.loc["dmt", "seeds"] == 2
+    assert table.loc["oracle", "test accuracy (%)"] == "not run"
+
+
+def test_shorter_runs_are_kept_apart(results):
+    short = [record("dmt", 0, 80.0, budget=0.1), record("dmt", 0, 70.0, budget=2e-5), record("dmt", 0, 99.9, budget=2)]
+    for made in short:
+        write_record(record_path(results, made), made)
+    assert load_records(results, "digits-40", "dmt", budget=0.1) == short[:1]
+    assert (results / "digits-40-budget-0.1/dmt/seed-0.json").is_file()
+    assert load_records(results, "digits-40", "dmt", 2e-5) == short[1:2]
+    assert load_records(results, "digits-40", "dmt", 2) == short[2:]
+    assert [r["test_accuracy"] for r in load_records(results, "digits-40", "dmt")] == [98.0, 99.0]
+    assert load_records(results, "digits-40", "dmt", budget=0.2) == []
+
+
+def test_a_record_in_a_wrong_place_is_told(results):
+    short = record("dmt", 5, 80.0, budget=0.1)
+    write_record(results / "digits-40/dmt/seed-5.json", short)
+    with pytest.raises(ValueError, match=r"seed-5\.json is a record that belongs in .*-budget-0\.1/dmt/seed-5"):
+        load_records(results, "digits-40", "dmt")
+
+
+def test_a_record_on_other_data_is_not_taken_for_this_one(results):
+    assert find_record(results, preset("digits-40", "dmt", seed=2))["test_accuracy"] == 99.0
+    assert find_record(results, preset("digits-40", "dmt", seed=1)) is None
+    assert find_record(results, preset("digits-40", "dmt", seed=2, budget=0.1)) is None
+    with pytest.raises(ValueError, match=r"seed-2\.json is a record on digits, not on folder:mine; choose another"):
+        find_record(results, preset("digits-40", "dmt", seed=2, data="folder:mine"))
+
+
+@pytest.mark.parametrize("content", ["{", "[]", json.dumps({"seed": 1})])
+def test_a_file_that_is_no_record_is_told(results, content):
+    file = results / "digits-40/dmt/seed-9.json"
+    file.write_text(content)
+    with pytest.raises(ValueError, match=r"seed-9\.json is no run record"):
+        load_records(results, "digits-40", "dmt")
