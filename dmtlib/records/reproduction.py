@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from ..presets import preset
 from ..training.images.config import RunConfig
+from ..training.methods import METHODS
 from ..training.pixels.config import SegmentationConfig
 from .comparison import NAMES
 from .store import find_record, load_records
@@ -88,10 +89,7 @@ TABLES: dict[str, list[Cell]] = {
     "table-7": _cells({r: VOC[r] for r in RATIOS_OF_TABLE_7}, list(ABLATIONS.values()), ONE_SPLIT),
     "camvid": _cells({"1/8": "camvid-8"}, _SMALL, THREE_SPLITS),
     # What stands in for them on a CPU.
-    "digits": [
-        *_cells(_DIGITS, ("baseline", "cl", "dmt", "dmt-naive", "oracle"), tuple(range(10))),
-        *_cells(_DIGITS, ("dmt-flip", "dst", "cbst", "online-st"), tuple(range(5))),
-    ],
+    "digits": _cells(_DIGITS, (*METHODS,), tuple(range(10))),
     "cifar10-small": _cells({"80 labels": "cifar10-small"}, ("baseline", "cl", "dmt", "oracle"), (0, 1, 2)),
     "scenes": [
         *_cells({"50 labels": "scenes"}, (*ABLATIONS.values(), "oracle"), THREE_SPLITS),
