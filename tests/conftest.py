@@ -52,6 +52,13 @@ def no_figure_left_open():
         sys.modules["matplotlib.pyplot"].close("all")
 
 
+@pytest.fixture(autouse=True, scope="module")
+def no_style_left_to_the_next_file():
+    yield
+    if "matplotlib" in sys.modules:
+        sys.modules["matplotlib"].rc_file_defaults()
+
+
 @pytest.fixture(scope="session")
 def build() -> Path:
     """This clone's `_build`, made by `make book`: `executed/` holds the notebooks, `html/` the site.
