@@ -2,6 +2,7 @@ import os
 import sys
 from pathlib import Path
 
+import jaxtyping
 import pytest
 from clone import ROOT
 from hypothesis import settings
@@ -38,11 +39,24 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 
 @pytest.fixture(autouse=True)
+def shapes_are_checked(request, monkeypatch):
+    """But not in a test of how wrong ones are refused."""
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", bool(request.node.get_closest_marker("wrong_shapes")))
+
+
+@pytest.fixture(autouse=True)
 def no_figure_left_open():
     """A test that only draws leaves no figure to the next one, which may count them."""
     yield
     if "matplotlib.pyplot" in sys.modules:
         sys.modules["matplotlib.pyplot"].close("all")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def no_style_left_to_the_next_file():
+    yield
+    if "matplotlib" in sys.modules:
+        sys.modules["matplotlib"].rc_file_defaults()
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Float, Int64, UInt8, UInt16
+from jaxtyping import Float, Int64, Integer, UInt8, UInt16
 from torch import Tensor
 
 from .pseudo_labels import count_selected
@@ -39,7 +39,7 @@ def encode_confidence(confidence: Float[Tensor, "*S"]) -> UInt16[Tensor, "*S"]:
     return (TOP_CODE - (TOP_CODE * (1 - confidence).sqrt()).round()).int().to(torch.uint16)
 
 
-def decode_confidence(codes: UInt16[Tensor, "*S"]) -> Float[Tensor, "*S"]:
+def decode_confidence(codes: Integer[Tensor, "*S"]) -> Float[Tensor, "*S"]:
     """The confidence that a code stands for, float32. A confidence of 1 comes back as 1."""
     return 1 - ((TOP_CODE - codes.int()) / TOP_CODE) ** 2
 

@@ -1,12 +1,13 @@
 """Runs of Alg. 1 that kill themselves, each at another point: python killed_run.py RUNS tells how they died.
 
 One process imports everything and forks one for each point, whose run is RUNS/<point>; the run RUNS/again dies at
-several of them. Checkpoints are written every seventh step, so that a kill loses some steps that the next start must
+several of them. Checkpoints are written every third step, so that a kill loses some steps that the next start must
 repeat.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 import itertools
 import json
@@ -22,7 +23,7 @@ from dmtlib.training import directory as runs
 from dmtlib.training import loop, metrics_log, train
 from dmtlib.training.images import curriculum
 
-RUN = dict(name="digits-40", method="dmt", seed=3, budget=0.03)  # 24 steps a phase
+RUN = dataclasses.replace(preset("digits-40", "dmt", seed=3, budget=0.0125), log_every=4)  # 10 steps a phase
 
 AGAIN = ("between two checkpoints", "while writing the metrics", "before the record")
 
@@ -65,7 +66,7 @@ def die_writing_the_metrics() -> None:
     def half_a_line(append):
         def write(self, step, line):
             append(self, step, line)
-            if next(calls) == 6:
+            if next(calls) == 8:
                 self._file.write(b'{"phase": 2, "st')
                 self._file.flush()
                 die()
@@ -77,7 +78,7 @@ def die_writing_the_metrics() -> None:
 
 POINTS = {
     "before the first checkpoint": lambda: die_at_step(4),
-    "between two checkpoints": lambda: die_at_step(62),
+    "between two checkpoints": lambda: die_at_step(26),
     "while writing a checkpoint": die_writing_a_checkpoint,
     "between a phase's file and the removal of its checkpoint": die_dropping_a_checkpoint,
     "after labeling": die_after_labeling,
@@ -86,14 +87,14 @@ POINTS = {
 }
 
 
-def every_seventh(save):
+def every_third(save):
     saves = itertools.count(1)
-    return lambda self, state: save(self, state) if next(saves) % 7 == 0 else None
+    return lambda self, state: save(self, state) if next(saves) % 3 == 0 else None
 
 
 def main(folder: Path) -> None:
     loop.CHECKPOINT_SECONDS, loop.CHECKPOINT_SHARE = 0.0, float("inf")
-    patch(runs.RunDirectory, "save_checkpoint", every_seventh)
+    patch(runs.RunDirectory, "save_checkpoint", every_third)
     for late in ("torch._dynamo", "torch.utils.tensorboard"):  # imported by the first run, here once for all forks
         importlib.import_module(late)
     load_digits()
@@ -103,7 +104,7 @@ def main(folder: Path) -> None:
             died.append(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
             continue
         POINTS[point]()
-        train(preset(**RUN), runs=folder / place, device="cpu", progress=False)
+        train(RUN, runs=folder / place, device="cpu", progress=False)
         os._exit(0)  # it was to die, and didn't
     print(json.dumps(died))
 

@@ -291,6 +291,7 @@ BAD = [
 ]
 
 
+@pytest.mark.wrong_shapes
 @pytest.mark.parametrize(("name", "value"), BAD, ids=lambda v: v if isinstance(v, str) else None)
 def test_errors_name_the_argument(name, value):
     arguments = GOOD | {name: value}

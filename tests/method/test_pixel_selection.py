@@ -134,6 +134,7 @@ def test_a_label_that_is_no_class(label):
         select_top_pixels([chunk([0, label, 255, 1], [1, 2, 3, 4])], 3, 0.5)
 
 
+@pytest.mark.wrong_shapes
 @pytest.mark.parametrize(
     "bad",
     [

@@ -69,6 +69,7 @@ def test_alpha_errors(alpha):
         select_top_images(torch.rand(4), alpha)
 
 
+@pytest.mark.wrong_shapes
 @pytest.mark.parametrize("bad", [torch.ones(4, 2), torch.ones(4, dtype=torch.long), torch.ones(())])
 def test_confidence_errors(bad):
     with pytest.raises(ValueError, match=r"^confidence must "):

@@ -56,6 +56,7 @@ def test_by_hand(name, layout):
     assert targets.shape == weights.shape == y_a.shape
 
 
+@pytest.mark.wrong_shapes
 @every_rule
 def test_the_rules_said_to_need_no_predictions_are_those_that_read_none(name):
     if name in PREDICTION_FREE:

@@ -24,8 +24,8 @@ def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> RunDirectory:
     """A short run of DMT that nothing disturbed."""
     torch.set_num_threads(1)
     folder = tmp_path_factory.mktemp("uninterrupted")
-    train(preset(**RUN), runs=folder, device="cpu", progress=False)
-    return RunDirectory.of(preset(**RUN), folder)
+    train(RUN, runs=folder, device="cpu", progress=False)
+    return RunDirectory.of(RUN, folder)
 
 
 @pytest.fixture

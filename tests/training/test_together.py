@@ -8,22 +8,16 @@ from dmtlib.training.together import train_together
 
 
 def test_runs_side_by_side_are_the_runs_alone(tmp_path, capsys):
-    configs = [preset("digits-40", method, seed=1, budget=0.005) for method in ("cl", "baseline")]
-    together = train_together(configs, runs=tmp_path, device="cpu")
-    assert [record["method"] for record in together] == ["cl", "baseline"]
-    bars = capsys.readouterr().err
-    assert "digits-40 cl seed 1: 100%" in bars and "6/6" in bars
-    assert "digits-40 baseline seed 1: 100%" in bars and "1/1" in bars and "loss" in bars
-    assert together[0]["phases"][0]["test_accuracy"] == together[1]["test_accuracy"]
-    for config, record in zip(configs, together, strict=True):
-        assert train(config, runs=tmp_path, device="cpu", progress=False) == record  # finished: read, not repeated
-
-
-def test_runs_on_pixels_stand_beside_runs_on_images(tmp_path, capsys):
+    """Three of them, more than there may be cores: one on pixels, two on images."""
     pixels = dataclasses.replace(preset("scenes-small", "dmt", budget=0.001), alphas=(0.5,))
-    configs = [pixels, preset("digits-40", "baseline", budget=0.005)]
-    segmentation, classification = train_together(configs, runs=tmp_path, device="cpu")
-    assert "mean_iou" in segmentation and "test_accuracy" in classification
+    configs = [pixels, *(preset("digits-40", method, seed=1, budget=0.005) for method in ("cl", "baseline"))]
+    together = train_together(configs, runs=tmp_path, device="cpu")
+    assert [record["method"] for record in together] == ["dmt", "cl", "baseline"]
+    assert "mean_iou" in together[0] and "test_accuracy" in together[1]
     bars = capsys.readouterr().err
     assert "scenes-small dmt seed 0: 100%" in bars and "model B, step" in bars
-    assert train(configs[0], runs=tmp_path, device="cpu", progress=False) == segmentation
+    assert "digits-40 cl seed 1: 100%" in bars and "6/6" in bars
+    assert "digits-40 baseline seed 1: 100%" in bars and "1/1" in bars and "loss" in bars
+    assert together[1]["phases"][0]["test_accuracy"] == together[2]["test_accuracy"]
+    for config, record in zip(configs, together, strict=True):
+        assert train(config, runs=tmp_path, device="cpu", progress=False) == record  # finished: read, not repeated

@@ -48,7 +48,7 @@ def _look_up(images: Tensor, table: Tensor) -> Tensor:
     return table.gather(2, images.flatten(2).long()).view_as(images)
 
 
-def _invert_from(table: Tensor, threshold: Tensor) -> Tensor:
+def _invert_from(table: Tensor, threshold: Tensor | int) -> Tensor:
     return torch.where(table >= threshold, 255 - table, table)
 
 

@@ -58,6 +58,7 @@ def test_a_label_map_is_painted_pixel_by_pixel():
     assert torch.equal(draw.paint(torch.tensor([[22]])), draw.paint(torch.tensor([[1]])))  # the colours begin anew
 
 
+@pytest.mark.wrong_shapes
 def test_what_is_no_label_map_is_refused():
     with pytest.raises(ValueError, match=r"integers of shape \(H, W\), got torch.float32 of \(2, 2\)"):
         draw.paint(torch.zeros(2, 2))

@@ -83,6 +83,7 @@ def test_a_missing_file_is_named(tmp_path):
         read_packed(tmp_path / "nowhere.pt")
 
 
+@pytest.mark.wrong_shapes
 @pytest.mark.parametrize(
     ("change", "message"),
     [

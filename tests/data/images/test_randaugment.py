@@ -328,6 +328,7 @@ def test_an_accelerator_gives_the_same_pixels():
         assert torch.equal(augment.apply(images.to(device), moved).cpu(), augment.apply(images, draws))
 
 
+@pytest.mark.wrong_shapes
 @pytest.mark.parametrize(
     "images",
     [torch.zeros(2, 3, 8, 8), torch.zeros(3, 8, 8, dtype=torch.uint8), torch.zeros(2, 1, 8, 8, dtype=torch.uint8)],

@@ -11,7 +11,6 @@ import pytest
 import torch
 from killed_run import AGAIN, POINTS, RUN
 
-from dmtlib.presets import preset
 from dmtlib.training import RunDirectory, train
 from dmtlib.training.images.stored import phase_model, stored_pseudo_labels
 
@@ -47,36 +46,36 @@ def assert_same_bits(run: RunDirectory, other: RunDirectory) -> None:
 @pytest.mark.parametrize("point", [*POINTS, "again"])
 def test_a_killed_run_ends_with_the_bits_of_one_that_was_not(point, killed, uninterrupted, tmp_path):
     shutil.copytree(killed / point, tmp_path, dirs_exist_ok=True)
-    run = RunDirectory.of(preset(**RUN), tmp_path)
+    run = RunDirectory.of(RUN, tmp_path)
     assert run.record is None
-    train(preset(**RUN), runs=tmp_path, device="cpu", progress=False)
+    train(RUN, runs=tmp_path, device="cpu", progress=False)
     assert_same_bits(run, uninterrupted)
 
 
 @pytest.mark.parametrize("damage", ["flipped bit", "truncated", "empty", "no zip"])
 def test_a_damaged_checkpoint_is_set_aside(damage, killed, uninterrupted, tmp_path):
     shutil.copytree(killed / "between two checkpoints", tmp_path, dirs_exist_ok=True)
-    run = RunDirectory.of(preset(**RUN), tmp_path)
+    run = RunDirectory.of(RUN, tmp_path)
     file = run.path / "checkpoint.pt"
     content = bytearray(file.read_bytes())
     if damage == "flipped bit":
         content[len(content) // 2] ^= 1
     file.write_bytes({"truncated": content[:1000], "empty": b"", "no zip": b"hello"}.get(damage, content))
     with pytest.warns(UserWarning, match=r"checkpoint\.pt is damaged .* set aside as checkpoint\.pt\.damaged-1"):
-        train(preset(**RUN), runs=tmp_path, device="cpu", progress=False)
+        train(RUN, runs=tmp_path, device="cpu", progress=False)
     assert (run.path / "checkpoint.pt.damaged-1").exists()
     assert_same_bits(run, uninterrupted)
 
 
 def test_a_damaged_phase_falls_back_to_the_one_before(killed, uninterrupted, tmp_path):
     shutil.copytree(killed / "between two checkpoints", tmp_path, dirs_exist_ok=True)
-    run = RunDirectory.of(preset(**RUN), tmp_path)
+    run = RunDirectory.of(RUN, tmp_path)
     (run.path / "phase-1.pt").write_bytes(b"")
     with pytest.warns(UserWarning, match=r"phase-1\.pt is damaged"):
-        train(preset(**RUN), runs=tmp_path, device="cpu", progress=False)
+        train(RUN, runs=tmp_path, device="cpu", progress=False)
     assert_same_bits(run, uninterrupted)
 
 
 def test_the_metrics_have_no_gap_and_no_double(uninterrupted):
     lines = [json.loads(line) for line in (uninterrupted.path / "metrics.jsonl").read_text().splitlines()]
-    assert [(line["phase"], line["step"]) for line in lines] == [(p, s) for p in range(6) for s in (20, 24)]
+    assert [(line["phase"], line["step"]) for line in lines] == [(p, s) for p in range(6) for s in (4, 8, 10)]

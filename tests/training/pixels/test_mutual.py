@@ -413,7 +413,7 @@ def test_files_of_several_sizes_are_trained_on_and_scored_with_a_border(data, ti
     framed = SegmentationData("framed", CLASSES, parts, evaluation_size=(80, 72))
     run, record = tiny("dmt", data=framed, alphas=(1.0,))
     for name, model in record["phases"][-1]["models"].items():
-        segmenter, total = phase_segmenter(run, 1, name), torch.zeros(5, 5)
+        segmenter, total = phase_segmenter(run, 1, name), torch.zeros(5, 5, dtype=torch.int64)
         for image, mask in (parts["val"][i] for i in range(len(parts["val"]))):
             frame = torch.zeros(1, 3, 80, 72, dtype=torch.uint8)
             frame[0, :, : image.shape[1], : image.shape[2]] = image

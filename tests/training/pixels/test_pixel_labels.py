@@ -152,6 +152,7 @@ def test_bad_settings_are_refused_before_anything_is_predicted(tmp_path, classes
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.wrong_shapes
 @pytest.mark.parametrize(
     ("labels", "confidence", "message"),
     [
