@@ -328,7 +328,7 @@ nothing = batches.by_rule(batch, 0.0)
 assert (nothing["DMT-Naive"].weights == nothing["CBST"].weights).all()
 assert (nothing["DMT"].weights[third] == 0).all()
 assert (taught["DMT"].weights <= taught["DMT-Naive"].weights).all()
-assert table.loc["CBST", "wrong in the weight"] == table.loc["CBST", "wrong targets"]
+assert abs(table.loc["CBST", "wrong in the weight"] - table.loc["CBST", "wrong targets"]) < 1e-3
 assert printed["1/50"]["Online ST"] < printed["1/50"]["Baseline"] < printed["1/50"]["CBST"] < printed["1/50"]["DST"]
 if budget >= 1:  # models that have learned something
     assert table.loc["DMT", "wrong in the weight"] < table.loc["CBST", "wrong in the weight"]
