@@ -11,11 +11,11 @@ BIN := $(VENV)/bin
 EXECUTED := $(BUILD)/executed
 SITE := $(BUILD)/html/index.html
 TOC := $(shell sed -nE 's/^[- ]*(root|file): *//p' book/_toc.yml)
-LONGEST := 12_your_data 07_honest_evaluation 09_mutual_training 04_curriculum# begun first, so that none ends alone
+LONGEST := 07_honest_evaluation 09_mutual_training 12_your_data 04_curriculum 06_cifar10 05_augmentation 08_segmentation# begun first, so that none ends alone
 CHAPTERS := $(patsubst book/%.py,%,$(wildcard $(TOC:%=book/%.py)))
 CHAPTERS := $(filter $(CHAPTERS),$(LONGEST)) $(filter-out $(LONGEST),$(CHAPTERS))
 PAGES := $(wildcard $(TOC:%=book/%.md))
-LIBRARY := $(shell find dmtlib book/page book/studies book/figures -name '*.py') dmtlib/records/paper_numbers.yml
+LIBRARY := $(shell find dmtlib -name '*.py') dmtlib/records/paper_numbers.yml
 RECORDS := $(shell find results -type f 2>/dev/null)
 
 # Only the book's own environment follows requirements.txt; one given from elsewhere is taken as it is once it exists.
@@ -94,9 +94,14 @@ $(BUILD)/inputs.txt: FORCE
 
 # One thread: on a busy machine two that wait for each other can be many times slower; and where a chapter trains several
 # models, they train side by side anyway.
-# A chapter runs again when its text, its notebook, the library or a record changed.
+# A chapter runs again when its text, its notebook, a helper that it imports, the library or a record changed.
 $(EXECUTED)/%.ipynb: book/%.py book/%.ipynb $(LIBRARY) $(RECORDS) $(BUILD)/inputs.txt tools/run_chapter.py | $(ENVIRONMENT)
 	@OMP_NUM_THREADS=1 DMT_STATIC=1 $(BIN)/python tools/run_chapter.py $< $@ $(if $(BUDGET),budget=$(BUDGET))
+
+-include $(CHAPTERS:%=$(EXECUTED)/%.d)# the helpers, as of its last run: one that it didn't import then can't have changed it
+# What a page reads besides:
+$(EXECUTED)/08_segmentation.ipynb: benchmarks/selection.py
+$(EXECUTED)/14_deviations.ipynb: book/deviations.yml
 
 # A chapter that has no notebook yet gets one.
 book/%.ipynb: | book/%.py $(ENVIRONMENT)

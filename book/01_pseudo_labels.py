@@ -46,12 +46,11 @@ if missing:
 # :::
 
 # %%
-import tempfile
-
 import torch
 
 from book.figures import pseudo_labels as draw
 from book.page.look import say, show, show_body, style
+from book.page.runs import runs_folder
 from book.page.slider import slider
 from book.studies import pseudo_labels as confidence
 from dmtlib import presets
@@ -67,7 +66,7 @@ style()
 # %% tags=["parameters"]
 preset = "digits-40"
 seed = 0  # of the labeled images and of the network
-budget = 1.0  # the share of the training that is done
+budget = 0.5  # the share of the training that is done
 device = "auto"
 
 # %%
@@ -82,10 +81,10 @@ show(draw.gallery(data.train_images[some], captions), alt="Ten digits: five with
 # ## Forty labels and a model
 #
 # Four images of each digit carry a label. A small WideResNet learns them, with strong augmentation, because 40
-# images are soon known by heart. This is phase 0 of everything that follows, and takes about ten seconds.
+# images are soon known by heart. This is phase 0 of everything that follows. Half of its usual length is enough here.
 
 # %% tags=["remove-output"]
-runs = tempfile.mkdtemp()  # or a folder of yours: a finished run there isn't repeated
+runs = runs_folder(config)  # or a folder of yours: a finished run there isn't repeated
 record = train(config, runs=runs, device=device)
 
 # %%
@@ -273,6 +272,7 @@ slider(
 # :class: dropdown
 # ```python
 # import dataclasses
+# import tempfile
 #
 # more = dataclasses.replace(config, num_labels=100)
 # with_more = tempfile.mkdtemp()

@@ -50,13 +50,12 @@ if missing:
 # :::
 
 # %%
-import tempfile
-
 import dmtlib
 from book.figures import curriculum as draw
 from book.figures.methods import by_method, differences
 from book.figures.pseudo_labels import gallery
 from book.page.look import say, show, style
+from book.page.runs import runs_folder
 from book.studies.algorithms import algorithm_1
 from book.studies.recorded import difference, last_phase, recorded, summary
 from dmtlib import presets
@@ -109,9 +108,9 @@ say(algorithm_1())
 # runs further down had.
 
 # %% tags=["remove-output"]
-runs = tempfile.mkdtemp()  # or a folder of yours: a finished run there isn't repeated
 methods = ("dmt", "cl", "baseline")
 configs = {method: presets.preset(preset, method, seed, budget) for method in methods}
+runs = runs_folder(*configs.values())  # or a folder of yours: a finished run there isn't repeated
 trained = train_together(list(configs.values()), runs=runs, device=device)
 records = dict(zip(methods, trained, strict=True))
 
@@ -274,6 +273,7 @@ say(f"{text[0].upper()}{text[1:]}.")
 # :class: dropdown
 # ```python
 # import dataclasses
+# import tempfile
 #
 # from dmtlib.training import train
 #
@@ -313,6 +313,7 @@ say(f"{text[0].upper()}{text[1:]}.")
 # :class: dropdown
 # ```python
 # import dataclasses
+# import tempfile
 #
 # from dmtlib.training import train
 #

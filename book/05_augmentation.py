@@ -46,13 +46,12 @@ if missing:
 # :::
 
 # %%
-import tempfile
-
 import numpy as np
 import torch
 
 from book.figures import augmentation as draw
 from book.page.look import say, show, show_body, style
+from book.page.runs import runs_folder
 from book.page.slider import slider
 from book.studies import augmentation as anchoring
 from book.studies.augmentation import black_pairs, black_share
@@ -71,7 +70,7 @@ style()
 # %% tags=["parameters"]
 preset = "digits-40"
 seed = 0  # of the labeled images, the network and all draws
-budget = 0.3  # the share of the training that is done
+budget = 0.25  # the share of the training that is done
 device = "auto"
 
 # %% [markdown]
@@ -85,7 +84,7 @@ device = "auto"
 pagoda, flower = draw.photograph(*draw.PAGODA), draw.photograph(*draw.FLOWER)
 slider(
     lambda level: draw.operations_frame(pagoda, level / 10),
-    values=range(11),
+    values=(0, 1, 3, 5, 7, 9, 10),
     label="strength",
     format="{} of 10",
     alt="A pagoda of 32 by 32 pixels after each of 14 operations and Cutout",
@@ -166,7 +165,7 @@ show(
 
 # %% tags=["remove-output"]
 config = presets.preset(preset, "baseline", seed, budget)
-runs = tempfile.mkdtemp()  # or a folder of yours: a finished run there isn't repeated
+runs = runs_folder(config)  # or a folder of yours: a finished run there isn't repeated
 train(config, runs=runs, device=device)
 
 # %%
@@ -213,7 +212,7 @@ for loss in targets.values():
 
 # %%
 setting = dict(model=model, data=data, split=split, augment=augment, seed=seed)
-setting["steps"] = max(10, round(300 * budget))
+setting["steps"] = max(10, round(360 * budget))
 alone, practice = {}, {}
 for name, loss in targets.items():
     alone[name] = anchoring.learn_on(loss=loss, labels=False, **setting)

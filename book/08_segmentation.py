@@ -46,14 +46,13 @@ if missing:
 # :::
 
 # %%
-import tempfile
-
 import pandas as pd
 import torch
 
 from book.figures import segmentation as draw
 from book.figures.masks import picture_rows
 from book.page.look import say, show, show_body, style
+from book.page.runs import runs_folder
 from book.page.slider import slider
 from book.studies import segmentation as ranking
 from dmtlib import presets
@@ -92,7 +91,7 @@ picture_rows(
 # small-scale: it shows how pixels are chosen, not how good a model can get. That is {doc}`10_segmentation_results`.
 
 # %% tags=["remove-output"]
-runs = tempfile.mkdtemp()  # or a folder of yours: a finished run there isn't repeated
+runs = runs_folder(config)  # or a folder of yours: a finished run there isn't repeated
 record = train(config, runs=runs, device=device)
 
 # %%
@@ -175,7 +174,7 @@ say(
 # %%
 slider(
     lambda alpha: draw.alpha_frame(labeling, range(4), alpha),
-    values=[0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 0.9, 1],
+    values=[0.05, 0.2, 0.4, 0.6, 0.8, 1],
     label="α",
     format="{:.0%}",
     alt="The truth of four scenes, their kept labels and which of those are wrong; below, kept and dropped, "
@@ -227,7 +226,7 @@ say(
 # half. So 0.39 makes the paper's example short rather than real. With $C$ classes a threshold can come down to $1/C$.
 
 # %%
-alphas = [0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1]
+alphas = [0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 0.9, 0.95, 1]
 effect = ranking.renormalisation_effect(labeling, alphas)
 show(
     draw.cbst_lines(labeling, alphas),

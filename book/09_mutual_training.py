@@ -45,13 +45,12 @@ if missing:
 # :::
 
 # %%
-import tempfile
-
 import pandas as pd
 
 from book.figures import mutual_training as draw
 from book.page.look import say, show, show_body, style
 from book.page.places import results
+from book.page.runs import runs_folder
 from book.page.slider import slider
 from book.studies import mutual_training as study
 from book.studies.algorithms import algorithm_2
@@ -109,9 +108,9 @@ say(algorithm_2())
 # models, and enough to see what happens. The full length follows below, and with it the method between the two.
 
 # %% tags=["remove-output"]
-runs = tempfile.mkdtemp()  # or a folder of yours: a finished run there isn't repeated
 methods = ("dmt", "cbst")
 configs = {method: presets.preset(preset, method, seed, budget) for method in methods}
+runs = runs_folder(*configs.values())  # or a folder of yours: a finished run there isn't repeated
 trained = train_together(list(configs.values()), runs=runs, device=device)
 records = {method: [record] for method, record in zip(methods, trained, strict=True)}
 
@@ -320,6 +319,7 @@ say(
 # :class: dropdown
 # ```python
 # import dataclasses
+# import tempfile
 #
 # from dmtlib.training import train
 #
@@ -344,6 +344,7 @@ say(
 # :class: dropdown
 # ```python
 # import dataclasses
+# import tempfile
 #
 # from dmtlib.training import train
 #

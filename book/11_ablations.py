@@ -55,12 +55,12 @@ if missing:
 
 # %%
 import dataclasses
-import tempfile
 
 from book.figures import ablations as draw
 from book.figures.methods import by_method, differences
 from book.page.look import say, show, show_body, style
 from book.page.places import results as recorded_results
+from book.page.runs import runs_folder
 from book.page.slider import slider
 from book.studies import ablations as batches
 from book.studies.recorded import difference, recorded, summary
@@ -101,7 +101,7 @@ device = "auto"
 # %% tags=["remove-output"]
 config = presets.preset("scenes-small", "dmt", seed, budget)
 first = dataclasses.replace(config, preset="scenes-two-models", alphas=())  # phase 0 and no other
-runs = tempfile.mkdtemp()
+runs = runs_folder(first)
 record = train(first, runs=runs, device=device)
 
 # %%

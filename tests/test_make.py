@@ -29,13 +29,13 @@ assert 1 < 2
 def clone(tmp_path_factory) -> Path:
     """A copy of the book's frame with two small chapters, built."""
     clone = tmp_path_factory.mktemp("clone")
-    for name in ("tools", "dmtlib", "book/_static"):
+    for name in ("tools", "dmtlib", "book/_static", "book/page", "book/studies", "book/figures"):
         shutil.copytree(ROOT / name, clone / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("Makefile", "_config.yml", "book/references.bib"):
+    for name in ("Makefile", "_config.yml", "book/__init__.py", "book/references.bib"):
         shutil.copy(ROOT / name, clone / name)
     (clone / "book/_toc.yml").write_text("format: jb-book\nroot: one\nchapters:\n  - file: two\n")
-    for name in ("one", "two"):
-        (clone / f"book/{name}.py").write_text(CHAPTER)
+    (clone / "book/one.py").write_text(CHAPTER)
+    (clone / "book/two.py").write_text(CHAPTER.replace("assert", "import book.page.links\n\nassert"))
     (clone / "README.md").write_text("<!-- Colab links -->\n<!-- end of Colab links -->\n")
     assert make("repo-url", "URL=", cwd=clone).returncode == 0
     made = make("-j2", "book", cwd=clone)
@@ -81,6 +81,8 @@ def test_nothing_changed(clone):
         ("book/two.ipynb", ["two", "site"]),
         ("dmtlib/method/dynamic_loss.py", ["one", "two", "site"]),
         ("dmtlib/__init__.py", ["one", "two", "site"]),
+        ("book/page/links.py", ["two", "site"]),
+        ("book/page/places.py", []),
         ("book/references.bib", ["site"]),
         ("book/_static/book.css", ["site"]),
         ("_config.yml", ["site"]),
@@ -97,7 +99,7 @@ def test_another_budget_runs_everything_again(clone):
 
 
 def test_a_removed_library_file_runs_everything_again(clone):
-    path = clone / "book/page/slider.py"
+    path = clone / "dmtlib/method/mixup.py"
     content, modified = path.read_bytes(), path.stat().st_mtime_ns
     path.unlink()
     try:

@@ -50,10 +50,12 @@ def in_words(seconds: float) -> str:
 def time_needed(notebook: dict) -> str:
     minutes = reading_minutes(notebook["cells"])
     reading = f"about {minutes} minute{'s' if minutes > 1 else ''} to read"
-    seconds = notebook["metadata"].get("papermill", {}).get("duration")
+    papermill = notebook["metadata"].get("papermill", {})
+    seconds, found = papermill.get("duration"), papermill.get("found_seconds")
     if seconds is None:
         return f"{reading}."
-    return f"{reading}; the code ran for {in_words(seconds)} when this page was made."
+    ran = f"{reading}; the code ran for {in_words(seconds)} when this page was made"
+    return f"{ran}, and found runs of {in_words(found)} finished." if found else f"{ran}."
 
 
 class Goals(SphinxDirective):

@@ -28,6 +28,8 @@ from .disagreement import one_thread
 
 def of_length(config: RunConfig, length: float) -> RunConfig:
     """``length`` times the training, under a name of its own, so that runs of all lengths fit in one folder."""
+    if length == 1:
+        return config  # and not under another name: another chapter may have trained it
     return dataclasses.replace(config, preset=f"{config.preset}-x{length:g}", budget=config.budget * length)
 
 

@@ -10,6 +10,7 @@ import nbformat
 import pytest
 from chapters import ROOT, chapters, first_cell, notebook_text, repository, with_first_cell
 from jupytext.compare import compare_notebooks
+from jupytext.config import load_jupytext_config
 
 TEXTS = chapters()
 
@@ -38,6 +39,13 @@ def test_text_and_notebook_are_a_pair(text):
     compare_notebooks(pair, words, fmt="py:percent", compare_outputs=False, compare_ids=False)
     assert path.read_text() == notebook_text(text.read_text()), "`make sync` writes the notebook"
     assert not any(cell.get("outputs") or cell.get("execution_count") for cell in pair.cells)
+
+
+def test_jupyterlab_pairs_the_chapters_and_not_their_helpers():
+    helpers = [path for room in ("page", "studies", "figures") for path in (ROOT / "book" / room).glob("*.py")]
+    pairs = {path: load_jupytext_config(str(path)).default_formats(str(path)) for path in [*TEXTS, *helpers]}
+    assert {pairs[text] for text in TEXTS} == {"ipynb,py:percent"}
+    assert {pairs[helper] for helper in helpers} == {None}
 
 
 @each_chapter

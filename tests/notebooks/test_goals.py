@@ -41,3 +41,5 @@ def test_a_notebook_that_papermill_did_not_run_has_no_running_time():
     assert time_needed(notebook) == "about 3 minutes to read."
     notebook["metadata"]["papermill"] = {"duration": 12.3}
     assert time_needed(notebook) == "about 3 minutes to read; the code ran for 15 seconds when this page was made."
+    notebook["metadata"]["papermill"]["found_seconds"] = 31.0
+    assert time_needed(notebook).endswith("when this page was made, and found runs of 35 seconds finished.")
