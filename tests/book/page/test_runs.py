@@ -6,7 +6,7 @@ import pytest
 
 from book.page.runs import OWN, STORE, keep_finished, runs_folder
 from dmtlib.presets import preset
-from dmtlib.training.images.curriculum import train
+from dmtlib.training import train
 
 CONFIG = preset("digits-40", "baseline", budget=0.005)
 

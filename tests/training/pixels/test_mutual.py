@@ -16,7 +16,7 @@ from dmtlib.data.pixels.masks import encode_mask
 from dmtlib.method.dynamic_loss import dynamic_loss
 from dmtlib.method.rules import RULES
 from dmtlib.training import RunDirectory, RunError, train
-from dmtlib.training.methods import METHODS
+from dmtlib.training.methods import SEGMENTATION_METHODS as METHODS
 from dmtlib.training.pixels import best_on_val, mutual
 from dmtlib.training.pixels.config import GOES_ON_FROM
 from dmtlib.training.pixels.evaluation import class_iou, confusion_matrix, mean_iou, predict_images
