@@ -6,7 +6,7 @@ tables is a row of :data:`RULES`; the loops in ``dmtlib.training`` never ask whi
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, Integer
@@ -25,6 +25,7 @@ class Supervision(NamedTuple):
     weights: Float[Tensor, "B *S"]
 
 
+@runtime_checkable
 class Rule(Protocol):
     """The signature shared by all rules; arguments as in :func:`~dmtlib.method.dynamic_loss.dynamic_weights`."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from .journal import Journal
 
@@ -12,6 +12,7 @@ CHECKPOINT_SHARE = 0.01  # of a run's time that goes into checkpoints, at most
 CHECKPOINT_SECONDS = 2.0  # never more often than this
 
 
+@runtime_checkable
 class Trainer(Protocol):
     """:class:`~dmtlib.training.images.phase.PhaseTrainer`, or the one of pixels."""
 

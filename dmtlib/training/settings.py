@@ -6,11 +6,12 @@ import functools
 import math
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, fields
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from .precision import PRECISIONS
 
 
+@runtime_checkable
 class Config(Protocol):
     """What every run's settings have: a row of the presets, and which run of it this is."""
 
