@@ -53,6 +53,7 @@ from book.figures import mutual_training as draw
 from book.page.look import say, show, show_body, style
 from book.page.places import results
 from book.page.slider import slider
+from book.page.together import train_together
 from book.studies import mutual_training as study
 from book.studies.algorithms import algorithm_2
 from book.studies.recorded import difference, recorded
@@ -62,7 +63,6 @@ from dmtlib.records.comparison import Spread, cell, paired_differences, signed
 from dmtlib.records.printed import paper_number
 from dmtlib.records.store import load_records
 from dmtlib.training import RunDirectory
-from dmtlib.training.together import train_together
 
 style()
 
