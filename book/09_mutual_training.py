@@ -282,7 +282,7 @@ say(f"The paper on VOC, one split each (Table 7, printed, not measured here): {'
 # %% [markdown]
 # Is a gain over the baseline more than longer training? That is what the line on the longer baseline is for. The
 # length of the short one was chosen so that more of it hardly helps, by trials on one seed and the baseline alone
-# (`dmtlib/data/pixels/scenes.py` has them); over three seeds it helps that much. A fair reader also takes the choice
+# (`results/trials.md` has them); over three seeds it helps that much. A fair reader also takes the choice
 # off DMT's account: here, as on VOC, the model is chosen on the very images that it is scored on, and the other
 # methods have only one. And DMT trains two models, and so costs twice as much.
 #
