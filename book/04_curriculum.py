@@ -56,6 +56,7 @@ from book.figures.methods import by_method, differences
 from book.figures.pseudo_labels import gallery
 from book.page.look import say, show, style
 from book.page.runs import runs_folder
+from book.page.together import train_together
 from book.studies.algorithms import algorithm_1
 from book.studies.recorded import difference, last_phase, recorded, summary
 from dmtlib import presets
@@ -64,7 +65,6 @@ from dmtlib.records.printed import paper_number
 from dmtlib.training import RunDirectory
 from dmtlib.training.images.evaluation import predict
 from dmtlib.training.images.stored import phase_model, stored_pseudo_labels
-from dmtlib.training.together import train_together
 
 style()
 

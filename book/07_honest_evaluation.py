@@ -56,6 +56,7 @@ from book.page.look import say, show, show_body, style
 from book.page.places import results
 from book.page.runs import runs_folder
 from book.page.slider import slider
+from book.page.together import train_together
 from book.studies import baselines
 from book.studies import honest_evaluation as evaluation
 from book.studies.recorded import recorded
@@ -66,7 +67,6 @@ from dmtlib.records.printed import paper_number
 from dmtlib.training.directory import RunDirectory
 from dmtlib.training.images.evaluation import accuracy, fine_grained_accuracy, predict
 from dmtlib.training.images.stored import phase_model
-from dmtlib.training.together import train_together
 
 style()
 

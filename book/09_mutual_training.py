@@ -52,6 +52,7 @@ from book.page.look import say, show, show_body, style
 from book.page.places import results
 from book.page.runs import runs_folder
 from book.page.slider import slider
+from book.page.together import train_together
 from book.studies import mutual_training as study
 from book.studies.algorithms import algorithm_2
 from book.studies.recorded import difference, recorded
@@ -61,7 +62,6 @@ from dmtlib.records.comparison import Spread, cell, paired_differences, signed
 from dmtlib.records.printed import paper_number
 from dmtlib.records.store import load_records
 from dmtlib.training import RunDirectory
-from dmtlib.training.together import train_together
 
 style()
 
@@ -281,7 +281,7 @@ say(f"The paper on VOC, one split each (Table 7, printed, not measured here): {'
 # %% [markdown]
 # Is a gain over the baseline more than longer training? That is what the line on the longer baseline is for. The
 # length of the short one was chosen so that more of it hardly helps, by trials on one seed and the baseline alone
-# (`dmtlib/data/pixels/scenes.py` has them); over three seeds it helps that much. A fair reader also takes the choice
+# (`results/trials.md` has them); over three seeds it helps that much. A fair reader also takes the choice
 # off DMT's account: here, as on VOC, the model is chosen on the very images that it is scored on, and the other
 # methods have only one. And DMT trains two models, and so costs twice as much.
 #

@@ -13,12 +13,12 @@ from matplotlib.figure import Figure
 from torch import Generator, Tensor
 
 from dmtlib.data.images.operations import SWITCHES
-from dmtlib.data.images.randaugment import RandAugment, apply_operation
+from dmtlib.data.images.randaugment import RandAugment
 from dmtlib.data.images.ranges import VARIANTS, Range
 from dmtlib.method.mixup import mixup
 
 from ..page.look import COLOURS, WIDTH
-from ..studies.augmentation import strength_of
+from ..studies.augmentation import apply_operation, strength_of
 from .diagrams import arrow, box
 
 PAGODA, FLOWER = ("china.jpg", (20, 5, 407)), ("flower.jpg", (40, 150, 320))

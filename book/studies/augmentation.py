@@ -18,7 +18,10 @@ from torch import Generator, Tensor, nn
 
 from dmtlib.data.images.augment import Augmentation
 from dmtlib.data.images.datasets import ClassificationData
-from dmtlib.data.images.randaugment import RandAugment, apply_operation
+from dmtlib.data.images.geometry import cutout, warp
+from dmtlib.data.images.levels import change_levels
+from dmtlib.data.images.operations import COLUMN, NEUTRAL, SWITCHES, constant
+from dmtlib.data.images.randaugment import CUTOUT_FILL, RandAugment, check_images
 from dmtlib.data.images.ranges import VARIANTS, Range
 from dmtlib.data.images.splits import Split
 from dmtlib.training.images.evaluation import predict
@@ -136,6 +139,30 @@ def _look(
         "wrong kept": percent(kept[wrong]),
         "right kept": percent(kept[~wrong]),
     }
+
+
+def apply_operation(
+    images: UInt8[Tensor, "B 3 H W"], name: str, magnitude: float | Tensor = 1.0
+) -> UInt8[Tensor, "B 3 H W"]:
+    """One named operation on a batch, uncropped and unflipped; Cutout erases the middle.
+
+    Args:
+        name: a key of :data:`dmtlib.data.images.operations.NEUTRAL`, where the unit of each strength stands.
+        magnitude: the strength: a number, or one for each image, shape (B,). Operations that are only on or off
+            (autocontrast, equalize, invert, identity) ignore it.
+
+    Raises:
+        ValueError: an unknown name, or images that are not uint8 of shape (B, 3, H, W).
+    """
+    check_images(images)
+    if name not in NEUTRAL:
+        raise ValueError(f"operation must be one of {', '.join(NEUTRAL)}, got {name!r}")
+    batch, _, height, width = images.shape
+    strengths = constant(tuple(NEUTRAL.values()), images.device).repeat(batch, 1)
+    strengths[:, COLUMN[name]] = 1.0 if name in SWITCHES else magnitude
+    images = change_levels(warp(images, strengths), strengths)
+    middle = torch.ones(batch, dtype=torch.long, device=images.device)
+    return cutout(images, strengths, middle * (height // 2), middle * (width // 2), CUTOUT_FILL)
 
 
 def strength_of(operation: Range, share: float, side: int) -> float:

@@ -47,7 +47,6 @@ IMPORT = """
 import sys, dmtlib.training.train
 from dmtlib.training import RunDirectory, RunError, train
 assert train.__name__ == "train" and train is sys.modules["dmtlib.training.train"].train
-import dmtlib.training.together
 print(*sys.modules)
 """
 

@@ -16,7 +16,7 @@ from torch import Generator, Tensor
 
 from .geometry import Crop, crop_and_flip, cutout, warp
 from .levels import change_levels
-from .operations import COLUMN, NEUTRAL, SWITCHES, Strengths, constant
+from .operations import COLUMN, NEUTRAL, Strengths, constant
 from .ranges import VARIANTS, Variant
 
 CUTOUT_FILL = (125, 123, 114)  # CIFAR-10's mean colour, as in the authors' code
@@ -68,7 +68,7 @@ class RandAugment:
         Raises:
             ValueError: images that are not uint8 of shape (B, 3, H, W).
         """
-        _check_images(images)
+        check_images(images)
         return self.normalise(self.apply(images, self.draw(images, generator)))
 
     def draw(self, images: UInt8[Tensor, "B 3 H W"], generator: Generator) -> Draws:
@@ -112,28 +112,10 @@ class RandAugment:
         return rows.view(batch, height, width, channels).permute(0, 3, 1, 2).to(self.dtype)
 
 
-def apply_operation(
-    images: UInt8[Tensor, "B 3 H W"], name: str, magnitude: float | Tensor = 1.0
-) -> UInt8[Tensor, "B 3 H W"]:
-    """One named operation on a batch, uncropped and unflipped; Cutout erases the middle.
-
-    Args:
-        name: a key of :data:`dmtlib.data.images.operations.NEUTRAL`, where the unit of each strength stands.
-        magnitude: the strength: a number, or one for each image, shape (B,). Operations that are only on or off
-            (autocontrast, equalize, invert, identity) ignore it.
-
-    Raises:
-        ValueError: an unknown name, or images that are not uint8 of shape (B, 3, H, W).
-    """
-    _check_images(images)
-    if name not in NEUTRAL:
-        raise ValueError(f"operation must be one of {', '.join(NEUTRAL)}, got {name!r}")
-    batch, _, height, width = images.shape
-    strengths = constant(tuple(NEUTRAL.values()), images.device).repeat(batch, 1)
-    strengths[:, COLUMN[name]] = 1.0 if name in SWITCHES else magnitude
-    images = change_levels(warp(images, strengths), strengths)
-    middle = torch.ones(batch, dtype=torch.long, device=images.device)
-    return cutout(images, strengths, middle * (height // 2), middle * (width // 2), CUTOUT_FILL)
+def check_images(images: Tensor) -> None:
+    """Raises a ValueError for images that are not uint8 of shape (B, 3, H, W)."""
+    if images.dtype != torch.uint8 or images.dim() != 4 or images.shape[1] != 3:
+        raise ValueError(f"images must be uint8 of shape (B, 3, H, W), got {images.dtype} of {tuple(images.shape)}")
 
 
 def _pick(chance: Float64[Tensor, " B"], n: int) -> Int64[Tensor, " B"]:
@@ -149,8 +131,3 @@ def _table(variant: Variant, height: int, width: int) -> tuple[tuple[float, ...]
         unit = sides[operation.name] if operation.per_side else 1
         rows.append((COLUMN[operation.name], operation.low * unit, operation.high * unit, float(operation.signed)))
     return tuple(zip(*rows, strict=True))
-
-
-def _check_images(images: Tensor) -> None:
-    if images.dtype != torch.uint8 or images.dim() != 4 or images.shape[1] != 3:
-        raise ValueError(f"images must be uint8 of shape (B, 3, H, W), got {images.dtype} of {tuple(images.shape)}")

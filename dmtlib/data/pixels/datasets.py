@@ -121,11 +121,7 @@ def load_scenes(name: str = "scenes") -> SegmentationData:
 def load_camvid_quarter(progress: bool = False) -> SegmentationData:
     """CamVid for runs on a CPU: 90×120 pixels an image, in memory; see :func:`.images.shrink`.
 
-    The 101 val images are scored. They are of a drive that 204 of the 367 training images are of, and 171 of the 233
-    test images are of one that no training image is of. There a narrow network from scratch has nothing to win by
-    labels: the preset `camvid-small` with seed 100 came to 28.8% mean IoU with 45 labels and to 30.8% with all of
-    them (1,500 steps), but to 30.6% and 45.1% on val. That was seen on the baseline and the oracle, before any other
-    method ran.
+    The val images are scored, and not the test images: `results/trials.md` says why.
 
     Raises:
         ValueError: `camvid` is not there, or damaged.

@@ -1,21 +1,6 @@
 """Scenes: generated street signs, each with a real handwritten digit, and the class of every pixel.
 
-How hard they are was chosen by measurement on the baseline and the oracle alone, before any other method saw them. So
-were the sizes of the preset `scenes`, twice: with its first ones, crops of 64 in batches of 16 and 800 steps for the
-baseline, a run took more than ten minutes on some machines, and a baseline that trained longer was level with DMT. Now
-the baseline trains until twice as long gains little: what others gain over it is hardly longer training in disguise.
-The trials of these sizes, mean IoU on the 150 scored scenes, one seed; DeepLab-v2 with the narrow ResNet and rates 1,
-2, 4, 6, from scratch; SGD at 0.02, crops of 48 in batches of 8, scales 0.5–1.5, no flips (a mirrored digit is none):
-
-    labeled scenes    steps    mean IoU
-    all 600           1,500    83.7%
-    all 600           2,500    90.0%
-    50 (1/12)           800    47.5%   (41.7% at a learning rate of 0.05)
-    50 (1/12)         1,600    54.1%
-    50 (1/12)         3,200    55.7%
-
-What the preset comes to is in `results/scenes`.
-
+How hard they are was chosen by measurement, see `results/trials.md`.
 Two in five of the baseline's confusions of signs are inside a pair of :data:`KINDS`; one in three would be by chance.
 """
 

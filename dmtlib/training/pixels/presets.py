@@ -60,7 +60,7 @@ CITYSCAPES = replace(
 # For 100 to 200 labels (Sec. 4.1.2): the better of the two initialisations twice, and two subsets of the labels.
 _TWO_SUBSETS = dict(initialisations=("coco-voc", "coco-voc"), difference_maximized=True)
 
-# The method on pixels within minutes of a CPU, from scratch. Its sizes were chosen on the baseline and the oracle.
+# The method on pixels within minutes of a CPU, from scratch. Its sizes were chosen by trials: `results/trials.md`.
 SCENES = PixelRun(
     data="scenes",
     labeled_ratio=12,  # 50 labels
@@ -106,7 +106,7 @@ SEGMENTATION_PRESETS: dict[str, PixelRun] = {
     ),
     "scenes": SCENES,
     # Real streets within minutes of a CPU, from scratch: 45 labels, as `camvid-8`, at a quarter of the side. Its sizes
-    # were chosen on the baseline and the oracle, see `load_camvid_quarter`; the oracle's length alone was not.
+    # were chosen on the baseline and the oracle, see `results/trials.md`; the oracle's length alone was not.
     "camvid-small": replace(
         SCENES,
         data="camvid-quarter",

@@ -2,9 +2,9 @@
 
 import dataclasses
 
+from book.page.together import train_together
 from dmtlib.presets import preset
 from dmtlib.training import train
-from dmtlib.training.together import train_together
 
 
 def test_runs_side_by_side_are_the_runs_alone(tmp_path, capsys):

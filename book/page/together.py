@@ -12,9 +12,9 @@ from typing import Any
 import torch
 from tqdm.auto import tqdm
 
-from .directory import RunDirectory
-from .progress import describe_window
-from .train import Config, train
+from dmtlib.training import RunDirectory, train
+from dmtlib.training.progress import describe_window
+from dmtlib.training.settings import Config
 
 LOOK_SECONDS = 1.0  # between two looks at what the runs have written
 
