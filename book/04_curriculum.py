@@ -177,8 +177,8 @@ say(
 config = configs["dmt"]
 data, run, phase = load_dataset(config.data), RunDirectory.of(config, runs), config.phases - 1
 pseudo, b = stored_pseudo_labels(run, phase), phase_model(run, phase)
-y_a, c_a, truth = pseudo["labels"], pseudo["confidence"], pseudo["truth"]
-images = data.train_images[pseudo["indices"]]
+y_a, c_a, truth = pseudo.labels, pseudo.confidence, pseudo.truth
+images = data.train_images[pseudo.indices]
 p = predict(b, images, data.mean, data.std)
 omega = dmtlib.dynamic_weights(p, y_a, c_a, config.gamma1, config.gamma2)
 

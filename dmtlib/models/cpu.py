@@ -27,20 +27,6 @@ def sum_of_dilated(convolutions: Iterable[nn.Conv2d], x: Float[Tensor, "B I H W"
     return sum(sums) + sum(convolution.bias for convolution in convolutions).view(-1, 1, 1)
 
 
-def enlarge(maps: Float[Tensor, "B C h w"], size: tuple[int, int]) -> Float[Tensor, "B C H W"]:
-    """Bilinear, corners aligned. On a CPU as two matrix products."""
-    if not _in_float32_on_cpu(maps):
-        return F.interpolate(maps, size=size, mode="bilinear", align_corners=True)
-    rows, columns = (_shares(few, many) for few, many in zip(maps.shape[-2:], size, strict=True))
-    return rows @ maps @ columns.T
-
-
-def _shares(few: int, many: int) -> Float[Tensor, "many few"]:
-    """How much each of ``many`` positions takes from each of ``few``: from the two beside it, the nearer the more."""
-    places = torch.linspace(0, few - 1, many, dtype=torch.float64)
-    return (1 - (places.unsqueeze(1) - torch.arange(few)).abs()).clamp(min=0).float()
-
-
 class DilatedConv2d(nn.Conv2d):
     """nn.Conv2d, quicker to train on a CPU where a 3×3 kernel is wider than the map: most of what it sees is padding.
 

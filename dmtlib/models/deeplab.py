@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
-from .cpu import enlarge, sum_of_dilated
+from .cpu import sum_of_dilated
 from .resnet import ARCHITECTURES, DilatedResNet
 
 RATES = (6, 12, 18, 24)
@@ -96,4 +97,4 @@ class DeepLabV2(nn.Module):
         """
         features = self.backbone(self.normalise(images))
         logits = sum_of_dilated(self.aspp, features).float()  # (B, C, h, w); 16 bits would leave steps
-        return enlarge(logits, images.shape[-2:])
+        return F.interpolate(logits, size=images.shape[-2:], mode="bilinear", align_corners=True)

@@ -8,7 +8,7 @@ from ..data.pixels.splits import HALF_SHARE, labeled_count
 from ..method.pseudo_labels import count_selected
 from ..training.methods import METHODS
 from ..training.pixels.config import SegmentationConfig
-from ..training.train import Config
+from ..training.settings import Config
 
 
 class DataSize(NamedTuple):

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from ..presets import METHODS, PRESETS, SEGMENTATION_PRESETS, preset
 from ..training.images.config import RunConfig
-from ..training.train import Config
+from ..training.settings import Config
 from .costs import training_images
 from .store import load_records
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from ..presets import preset
 from ..training.methods import METHODS
-from ..training.train import Config
+from ..training.settings import Config
 from .comparison import NAMES
 from .store import find_record, load_records
 

@@ -7,11 +7,9 @@ from typing import Any
 
 from ..files import remove_unfinished
 from .directory import RunDirectory
-from .images.config import RunConfig
 from .pixels.config import SegmentationConfig
 from .precision import choose_device
-
-Config = RunConfig | SegmentationConfig
+from .settings import Config
 
 
 def train(

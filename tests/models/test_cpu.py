@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from dmtlib.models.cpu import DilatedConv2d, enlarge, sum_of_dilated
+from dmtlib.models.cpu import DilatedConv2d, sum_of_dilated
 
 
 def gradients(result, *inputs):
@@ -34,15 +34,6 @@ def test_dilated_convolutions_are_summed_as_one_product(size):
     ours, plain = sum_of_dilated(convolutions, x), sum(convolution(x) for convolution in convolutions)
     torch.testing.assert_close(ours, plain)
     torch.testing.assert_close(gradients(ours, x, *parameters), gradients(plain, x, *parameters))
-
-
-@pytest.mark.parametrize("size", [(48, 48), (17, 33), (12, 7), (1, 5)])
-def test_maps_are_enlarged_as_by_interpolation(size):
-    torch.manual_seed(0)
-    x = maps(2, 3, 12, 5)
-    ours, plain = enlarge(x, size), F.interpolate(x, size=size, mode="bilinear", align_corners=True)
-    torch.testing.assert_close(ours, plain)
-    torch.testing.assert_close(gradients(ours, x), gradients(plain, x))
 
 
 def test_under_autocast_the_network_is_pytorchs_own():

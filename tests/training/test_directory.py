@@ -11,7 +11,6 @@ from dmtlib.data.images.splits import split_labeled
 from dmtlib.presets import preset
 from dmtlib.training import RunDirectory, RunError, train
 from dmtlib.training.images import curriculum
-from dmtlib.training.images.phase import PseudoLabels
 from dmtlib.training.images.record import pseudo_label_error
 from dmtlib.training.images.stored import phase_model, stored_pseudo_labels
 from dmtlib.training.methods import METHODS
@@ -81,7 +80,7 @@ def test_online_st_is_as_long_as_five_phases():
 
 def test_pseudo_labels_stay_inspectable(tiny):
     run, record = tiny("dmt")
-    pseudo = PseudoLabels(**stored_pseudo_labels(run, 3))
+    pseudo = stored_pseudo_labels(run, 3)
     assert len(pseudo.indices.unique()) == 754
     assert (pseudo.confidence.diff() <= 0).all()
     assert pseudo_label_error(pseudo) == pytest.approx(record["phases"][3]["pseudo_label_error"])

@@ -14,7 +14,6 @@ from ...data.images.datasets import ClassificationData, load_dataset
 from ...data.images.packed import UNKNOWN
 from ...data.images.splits import Split, split_labeled
 from ...method.pseudo_labels import count_selected, pseudo_label, select_top_images
-from ...models.wideresnet import WideResNet
 from ..directory import RunDirectory
 from ..journal import Journal
 from ..loop import run_steps
@@ -23,7 +22,7 @@ from .config import METHODS, RunConfig
 from .evaluation import error_by_confidence, predict
 from .phase import PhaseTask, PhaseTrainer, PseudoLabels, start_phase
 from .record import measure, pseudo_label_error, run_record
-from .stored import save_pseudo_labels, stored_pseudo_labels
+from .stored import phase_model, save_pseudo_labels, stored_pseudo_labels
 
 
 @dataclass
@@ -49,7 +48,10 @@ class Curriculum:
         self.augment = AUGMENTATIONS[config.augmentation](data.mean, data.std)
         self.lengths = [config.steps(p, self._main_set_size(p)) for p in range(config.phases)]
         self.journal = Journal(config, self.directory, self.device, self.progress)
-        self.teacher = self._averaged_model(self.journal.last) if self.journal.last else None
+        self.teacher: nn.Module | None = None
+        if self.journal.last:
+            before = phase_model(self.directory, len(self.journal.records) - 1)
+            self.teacher = before.to(self.device, memory_format=torch.channels_last)
 
     @staticmethod
     def load(config: RunConfig, progress: bool) -> ClassificationData:
@@ -137,21 +139,16 @@ class Curriculum:
         """Line 5 of Alg. 1: the last model labels the clean unlabeled images, its most confident ones are kept."""
         stored = stored_pseudo_labels(self.directory, phase)
         if stored is not None:
-            return PseudoLabels(**stored)
+            return stored
         unlabeled = self.split.unlabeled
         labels, confidence = pseudo_label(self._predict_unlabeled())
         kept = select_top_images(confidence, self.config.alpha(phase))
         said = PseudoLabels(unlabeled, labels, confidence, self.data.train_labels[unlabeled])
         pseudo = PseudoLabels(*(values[kept] for values in said))
-        save_pseudo_labels(self.directory, phase, pseudo._asdict())
+        save_pseudo_labels(self.directory, phase, pseudo)
         return pseudo
 
     def _predict_unlabeled(self) -> Tensor:
         """The last model's probabilities on the clean unlabeled images, on the CPU."""
         images = self.images[self.split.unlabeled.to(self.device)]
         return predict(self.teacher, images, self.data.mean, self.data.std).cpu()
-
-    def _averaged_model(self, state: dict[str, Any]) -> nn.Module:
-        model = WideResNet(**state["architecture"]).to(self.device, memory_format=torch.channels_last)
-        model.load_state_dict(state["model"])
-        return model.eval()

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from torch import Tensor, nn
+from torch import nn
 
 from ...models.wideresnet import WideResNet
 from ..directory import RunDirectory
 from ..storage import load_tensors, save_tensors
+from .phase import PseudoLabels
 
 
 def phase_model(run: RunDirectory, phase: int) -> nn.Module:
@@ -27,15 +28,15 @@ def phase_model(run: RunDirectory, phase: int) -> nn.Module:
     return model.eval()
 
 
-def save_pseudo_labels(run: RunDirectory, phase: int, pseudo: dict[str, Tensor]) -> None:
+def save_pseudo_labels(run: RunDirectory, phase: int, pseudo: PseudoLabels) -> None:
     """What :func:`stored_pseudo_labels` reads."""
-    save_tensors(_pseudo_label_file(run, phase), pseudo)
+    save_tensors(_pseudo_label_file(run, phase), pseudo._asdict())
 
 
-def stored_pseudo_labels(run: RunDirectory, phase: int) -> dict[str, Tensor] | None:
-    """What phase ``phase`` learns from: ``indices`` into the training images, ``labels``, ``confidence``, and
-    ``truth`` (−1 where unknown; it is never trained on). None where that phase has not begun."""
-    return load_tensors(_pseudo_label_file(run, phase))
+def stored_pseudo_labels(run: RunDirectory, phase: int) -> PseudoLabels | None:
+    """What phase ``phase`` learns from; None where that phase has not begun."""
+    stored = load_tensors(_pseudo_label_file(run, phase))
+    return stored and PseudoLabels(**stored)
 
 
 def _pseudo_label_file(run: RunDirectory, phase: int) -> Path:

@@ -38,7 +38,7 @@ def assert_same_bits(run: RunDirectory, other: RunDirectory) -> None:
         assert all(torch.equal(ours[key], theirs[key]) for key in ours), f"weights of phase {phase}"
         if phase:
             ours, theirs = stored_pseudo_labels(run, phase), stored_pseudo_labels(other, phase)
-            assert all(torch.equal(ours[key], theirs[key]) for key in ours), f"pseudo labels of phase {phase}"
+            assert all(map(torch.equal, ours, theirs)), f"pseudo labels of phase {phase}"
     ours, theirs = run.record, other.record
     assert {k: v for k, v in ours.items() if k not in TIMES} == {k: v for k, v in theirs.items() if k not in TIMES}
 
