@@ -29,7 +29,7 @@ assert 1 < 2
 def clone(tmp_path_factory) -> Path:
     """A copy of the book's frame with two small chapters, built."""
     clone = tmp_path_factory.mktemp("clone")
-    for name in ("tools", "dmtlib", "book/_static"):
+    for name in ("tools", "dmtlib", "book/_static", "book/figures", "book/page", "book/studies"):
         shutil.copytree(ROOT / name, clone / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("Makefile", "_config.yml", "book/references.bib"):
         shutil.copy(ROOT / name, clone / name)
@@ -81,6 +81,7 @@ def test_nothing_changed(clone):
         ("book/two.ipynb", ["two", "site"]),
         ("dmtlib/method/dynamic_loss.py", ["one", "two", "site"]),
         ("dmtlib/__init__.py", ["one", "two", "site"]),
+        ("book/figures/methods.py", ["one", "two", "site"]),
         ("book/references.bib", ["site"]),
         ("book/_static/book.css", ["site"]),
         ("_config.yml", ["site"]),
