@@ -331,7 +331,7 @@ say(
 # ````{solution} ex-how-many-seeds
 # :class: dropdown
 # ```python
-# from dmtlib.records.store import Spread, paired_differences
+# from dmtlib.records.comparison import Spread, paired_differences
 #
 # spread = Spread.of(paired_differences(small["dmt"], small["cl"]))
 # (2 * spread.std / paper_number("Table 2", "4000 labels", "DMT over CL")) ** 2
