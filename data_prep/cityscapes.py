@@ -23,7 +23,7 @@ from tqdm.auto import tqdm
 from dmtlib.data.pictures import decode_rgb
 from dmtlib.data.pixels.datasets import ROWS, load_prepared
 from dmtlib.data.pixels.masks import VOID, decode_mask, encode_mask, map_ids
-from dmtlib.files import whole_folder, write_file, write_lines
+from dmtlib.files import check_folder, told, whole_folder, write_file, write_lines
 
 SCORED = (7, 8, 11, 12, 13, 17, *range(19, 29), 31, 32, 33)  # the raw ids of classes 0…18
 RAW_IDS = tuple(SCORED.index(i) if i in SCORED else VOID for i in range(34))  # raw id → class
@@ -92,9 +92,10 @@ def main(arguments: list[str] | None = None) -> int:
     )
     options = parser.parse_args(arguments)
     try:
+        check_folder(options.out / "cityscapes", sources=[options.source / kind for kind in ("leftImg8bit", "gtFine")])
         prepare(options.source, options.out / "cityscapes")
     except (ValueError, OSError) as error:
-        print(f"cityscapes.py: {error}", file=sys.stderr)
+        print(f"cityscapes.py: {told(error)}", file=sys.stderr)
         return 2
     counts = ", ".join(f"{count:,} {part}" for part, count in ROWS["cityscapes"].counts.items())
     print(f"{options.out / 'cityscapes'}: {counts} images of {SIZE[0]}×{SIZE[1]} pixels, 19 classes")

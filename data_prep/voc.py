@@ -27,7 +27,7 @@ from tqdm.auto import tqdm
 from dmtlib.data.pictures import upright_size
 from dmtlib.data.pixels.datasets import ROWS, load_prepared
 from dmtlib.data.pixels.masks import check_ids, decode_mask, encode_mask
-from dmtlib.files import link_file, whole_folder, write_file, write_lines
+from dmtlib.files import check_folder, link_file, told, whole_folder, write_file, write_lines
 
 NUM_CLASSES = len(ROWS["voc"].classes)
 
@@ -113,10 +113,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, default=Path("data"), help="its folder voc is written (default: data)")
     options = parser.parse_args(arguments)
     try:
-        files = find_files(options.source or options.out / "torchvision", download=options.source is None)
+        source = options.source or options.out / "torchvision"
+        check_folder(options.out / "voc", sources=[source / kind for kind in ("VOCdevkit", "sbd")])
+        files = find_files(source, download=options.source is None)
         prepare(files, options.out / "voc")
     except (ValueError, OSError) as error:
-        print(f"voc.py: {error}", file=sys.stderr)
+        print(f"voc.py: {told(error)}", file=sys.stderr)
         return 2
     counts = ", ".join(f"{count:,} {part}" for part, count in ROWS["voc"].counts.items())
     print(f"{options.out / 'voc'}: {counts} images, {NUM_CLASSES} classes")

@@ -264,3 +264,29 @@ def test_the_progress_shows_what_matters(tmp_path):
     assert done.returncode == 0, done.stderr
     for words in ("phase 5/5", "step 4/4", "img/s", "loss", "weight", "cases"):
         assert words in done.stderr
+
+
+@pytest.mark.parametrize("command", [" ".join(TRAIN) + " --method baseline", "reproduce digits --dry-run"])
+@pytest.mark.parametrize(
+    ("results", "words"), [("file", "is a file"), ("file/below", "is a file"), ("run/below", "is a run directory")]
+)
+def test_records_without_a_place_are_refused_before_the_training(command, results, words, capsys):
+    Path("file").touch()
+    Path("run").mkdir()
+    for name in ("config.json", "split.json"):
+        Path("run", name).write_text("{}")
+    before = sorted(Path().rglob("*"))
+    assert main([*command.split(), "--results", results]) == 2
+    told = capsys.readouterr().err
+    assert told.startswith(f"error: {results} cannot be a folder of records: ") and told.endswith(f"{words}\n")
+    assert sorted(Path().rglob("*")) == before
+
+
+def test_files_of_nobody_in_a_run_directory_are_left_alone(capsys):
+    folder = Path("runs/digits-40/dmt/seed-0")
+    folder.mkdir(parents=True)
+    for name in ("metrics.jsonl", ".notes.tmp"):
+        (folder / name).write_text("mine")
+    assert main(TRAIN) == 2
+    assert "has no config.json, but other files, as .notes.tmp" in capsys.readouterr().err
+    assert {file.name for file in folder.iterdir()} == {"metrics.jsonl", ".notes.tmp", "lock"}

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
 from ..files import write_json
+from ..training.directory import is_run_directory
 from ..training.settings import Config
 
 
@@ -35,6 +37,22 @@ def find_record(results: Path, config: Config) -> dict[str, Any] | None:
             " choose another --results"
         )
     return record
+
+
+def check_writable(results: Path, config: Config) -> None:
+    """Where the record of ``config`` is to go can be written, as far as that can be known before.
+
+    Raises:
+        ValueError: there is a file where a folder is needed, it lies in a run directory, or is not ours to write.
+    """
+    folder = Path(os.path.realpath(records_folder(results, config.preset, config.method, config.budget)))
+    there = next(place for place in (folder, *folder.parents) if place.exists())
+    if not there.is_dir():
+        raise ValueError(f"{results} cannot be a folder of records: {there} is a file")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise ValueError(f"{results} cannot be a folder of records: {there} cannot be written")
+    if run := next((place for place in (there, *there.parents) if is_run_directory(place)), None):
+        raise ValueError(f"{results} cannot be a folder of records: {run} is a run directory")
 
 
 def write_record(file: Path, record: dict[str, Any]) -> None:

@@ -15,6 +15,7 @@ What phase i learned from lies beside them; see :mod:`.images.stored` and :mod:`
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,10 @@ from .storage import load_tensors, save_tensors
 
 class RunError(Exception):
     """A run directory that cannot be used as asked. One line: what is wrong, where, what is allowed."""
+
+
+def is_run_directory(folder: Path) -> bool:
+    return all((folder / name).is_file() for name in ("config.json", "split.json"))
 
 
 class RunDirectory:
@@ -63,8 +68,14 @@ class RunDirectory:
         """Write the settings of a new run, or make sure that an old one has the same.
 
         Raises:
-            RunError: other settings; the message names each that differs, with both values.
+            RunError: other settings; the message names each that differs, with both values. Or files without any
+                settings: nobody knows whose they are.
         """
+        others = sorted(file.name for file in self.path.iterdir() if file.name != "lock")
+        if others and not os.path.lexists(self.path / "config.json"):
+            raise RunError(
+                f"{self.path} has no config.json, but other files, as {others[0]}; choose another --runs, or move them"
+            )
         if differing := _claim(self.path / "config.json", settings):
             told = "; ".join(f"{key} is {old!r} there and {new!r} now" for key, (old, new) in differing.items())
             raise RunError(f"{self.path} holds a run with other settings: {told}; choose another --runs")

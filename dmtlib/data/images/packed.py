@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Int64, UInt8
 from torch import Tensor
 
-from ...files import whole_file
+from ...files import open_regular, whole_file
 
 FORMAT = "dmtlib packed images, version 1"
 
@@ -61,15 +61,29 @@ def write_packed(images: PackedImages, path: str | Path) -> str:
     """Write the file whole or not at all, and return its content hash.
 
     Raises:
-        ValueError: tensors whose shapes, dtypes or labels do not fit together.
+        ValueError: tensors whose shapes, dtypes or labels do not fit together, or another file in that place.
         OSError: the file cannot be written.
     """
     _check(images)
+    check_replaceable(Path(path))
     content_hash = images.content_hash()
     contents = {field.name: getattr(images, field.name) for field in fields(images)}
     with whole_file(Path(path)) as file:
         torch.save({"format": FORMAT, "sha256": content_hash} | contents, file)
     return content_hash
+
+
+def check_replaceable(path: Path) -> None:
+    """A file in that place is a packed one, be it whole or not.
+
+    Raises:
+        ValueError: it is another's; one line, naming it.
+        OSError: it cannot be read.
+    """
+    if path.exists():
+        with open_regular(path) as file:
+            if FORMAT.encode() not in file.read(2**20):  # torch.save begins with all that is no tensor
+                raise ValueError(f"{path} is there, and is no packed data set: move it away")
 
 
 def read_packed(path: str | Path) -> PackedImages:

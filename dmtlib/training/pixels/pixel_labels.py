@@ -85,7 +85,7 @@ def write_pixel_labels(
 ) -> PixelLabels:
     """Store predictions as they come, then ignore all but the top α of the pixels of each class (Alg. 2, line 12).
 
-    Until everything is on the disk it stands in a folder of another name. A folder that is already there is replaced.
+    Until everything is on the disk it stands in a folder of another name. Older pseudo labels there are replaced.
 
     Args:
         folder: where the pseudo labels shall be.
@@ -102,7 +102,7 @@ def write_pixel_labels(
     count_selected(alpha, 0)  # refuses a bad alpha before all the predicting
     histogram = empty_histogram(num_classes)
     folder = Path(folder)
-    with whole_folder(folder) as unfinished:
+    with whole_folder(folder, (LABELS, CONFIDENCE, MANIFEST)) as unfinished:
         stored = _store(unfinished, predictions, histogram)
         kept = _keep(stored, histogram, alpha)
         contents = {
