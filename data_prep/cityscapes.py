@@ -20,7 +20,7 @@ import numpy as np
 from PIL import Image
 from tqdm.auto import tqdm
 
-from dmtlib.data.pictures import decode_rgb
+from dmtlib.data.pictures import decode_rgb, read_bytes
 from dmtlib.data.pixels.datasets import ROWS, load_prepared
 from dmtlib.data.pixels.masks import VOID, decode_mask, encode_mask, map_ids
 from dmtlib.files import check_folder, told, whole_folder, write_file, write_lines
@@ -51,10 +51,10 @@ def convert(image: Path, mask: Path) -> tuple[bytes, bytes]:
     Raises:
         ValueError: one of them cannot be used; one line, naming it.
     """
-    pixels = decode_rgb(image.read_bytes(), str(image)).transpose(1, 2, 0)  # (H, W, 3)
+    pixels = decode_rgb(read_bytes(image), str(image)).transpose(1, 2, 0)  # (H, W, 3)
     if pixels.shape[:2] != RAW_SIZE:
         raise ValueError(f"{image} has {pixels.shape[0]}×{pixels.shape[1]} pixels, not {RAW_SIZE[0]}×{RAW_SIZE[1]}")
-    ids = map_ids(decode_mask(mask.read_bytes(), str(mask), RAW_SIZE, len(RAW_IDS)), RAW_IDS)
+    ids = map_ids(decode_mask(read_bytes(mask), str(mask), RAW_SIZE, len(RAW_IDS)), RAW_IDS)
     file = io.BytesIO()
     half = Image.fromarray(pixels).resize(SIZE[::-1], Image.Resampling.BILINEAR)
     half.save(file, format="PNG", compress_level=1)  # twice as fast as the default, a tenth larger

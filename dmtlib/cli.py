@@ -150,7 +150,7 @@ def train(
     if results is not None:
         check_writable(results, config)
     directory = RunDirectory.of(config, runs)
-    finished_before = directory.record is not None
+    before = directory.record
     record = run(config, runs=runs, device=device)
     file = directory.path / "result.json"
     if results is not None:
@@ -161,7 +161,7 @@ def train(
     else:
         score = f"test accuracy {record['test_accuracy']:.2f}% (fine-grained {record['fine_grained_accuracy']:.2f}%)"
     print(
-        f"{config.preset} {method} seed {seed}{' was finished before' if finished_before else ''}: "
+        f"{config.preset} {method} seed {seed}{' was finished before' if record == before else ''}: "
         f"{score}, record {file}"
     )
 
@@ -272,6 +272,7 @@ def main(arguments: list[str] | None = None) -> int:
 
     SIGTERM, by which batch systems stop a job, is taken for Ctrl-C.
     """
+    from .files import told
     from .training.directory import RunError
 
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -281,8 +282,8 @@ def main(arguments: list[str] | None = None) -> int:
         if code == INTERRUPTED:  # newer typers answer Ctrl-C themselves, with this code and no word
             raise KeyboardInterrupt
         return code
-    except (RunError, ValueError) as error:
-        return _refuse(str(error))
+    except (RunError, ValueError, OSError) as error:
+        return _refuse(told(error))
     except (KeyboardInterrupt, typer.Abort):
         print("stopped; the same command goes on from here", file=sys.stderr)
         return INTERRUPTED

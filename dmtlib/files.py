@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 MADE = ".made-by-dmtlib.json"  # in a folder: the names of all files that were put there
-UNFINISHED = re.compile(r"\..+\.[0-9a-f]{16}\.tmp")
+UNFINISHED = re.compile(r"\..+\.[0-9a-f]{16}\.tmp|\..+\.(pt|json)\.tmp")  # the second: of older versions
 MAX_JSON_BYTES = 64 * 2**20
 
 
@@ -100,7 +100,7 @@ def check_folder(path: Path, names: Collection[str] = (), sources: Sequence[Path
         raise FileExistsError(errno.EEXIST, "is there, and is no folder", str(path))
     made = [*names, MADE]
     if not names and os.path.lexists(path / MADE):
-        made += read_json(path / MADE, list)
+        made += read_json(path / MADE, list, "list of files")
     if others := sorted({*_files(path)} - {*map(str, made)}):
         raise FileExistsError(errno.EEXIST, f"has files that were not made here, as {others[0]!r}; move it", str(path))
 
@@ -213,8 +213,11 @@ def open_regular(path: str | Path) -> BinaryIO:
     return open(handle, "rb")
 
 
-def read_json(path: Path, kind: type = dict) -> Any:
+def read_json(path: Path, kind: type = dict, what: str = "JSON object") -> Any:
     """Strict JSON.
+
+    Args:
+        kind: of the whole; ``what`` that is called in errors.
 
     Raises:
         OSError: as :func:`read_regular`.
@@ -226,15 +229,14 @@ def read_json(path: Path, kind: type = dict) -> Any:
             raise ValueError(f"{text} is no finite number")
         return float(text)
 
-    wanted = {dict: "JSON object", list: "JSON list"}[kind]
     try:
         value = json.loads(read_regular(path, MAX_JSON_BYTES), parse_constant=finite, parse_float=finite)
     except RecursionError:
-        raise ValueError(f"{path} is no {wanted}: it is nested too deep") from None
+        raise ValueError(f"{path} is no {what}: it is nested too deep") from None
     except ValueError as error:
-        raise ValueError(f"{path} is no {wanted}: {error}") from None
+        raise ValueError(f"{path} is no {what}: {error}") from None
     if not isinstance(value, kind):
-        raise ValueError(f"{path} is no {wanted}, but {json.dumps(value)[:40]}")
+        raise ValueError(f"{path} is no {what}: it is {json.dumps(value)[:40]}")
     return value
 
 

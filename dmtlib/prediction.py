@@ -32,6 +32,7 @@ from .training.images.stored import phase_model
 from .training.pixels.evaluation import predict_images
 from .training.pixels.stored import phase_segmenter
 from .training.precision import choose_device
+from .training.storage import restoring, telling
 
 COLUMNS = ("file", "class", "confidence")
 HEADER = ",".join(COLUMNS).encode() + b"\n"
@@ -105,18 +106,19 @@ def load_run(path: str | Path, device: str = "auto") -> Classifier | Segmenter:
     if record is None:
         raise RunError(f"{path} holds an unfinished run; the command that began it goes on with it")
     last = len(record["phases"]) - 1
-    state = run.load_phase(last)
-    if "best" in record and "classes" in state:
-        return Segmenter(phase_segmenter(run, last, record["best"]).to(where), tuple(state["classes"]))
-    if "data" in state:
-        seen = state["data"]
-        return Classifier(
-            model=phase_model(run, last).to(where),
-            classes=tuple(seen["classes"]),
-            side=seen["side"],
-            mean=tuple(seen["mean"]),
-            std=tuple(seen["std"]),
-        )
+    with telling(run.path), restoring(run.phase_file(last)):
+        state = run.load_phase(last)
+        if "best" in record and "classes" in state:
+            return Segmenter(phase_segmenter(run, last, record["best"]).to(where), tuple(state["classes"]))
+        if "data" in state:
+            seen = state["data"]
+            return Classifier(
+                model=phase_model(run, last).to(where),
+                classes=tuple(seen["classes"]),
+                side=seen["side"],
+                mean=tuple(seen["mean"]),
+                std=tuple(seen["std"]),
+            )
     raise RunError(f"{path} was made by an older version, which did not keep the classes' names; run it anew")
 
 
@@ -134,19 +136,16 @@ def predict_folder(
         progress: show a bar.
 
     Raises:
-        RunError: as :func:`load_run`.
-        ValueError: no images, an unreadable one, or a place that cannot be written or holds something else; one line,
-            naming the file.
+        RunError: as :func:`load_run`; or the answers cannot be written, or memory is short.
+        ValueError: no images, an unreadable one, or a place that holds something else; one line, naming the file.
     """
     images, out = Path(images), Path(out)
     model = load_run(run, device)
     check_place(out, Path(run), images)
     files = find_images(images)
     write = write_masks if isinstance(model, Segmenter) else write_classes
-    try:
+    with telling(out, "; nothing was written"):
         write(model, files, images if images.is_dir() else images.parent, out, progress)
-    except OSError as error:
-        raise ValueError(f"{out} cannot be written: {error.strerror or error}") from None
     return len(files)
 
 

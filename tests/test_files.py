@@ -1,5 +1,6 @@
 """Files and folders are whole or absent, whatever happens while they are written."""
 
+import math
 import os
 import stat
 import subprocess
@@ -9,7 +10,16 @@ from pathlib import Path
 import pytest
 
 from dmtlib import files
-from dmtlib.files import remove_unfinished, whole_file, whole_folder, write_file, write_json, write_lines
+from dmtlib.files import (
+    read_json,
+    read_regular,
+    remove_unfinished,
+    whole_file,
+    whole_folder,
+    write_file,
+    write_json,
+    write_lines,
+)
 
 
 def put(path: Path, content: bytes = b"new") -> None:
@@ -179,3 +189,46 @@ def test_what_a_killed_process_was_writing_can_be_removed(tmp_path):
     assert len(os.listdir(tmp_path)) == 3
     remove_unfinished(tmp_path)
     assert os.listdir(tmp_path) == [".profile"]
+
+
+DEEP = "[" * 100_000
+JSON = {
+    "{": "Expecting property name",
+    "[]": r"it is \[\]",
+    "3": "it is 3",
+    "null": "it is null",
+    DEEP: "it is nested too deep",
+    '{"a": ' * 100_000: "it is nested too deep",
+    '{"a": NaN}': "NaN is no finite number",
+    '{"a": [-Infinity]}': "-Infinity is no finite number",
+    '{"a": 1e999}': "1e999 is no finite number",
+    '{"a": %s}' % ("1" * 5000): "Exceeds the limit",
+    "\xff": "can't decode byte",
+}
+
+
+@pytest.mark.parametrize("content", JSON, ids=lambda content: content[:12])
+def test_what_is_no_json_is_one_line(content, tmp_path):
+    file = tmp_path / "a.json"
+    file.write_bytes(content.encode("latin-1"))
+    with pytest.raises(ValueError, match=JSON[content]) as refusal:
+        read_json(file)
+    assert str(refusal.value).startswith(f"{file} is no JSON object: ") and "\n" not in str(refusal.value)
+
+
+def test_json_is_written_without_nan(tmp_path):
+    write_json(tmp_path / "a.json", {"a": math.nan, "b": [math.inf, 1.5, (None, -math.inf)]})
+    assert read_json(tmp_path / "a.json") == {"a": None, "b": [None, 1.5, [None, None]]}
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, Path.mkdir, lambda p: p.symlink_to("/dev/zero"), None])
+def test_only_regular_files_are_read(make, tmp_path):
+    file = tmp_path / "a"
+    if make:
+        make(file)
+    with pytest.raises(OSError, match="is no regular file" if make else "No such file"):
+        read_regular(file, 10)
+    put(tmp_path / "b", b"x" * 11)
+    with pytest.raises(OSError, match=r"is larger than .* MiB"):
+        read_regular(tmp_path / "b", 10)
+    assert read_regular(tmp_path / "b", 11) == b"x" * 11

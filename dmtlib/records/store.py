@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 from typing import Any
 
 from ..files import write_json
-from ..training.directory import is_run_directory
+from ..training.directory import is_run_directory, read_record
 from ..training.settings import Config
 
 
@@ -67,23 +66,19 @@ def write_record(file: Path, record: dict[str, Any]) -> None:
         raise ValueError(f"cannot write {file}: {error.strerror or error}") from None
 
 
-def load_records(results: Path, preset: str, method: str, budget: float = 1.0) -> list[dict[str, Any]]:
+def load_records(results: Path, preset: str, method: str, budget: float = 1.0, *needed: str) -> list[dict[str, Any]]:
     """All records of a preset, method and budget, by seed; empty where nothing was run.
 
-    Which data a run was on, the preset's or others, its ``record["config"]["data"]`` tells.
+    Which data a run was on, the preset's or others, its ``record["config"]["data"]`` tells. What is ``needed`` besides
+    the score, such as "seconds", is there in each.
 
     Raises:
         ValueError: a file that is no record, or one that belongs elsewhere.
     """
     records = []
     for file in records_folder(results, preset, method, budget).glob("seed-*.json"):
-        try:
-            record = json.loads(file.read_text(encoding="utf-8"))
-            place = record_path(results, record)
-            _ = score(record), record["config"]["data"]
-        except (ValueError, KeyError, TypeError) as error:
-            raise ValueError(f"{file} is no run record: {error}") from None
-        if place != file:
+        record = read_record(file, *needed)
+        if (place := record_path(results, record)) != file:
             raise ValueError(f"{file} is a record that belongs in {place}")
         records.append(record)
     return sorted(records, key=lambda record: record["seed"])

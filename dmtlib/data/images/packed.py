@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
-import pickle
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -96,8 +97,14 @@ def read_packed(path: str | Path) -> PackedImages:
     if not path.is_file():
         raise ValueError(f"{path}: no such file; data_prep/ has the scripts that make packed data sets")
     try:
-        stored = torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, OSError, EOFError, ValueError, KeyError, pickle.UnpicklingError):
+        with open_regular(path) as file, warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch's advice on how to run the code in it
+            stored = torch.load(file, map_location="cpu", weights_only=True)
+    except Exception as error:  # garbage makes the unpickler raise whatever comes up, and seek before the file's begin
+        if isinstance(error, MemoryError) or "memory" in str(error):
+            raise
+        if isinstance(error, OSError) and error.errno != errno.EINVAL:
+            raise ValueError(f"{path}: cannot be read: {error.strerror}") from None
         raise ValueError(f"{path}: damaged, or not a packed data set") from None
     if not isinstance(stored, Mapping) or stored.get("format") != FORMAT:
         raise ValueError(f"{path}: not a packed data set of this version ({FORMAT})")

@@ -12,31 +12,36 @@ from torch import Tensor, nn
 
 from ...models.wideresnet import WideResNet
 from ..directory import RunDirectory
-from ..storage import load_tensors, save_tensors
+from ..storage import load_tensors, restoring, save_tensors
 
 
 def phase_model(run: RunDirectory, phase: int) -> nn.Module:
     """The averaged model that phase ``phase`` ended with, in evaluation mode, on the CPU.
 
     Raises:
-        RunError: the phase is not finished.
+        RunError: the phase is not finished, or damaged.
     """
     state = run.load_phase(phase)
-    model = WideResNet(**state["architecture"])
-    model.load_state_dict(state["model"])
+    with restoring(run.phase_file(phase)):
+        model = WideResNet(**state["architecture"])
+        model.load_state_dict(state["model"])
     return model.eval()
 
 
 def save_pseudo_labels(run: RunDirectory, phase: int, pseudo: dict[str, Tensor]) -> None:
     """What :func:`stored_pseudo_labels` reads."""
-    save_tensors(_pseudo_label_file(run, phase), pseudo)
+    save_tensors(pseudo_label_file(run, phase), pseudo)
 
 
 def stored_pseudo_labels(run: RunDirectory, phase: int) -> dict[str, Tensor] | None:
     """What phase ``phase`` learns from: ``indices`` into the training images, ``labels``, ``confidence``, and
-    ``truth`` (−1 where unknown; it is never trained on). None where that phase has not begun."""
-    return load_tensors(_pseudo_label_file(run, phase))
+    ``truth`` (−1 where unknown; it is never trained on). None where that phase has not begun.
+
+    Raises:
+        Damaged: they are not what was written.
+    """
+    return load_tensors(pseudo_label_file(run, phase))
 
 
-def _pseudo_label_file(run: RunDirectory, phase: int) -> Path:
+def pseudo_label_file(run: RunDirectory, phase: int) -> Path:
     return run.path / f"pseudo-labels-{phase}.pt"
