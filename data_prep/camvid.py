@@ -23,7 +23,7 @@ from dmtlib.data.archives import read_files
 from dmtlib.data.pictures import SUFFIXES, decode_rgb
 from dmtlib.data.pixels.datasets import ROWS, load_prepared
 from dmtlib.data.pixels.masks import VOID, decode_mask, encode_mask, map_ids
-from dmtlib.files import whole_folder, write_file, write_lines
+from dmtlib.files import check_folder, told, whole_folder, write_file, write_lines
 
 ROW = ROWS["camvid"]
 RAW_IDS = (*range(len(ROW.classes)), VOID)  # raw id → class: 11 is void
@@ -97,9 +97,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, default=Path("data"), help="its folder camvid is written (default: data)")
     options = parser.parse_args(arguments)
     try:
-        lossy = prepare(options.source or default_source(), options.out / "camvid")
+        source, out = options.source or default_source(), options.out / "camvid"
+        check_folder(out, sources=[Path(source)])
+        lossy = prepare(source, out)
     except (ValueError, OSError) as error:
-        print(f"camvid.py: {error}", file=sys.stderr)
+        print(f"camvid.py: {told(error)}", file=sys.stderr)
         return 2
     if lossy:
         print("These are JPEG images, a lossy copy of CamVid's: compare methods on it, not with published numbers.")

@@ -21,7 +21,8 @@ from pathlib import Path
 import torch
 
 from dmtlib.data.images.folders import arrange_images, read_images
-from dmtlib.data.images.packed import PackedImages, write_packed
+from dmtlib.data.images.packed import PackedImages, check_replaceable, write_packed
+from dmtlib.files import inside, told
 
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 SIDE = 32
@@ -79,6 +80,10 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     source = options.source or default_source()
     try:
+        for name in ("cifar10.pt", "cifar10-jpeg.pt"):  # which of the two, the images will tell
+            if source != "torchvision" and inside(options.out / name, source):
+                raise ValueError(f"{options.out} must be apart from {source}, which is only read")
+            check_replaceable(options.out / name)
         if source == "torchvision":
             images, lossy = from_torchvision(options.out / "torchvision"), False
         else:
@@ -87,7 +92,7 @@ def main(arguments: list[str] | None = None) -> int:
         path = options.out / ("cifar10-jpeg.pt" if lossy else "cifar10.pt")
         content_hash = write_packed(images, path)
     except (ValueError, OSError) as error:
-        print(f"cifar10.py: {error}", file=sys.stderr)
+        print(f"cifar10.py: {told(error)}", file=sys.stderr)
         return 2
     if lossy:
         print("These are JPEG images, a lossy copy of CIFAR-10: compare methods on it, not with the paper's numbers.")

@@ -20,10 +20,10 @@ import numpy as np
 from PIL import Image
 from tqdm.auto import tqdm
 
-from dmtlib.data.pictures import decode_rgb
+from dmtlib.data.pictures import decode_rgb, read_bytes
 from dmtlib.data.pixels.datasets import ROWS, load_prepared
 from dmtlib.data.pixels.masks import VOID, decode_mask, encode_mask, map_ids
-from dmtlib.files import whole_folder, write_file, write_lines
+from dmtlib.files import check_folder, told, whole_folder, write_file, write_lines
 
 SCORED = (7, 8, 11, 12, 13, 17, *range(19, 29), 31, 32, 33)  # the raw ids of classes 0…18
 RAW_IDS = tuple(SCORED.index(i) if i in SCORED else VOID for i in range(34))  # raw id → class
@@ -51,10 +51,10 @@ def convert(image: Path, mask: Path) -> tuple[bytes, bytes]:
     Raises:
         ValueError: one of them cannot be used; one line, naming it.
     """
-    pixels = decode_rgb(image.read_bytes(), str(image)).transpose(1, 2, 0)  # (H, W, 3)
+    pixels = decode_rgb(read_bytes(image), str(image)).transpose(1, 2, 0)  # (H, W, 3)
     if pixels.shape[:2] != RAW_SIZE:
         raise ValueError(f"{image} has {pixels.shape[0]}×{pixels.shape[1]} pixels, not {RAW_SIZE[0]}×{RAW_SIZE[1]}")
-    ids = map_ids(decode_mask(mask.read_bytes(), str(mask), RAW_SIZE, len(RAW_IDS)), RAW_IDS)
+    ids = map_ids(decode_mask(read_bytes(mask), str(mask), RAW_SIZE, len(RAW_IDS)), RAW_IDS)
     file = io.BytesIO()
     half = Image.fromarray(pixels).resize(SIZE[::-1], Image.Resampling.BILINEAR)
     half.save(file, format="PNG", compress_level=1)  # twice as fast as the default, a tenth larger
@@ -92,9 +92,10 @@ def main(arguments: list[str] | None = None) -> int:
     )
     options = parser.parse_args(arguments)
     try:
+        check_folder(options.out / "cityscapes", sources=[options.source / kind for kind in ("leftImg8bit", "gtFine")])
         prepare(options.source, options.out / "cityscapes")
     except (ValueError, OSError) as error:
-        print(f"cityscapes.py: {error}", file=sys.stderr)
+        print(f"cityscapes.py: {told(error)}", file=sys.stderr)
         return 2
     counts = ", ".join(f"{count:,} {part}" for part, count in ROWS["cityscapes"].counts.items())
     print(f"{options.out / 'cityscapes'}: {counts} images of {SIZE[0]}×{SIZE[1]} pixels, 19 classes")

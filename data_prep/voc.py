@@ -24,10 +24,10 @@ from PIL import Image
 from scipy.io import loadmat
 from tqdm.auto import tqdm
 
-from dmtlib.data.pictures import upright_size
+from dmtlib.data.pictures import read_bytes, upright_size
 from dmtlib.data.pixels.datasets import ROWS, load_prepared
 from dmtlib.data.pixels.masks import check_ids, decode_mask, encode_mask
-from dmtlib.files import link_file, whole_folder, write_file, write_lines
+from dmtlib.files import check_folder, link_file, told, whole_folder, write_file, write_lines
 
 NUM_CLASSES = len(ROWS["voc"].classes)
 
@@ -69,12 +69,12 @@ def prepare(files: dict[str, list[tuple[Path, Path]]], out: Path) -> None:
     train = {name: pair for name, pair in (lists["sbd"] | lists["train"]).items() if name not in lists["val"]}
     with whole_folder(out) as folder:
         for name, (image, mask) in tqdm({**train, **lists["val"]}.items(), desc="masks", disable=None):
-            size = upright_size(image.read_bytes(), str(image))
+            size = upright_size(read_bytes(image), str(image))
             link_file(image, folder / "images" / image.name)
             if mask.suffix == ".mat":
                 write_file(folder / "masks" / f"{name}.png", encode_mask(read_sbd_mask(mask, size)))
             else:
-                decode_mask(mask.read_bytes(), str(mask), size, NUM_CLASSES)
+                decode_mask(read_bytes(mask), str(mask), size, NUM_CLASSES)
                 link_file(mask, folder / "masks" / mask.name)
         write_lines(folder / "train.txt", sorted(train))
         write_lines(folder / "val.txt", sorted(lists["val"]))
@@ -113,10 +113,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, default=Path("data"), help="its folder voc is written (default: data)")
     options = parser.parse_args(arguments)
     try:
-        files = find_files(options.source or options.out / "torchvision", download=options.source is None)
+        source = options.source or options.out / "torchvision"
+        check_folder(options.out / "voc", sources=[source / kind for kind in ("VOCdevkit", "sbd")])
+        files = find_files(source, download=options.source is None)
         prepare(files, options.out / "voc")
     except (ValueError, OSError) as error:
-        print(f"voc.py: {error}", file=sys.stderr)
+        print(f"voc.py: {told(error)}", file=sys.stderr)
         return 2
     counts = ", ".join(f"{count:,} {part}" for part, count in ROWS["voc"].counts.items())
     print(f"{options.out / 'voc'}: {counts} images, {NUM_CLASSES} classes")

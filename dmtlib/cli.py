@@ -136,7 +136,7 @@ def train(
     ] = False,
 ) -> None:
     """Train, or go on where the same command was stopped."""
-    from .records.store import find_record, record_path, write_record
+    from .records.store import check_writable, find_record, record_path, write_record
     from .training import RunDirectory
     from .training import train as run
 
@@ -147,8 +147,10 @@ def train(
     if skip_recorded and recorded is not None:
         print(f"{config.preset} {method} seed {seed}: recorded before in {record_path(results, recorded)}")
         return
+    if results is not None:
+        check_writable(results, config)
     directory = RunDirectory.of(config, runs)
-    finished_before = directory.record is not None
+    before = directory.record
     record = run(config, runs=runs, device=device)
     file = directory.path / "result.json"
     if results is not None:
@@ -159,7 +161,7 @@ def train(
     else:
         score = f"test accuracy {record['test_accuracy']:.2f}% (fine-grained {record['fine_grained_accuracy']:.2f}%)"
     print(
-        f"{config.preset} {method} seed {seed}{' was finished before' if finished_before else ''}: "
+        f"{config.preset} {method} seed {seed}{' was finished before' if record == before else ''}: "
         f"{score}, record {file}"
     )
 
@@ -204,12 +206,18 @@ def reproduce(
     """Train every run of some tables that has no record yet, several at a time, and keep their records."""
     from .records.launch import launch, train_command
     from .records.reproduction import missing_runs, runs_of
+    from .records.store import check_writable
+    from .training.precision import choose_device
 
+    if not dry_run:  # the commands may be for another machine
+        choose_device(device)
     if seeds is not None and not all(part.strip().isdecimal() for part in seeds.split(",")):
         raise ValueError(f"seeds must be whole numbers with commas between them, got {seeds!r}")
     chosen = None if seeds is None else [int(part) for part in seeds.split(",")]
     wanted = runs_of(tables, seeds=chosen, budget=budget, data=data, variant=variant)
     missing = missing_runs(wanted, results)
+    for config in missing:
+        check_writable(results, config)
     print(f"{len(wanted) - len(missing)} of {len(wanted)} runs are recorded in {results}", flush=True)
     if dry_run:
         for config in missing:
@@ -264,6 +272,7 @@ def main(arguments: list[str] | None = None) -> int:
 
     SIGTERM, by which batch systems stop a job, is taken for Ctrl-C.
     """
+    from .files import told
     from .training.directory import RunError
 
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -273,8 +282,8 @@ def main(arguments: list[str] | None = None) -> int:
         if code == INTERRUPTED:  # newer typers answer Ctrl-C themselves, with this code and no word
             raise KeyboardInterrupt
         return code
-    except (RunError, ValueError) as error:
-        return _refuse(str(error))
+    except (RunError, ValueError, OSError) as error:
+        return _refuse(told(error))
     except (KeyboardInterrupt, typer.Abort):
         print("stopped; the same command goes on from here", file=sys.stderr)
         return INTERRUPTED

@@ -2,18 +2,28 @@
 
 What a killed process was writing lies beside its place as ``.<name>.<random>.tmp``. Nobody can guess such a name, and
 nothing opens one that is there already. A link is written through: what it leads to is replaced, the link stays.
+Nothing but a regular file is read or replaced by a file, and nothing but a folder of our own by a folder.
 """
 
 from __future__ import annotations
 
+import errno
+import io
 import json
+import math
 import os
+import re
 import secrets
 import shutil
-from collections.abc import Iterator, Sequence
+import stat
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
+
+MADE = ".made-by-dmtlib.json"  # in a folder: the names of all files that were put there
+UNFINISHED = re.compile(r"\..+\.[0-9a-f]{16}\.tmp|\..+\.(pt|json)\.tmp")  # the second: of older versions
+MAX_JSON_BYTES = 64 * 2**20
 
 
 @contextmanager
@@ -22,25 +32,51 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
     takes the place and the mode of ``path``; otherwise nothing is left of it.
 
     Raises:
-        OSError: it cannot be written.
+        OSError: it cannot be written, or what is there is no regular file. Whatever the block made of the system's
+            error, as torch.save does, this is the one that is told.
     """
-    with _replacing(path) as (unfinished, mode), open(unfinished, "xb") as file:
-        if mode is not None:
-            os.chmod(unfinished, mode)
-        yield file
-        to_disk(file)
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise OSError(errno.EEXIST, "is there, and is no regular file", str(path))
+    with _replacing(path) as (unfinished, mode), _Remembering(unfinished, "x") as raw:
+        try:
+            with io.BufferedWriter(raw) as file:
+                if mode is not None:
+                    os.chmod(unfinished, mode)
+                yield file
+                to_disk(file)
+        except Exception as error:
+            raise raw.error or error from None
+
+
+class _Remembering(io.FileIO):
+    """The first error of the system stays known."""
+
+    error: OSError | None = None
+
+    def write(self, content: Any) -> int | None:
+        try:
+            return super().write(content)
+        except OSError as error:
+            self.error = self.error or error
+            raise
 
 
 @contextmanager
-def whole_folder(path: Path) -> Iterator[Path]:
+def whole_folder(path: Path, names: Collection[str] = ()) -> Iterator[Path]:
     """The same for a folder and all that the block puts in it.
 
+    Args:
+        names: of all files that such a folder can have; else they are written down in it, in a hidden file.
+
     Raises:
-        OSError: it cannot be written.
+        OSError: it cannot be written, or what is there is not ours; see :func:`check_folder`.
     """
+    check_folder(path, names)
     with _replacing(path) as (unfinished, mode):
         unfinished.mkdir()
         yield unfinished
+        if not names:
+            write_json(unfinished / MADE, _files(unfinished))
         for file in filter(Path.is_file, unfinished.rglob("*")):
             with open(file, "rb") as there:
                 to_disk(there)
@@ -48,10 +84,49 @@ def whole_folder(path: Path) -> Iterator[Path]:
             unfinished.chmod(mode)
 
 
+def check_folder(path: Path, names: Collection[str] = (), sources: Sequence[Path] = ()) -> None:
+    """Replacing ``path`` loses nobody a file: nothing is there, or a folder of our own, apart from what it is made of.
+
+    Raises:
+        FileExistsError: something is there that is no folder, or has a file that no :func:`whole_folder` put there; or
+            one of the ``sources`` lies in it, or it in one of them.
+    """
+    for source in sources:
+        if inside(path, source) or inside(source, path):
+            raise FileExistsError(errno.EEXIST, f"must be apart from {source}, which it is made of", str(path))
+    if not os.path.exists(path):
+        return
+    if not os.path.isdir(path):
+        raise FileExistsError(errno.EEXIST, "is there, and is no folder", str(path))
+    made = [*names, MADE]
+    if not names and os.path.lexists(path / MADE):
+        made += read_json(path / MADE, list, "list of files")
+    if others := sorted({*_files(path)} - {*map(str, made)}):
+        raise FileExistsError(errno.EEXIST, f"has files that were not made here, as {others[0]!r}; move it", str(path))
+
+
+def inside(path: str | Path, folder: str | Path) -> bool:
+    """Whether ``path`` is ``folder`` or lies in it, by whatever names: links, `..`, other capitals."""
+    real = Path(os.path.realpath(path))
+    return any(os.path.exists(p) and os.path.exists(folder) and os.path.samefile(p, folder) for p in _up(real))
+
+
+def _up(path: Path) -> list[Path]:
+    return [path, *path.parents]
+
+
+def _files(folder: Path) -> list[str]:
+    """Everything but folders, links to folders being none."""
+    every = (file for file in folder.rglob("*") if file.is_symlink() or not file.is_dir())
+    return sorted(file.relative_to(folder).as_posix() for file in every)
+
+
 @contextmanager
 def _replacing(path: Path) -> Iterator[tuple[Path, int | None]]:
     """The name to write under, and the mode of what is at ``path``: None where nothing is, and the umask decides."""
     path = Path(os.path.realpath(path))
+    if path.is_symlink():
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path))
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = _hidden(path)
     try:
@@ -63,8 +138,10 @@ def _replacing(path: Path) -> Iterator[tuple[Path, int | None]]:
             shutil.rmtree(old)
         else:
             os.replace(unfinished, path)
-    except BaseException:
+    except BaseException as error:
         _remove(unfinished)
+        if isinstance(error, OSError) and error.errno and error.filename in (None, str(unfinished)):
+            raise OSError(error.errno, error.strerror, str(path)) from None  # not the name of what is gone
         raise
 
 
@@ -75,7 +152,8 @@ def _hidden(path: Path) -> Path:
 def remove_unfinished(folder: Path) -> None:
     """Remove what killed processes were writing in a folder that nobody else writes to."""
     for rest in folder.glob(".*.tmp"):
-        _remove(rest)
+        if UNFINISHED.fullmatch(rest.name):  # and no file of somebody else's
+            _remove(rest)
 
 
 def _remove(path: Path) -> None:
@@ -92,9 +170,80 @@ def to_disk(file: BinaryIO) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """JSON for people, whole or absent: indented, keys in the order given."""
+    """JSON for people, whole or absent: indented, keys in the order given. It knows no NaN: see :func:`plain`."""
     with whole_file(path) as file:
-        file.write((json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode())
+        file.write((json.dumps(plain(value), indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode())
+
+
+def plain(value: Any) -> Any:
+    """null for every number that JSON can't write: NaN and the infinities."""
+    if isinstance(value, dict):
+        return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+# Reading: what somebody else may have put there
+
+
+def read_regular(path: str | Path, limit: int) -> bytes:
+    """The content of a regular file, which a FIFO that never ends, or a device, is not.
+
+    Raises:
+        OSError: it cannot be read, is something else, or larger than ``limit`` bytes.
+    """
+    with open_regular(path) as file:
+        content = file.read(limit + 1)
+    if len(content) > limit:
+        raise OSError(errno.EFBIG, f"is larger than {limit / 2**20:g} MiB", str(path))
+    return content
+
+
+def open_regular(path: str | Path) -> BinaryIO:
+    """A regular file to read; the caller closes it.
+
+    Raises:
+        OSError: it cannot be read, or is something else.
+    """
+    handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise OSError(errno.EINVAL, "is no regular file", str(path))
+    return open(handle, "rb")
+
+
+def read_json(path: Path, kind: type = dict, what: str = "JSON object") -> Any:
+    """Strict JSON.
+
+    Args:
+        kind: of the whole; ``what`` that is called in errors.
+
+    Raises:
+        OSError: as :func:`read_regular`.
+        ValueError: it is not JSON of that kind, or has a number that is not finite; one line, naming the file.
+    """
+
+    def finite(text: str) -> float:
+        if not math.isfinite(float(text)):
+            raise ValueError(f"{text} is no finite number")
+        return float(text)
+
+    try:
+        value = json.loads(read_regular(path, MAX_JSON_BYTES), parse_constant=finite, parse_float=finite)
+    except RecursionError:
+        raise ValueError(f"{path} is no {what}: it is nested too deep") from None
+    except ValueError as error:
+        raise ValueError(f"{path} is no {what}: {error}") from None
+    if not isinstance(value, kind):
+        raise ValueError(f"{path} is no {what}: it is {json.dumps(value)[:40]}")
+    return value
+
+
+def told(error: Exception) -> str:
+    """One line; of the system's errors, which file and why."""
+    system = isinstance(error, OSError) and error.strerror
+    return f"{error.filename}: {error.strerror}" if system and error.filename else system or str(error)
 
 
 # Into a folder that is not in its place yet

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -23,14 +24,18 @@ from .data.images.folders import decode_square
 from .data.pictures import SUFFIXES, read_bytes
 from .data.pixels.images import ListedImages
 from .data.pixels.masks import encode_palette
-from .files import whole_file, whole_folder, write_file
+from .files import inside, open_regular, whole_file, whole_folder, write_file
 from .method.pseudo_labels import pseudo_label
-from .training.directory import RunDirectory, RunError
+from .training.directory import RunDirectory, RunError, is_run_directory
 from .training.images.evaluation import PREDICTION_BATCH, predict
 from .training.images.stored import phase_model
 from .training.pixels.evaluation import predict_images
 from .training.pixels.stored import phase_segmenter
 from .training.precision import choose_device
+from .training.storage import restoring, telling
+
+COLUMNS = ("file", "class", "confidence")
+HEADER = ",".join(COLUMNS).encode() + b"\n"
 
 
 @dataclass(frozen=True)
@@ -101,18 +106,19 @@ def load_run(path: str | Path, device: str = "auto") -> Classifier | Segmenter:
     if record is None:
         raise RunError(f"{path} holds an unfinished run; the command that began it goes on with it")
     last = len(record["phases"]) - 1
-    state = run.load_phase(last)
-    if "best" in record and "classes" in state:
-        return Segmenter(phase_segmenter(run, last, record["best"]).to(where), tuple(state["classes"]))
-    if "data" in state:
-        seen = state["data"]
-        return Classifier(
-            model=phase_model(run, last).to(where),
-            classes=tuple(seen["classes"]),
-            side=seen["side"],
-            mean=tuple(seen["mean"]),
-            std=tuple(seen["std"]),
-        )
+    with telling(run.path), restoring(run.phase_file(last)):
+        state = run.load_phase(last)
+        if "best" in record and "classes" in state:
+            return Segmenter(phase_segmenter(run, last, record["best"]).to(where), tuple(state["classes"]))
+        if "data" in state:
+            seen = state["data"]
+            return Classifier(
+                model=phase_model(run, last).to(where),
+                classes=tuple(seen["classes"]),
+                side=seen["side"],
+                mean=tuple(seen["mean"]),
+                std=tuple(seen["std"]),
+            )
     raise RunError(f"{path} was made by an older version, which did not keep the classes' names; run it anew")
 
 
@@ -130,18 +136,31 @@ def predict_folder(
         progress: show a bar.
 
     Raises:
-        RunError: as :func:`load_run`.
-        ValueError: no images, an unreadable one, or a place that cannot be written; one line, naming the file.
+        RunError: as :func:`load_run`; or the answers cannot be written, or memory is short.
+        ValueError: no images, an unreadable one, or a place that holds something else; one line, naming the file.
     """
     images, out = Path(images), Path(out)
     model = load_run(run, device)
+    check_place(out, Path(run), images)
     files = find_images(images)
     write = write_masks if isinstance(model, Segmenter) else write_classes
-    try:
+    with telling(out, "; nothing was written"):
         write(model, files, images if images.is_dir() else images.parent, out, progress)
-    except OSError as error:
-        raise ValueError(f"{out} cannot be written: {error.strerror or error}") from None
     return len(files)
+
+
+def check_place(out: Path, run: Path, images: Path) -> None:
+    """Answers go where nothing of a run's, and nothing that is asked about, can be lost.
+
+    Raises:
+        ValueError: ``out`` is, lies in or holds a run directory, or the images.
+    """
+    for what, there in (("the run", run), ("the images", images)):
+        if inside(out, there) or inside(there, out):
+            raise ValueError(f"{out} must be apart from {what}, {there}: choose another --out")
+    for folder in Path(os.path.realpath(out)).parents:
+        if is_run_directory(folder):
+            raise ValueError(f"{out} lies in the run directory {folder}: choose another --out")
 
 
 def find_images(path: Path) -> list[Path]:
@@ -165,12 +184,21 @@ def find_images(path: Path) -> list[Path]:
 
 
 def write_classes(model: Classifier, files: Sequence[Path], folder: Path, out: Path, progress: bool) -> None:
-    """A line for each image; an older file of that name is replaced."""
+    """A line for each image; an older table of that name is replaced.
+
+    Raises:
+        ValueError: a folder, or a file that is no such table, is there.
+        OSError: it cannot be read or written.
+    """
     if out.is_dir():
         raise ValueError(f"{out} is a folder; the classes of images go into one CSV file")
+    if out.exists():
+        with open_regular(out) as there:
+            if there.read(len(HEADER)) != HEADER:
+                raise ValueError(f"{out} is there, and is no table of predictions: choose another --out")
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
-    table.writerow(("file", "class", "confidence"))
+    table.writerow(COLUMNS)
     left = iter(files)
     with whole_file(out) as table_file, _bar(files, progress) as bar:
         while batch := list(islice(left, PREDICTION_BATCH)):

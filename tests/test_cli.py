@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import os
 import re
@@ -8,11 +9,13 @@ import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 import dmtlib
 from dmtlib.cli import main
-from dmtlib.presets import PRESETS, SEGMENTATION_PRESETS
+from dmtlib.presets import PRESETS, SEGMENTATION_PRESETS, preset
 from dmtlib.records.store import record_path, write_record
+from dmtlib.training import train
 
 ROOT = Path(__file__).resolve().parents[1]
 TRAIN = ["train", "digits-40", "--budget", "0.005", "--device", "cpu"]
@@ -249,12 +252,15 @@ def test_a_table_counts_no_short_run(capsys):
 def test_a_damaged_checkpoint_warns_in_one_line(capsys):
     assert main([*TRAIN, "--method", "baseline"]) == 0
     run = Path("runs/digits-40/baseline/seed-0")
-    (run / "result.json").unlink()
     (run / "phase-0.pt").write_bytes(b"")
     capsys.readouterr()
     assert main([*TRAIN, "--method", "baseline"]) == 0
-    warnings = [line for line in capsys.readouterr().err.splitlines() if line.startswith("warning: ")]
+    told = capsys.readouterr()
+    warnings = [line for line in told.err.splitlines() if line.startswith("warning: ")]
     assert len(warnings) == 1 and "phase-0.pt is damaged" in warnings[0]
+    assert "was finished before" not in told.out  # though there is a record: the phase is made again
+    assert main([*TRAIN, "--method", "baseline"]) == 0
+    assert "was finished before" in capsys.readouterr().out
 
 
 def test_the_progress_shows_what_matters(tmp_path):
@@ -264,3 +270,128 @@ def test_the_progress_shows_what_matters(tmp_path):
     assert done.returncode == 0, done.stderr
     for words in ("phase 5/5", "step 4/4", "img/s", "loss", "weight", "cases"):
         assert words in done.stderr
+
+
+@pytest.mark.parametrize("command", [" ".join(TRAIN) + " --method baseline", "reproduce digits --dry-run"])
+@pytest.mark.parametrize(
+    ("results", "words"), [("file", "is a file"), ("file/below", "is a file"), ("run/below", "is a run directory")]
+)
+def test_records_without_a_place_are_refused_before_the_training(command, results, words, capsys):
+    Path("file").touch()
+    Path("run").mkdir()
+    for name in ("config.json", "split.json"):
+        Path("run", name).write_text("{}")
+    before = sorted(Path().rglob("*"))
+    assert main([*command.split(), "--results", results]) == 2
+    told = capsys.readouterr().err
+    assert told.startswith(f"error: {results} cannot be a folder of records: ") and told.endswith(f"{words}\n")
+    assert sorted(Path().rglob("*")) == before
+
+
+def test_files_of_nobody_in_a_run_directory_are_left_alone(capsys):
+    folder = Path("runs/digits-40/dmt/seed-0")
+    folder.mkdir(parents=True)
+    for name in ("metrics.jsonl", ".notes.tmp"):
+        (folder / name).write_text("mine")
+    assert main(TRAIN) == 2
+    assert "has no config.json, but other files, as .notes.tmp" in capsys.readouterr().err
+    assert {file.name for file in folder.iterdir()} == {"metrics.jsonl", ".notes.tmp", "lock"}
+
+
+SEED_0 = Path("runs/digits-40/baseline/seed-0")
+
+
+@pytest.mark.parametrize("name", ["config.json", "split.json", "result.json"])
+@pytest.mark.parametrize(
+    "content", ["[]", "3", "{}", "null", "[" * 100_000, '{"seconds": NaN}', "score"], ids=lambda text: text[:9]
+)
+def test_what_a_run_wrote_and_is_something_else_now_is_told(name, content, capsys, small_run):
+    shutil.copytree(small_run, "runs")
+    file = SEED_0 / name
+    if content == "score":
+        content = json.dumps(json.loads((SEED_0 / "result.json").read_text()) | {"test_accuracy": "90"})
+    file.write_text(content)
+    before = sorted(Path("runs").rglob("*"))
+    commands = [[*TRAIN, "--method", "baseline"]]
+    if name == "result.json":
+        Image.new("L", (8, 8)).save("one.png")
+        commands.append(["predict", str(SEED_0), "one.png", "--out", "out.csv"])
+    for command in commands:
+        assert main(command) == 2
+        told = capsys.readouterr().err
+        assert told.startswith("error: ") and told.count("\n") == 1 and str(file.parent) in told
+    assert sorted(Path("runs").rglob("*")) == before
+
+
+@pytest.fixture(scope="module")
+def small_run(tmp_path_factory) -> Path:
+    runs = tmp_path_factory.mktemp("small") / "runs"
+    assert main([*TRAIN, "--method", "baseline", "--runs", str(runs)]) == 0
+    return runs
+
+
+def own(name: str, labeled: int = 6, unlabeled: int = 20) -> None:
+    for part, count in (("train", labeled), ("test", 1)):
+        for label, tint in (("cat", 40), ("dog", 200)):
+            for index in range(count):
+                Path(name, part, label).mkdir(parents=True, exist_ok=True)
+                Image.new("RGB", (8, 8), (tint + index, tint, 9 * index)).save(Path(name, part, label, f"{index}.png"))
+    for index in range(unlabeled):
+        Path(name, "train/unlabeled").mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (8, 8), (9 * index, 90, 40)).save(Path(name, "train/unlabeled", f"{index}.png"))
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        ("folder@8:nowhere", "nowhere: no such file or folder"),
+        (f"folder@8:{'a' * 300}", "File name too long"),
+        (f"packed:{'a' * 300}", "File name too long"),
+        ("folder@0:four", "side must lie in 1…4096 pixels, got 0"),
+        ("folder@99999999:four", "side must lie in 1…4096 pixels, got 99999999"),
+        ("folder@1000000000000:four", "side must lie in 1…4096 pixels"),
+        ("folder@8:four", "a fifth of 4 unlabeled images is none, at least 5 are needed"),
+        ("folder@8:none", "dmt needs unlabeled images, and all 12 are labeled"),
+        ("packed:fifo", "fifo: no such file"),
+    ],
+    ids=lambda text: text[:20],
+)
+def test_refused_data_leave_nothing_behind(data, words, capsys):
+    own("four", unlabeled=4)
+    own("none", unlabeled=0)
+    os.mkfifo("fifo")
+    before = sorted(Path().rglob("*"))
+    assert main([*TRAIN, "--data", data, "--all-labels"]) == 2
+    told = capsys.readouterr().err
+    assert words in told and told.startswith("error: ") and told.count("\n") == 1
+    assert sorted(Path().rglob("*")) == before
+
+
+def test_a_label_for_each_class_and_five_images_without_are_enough(capsys):
+    own("five", labeled=2, unlabeled=5)
+    assert main([*TRAIN, "--data", "folder@8:five", "--all-labels"]) == 0
+    config = dataclasses.replace(preset("digits-40", "dmt", data="folder@8:five"), num_labels=1)
+    with pytest.raises(ValueError, match="five has 2 classes, and 1 labels are too few: one each is needed"):
+        train(config, device="cpu", progress=False)
+
+
+@pytest.mark.parametrize("command", ["train {}", "predict {} in --out out.csv", "table digits --results {}"])
+def test_names_that_are_too_long_are_told(command, capsys):
+    command = " ".join(TRAIN) + " --runs {}" if command.startswith("train") else command
+    assert main(command.format("a" * 300).split()) == 2
+    told = capsys.readouterr().err
+    assert told.startswith("error: ") and told.count("\n") == 1 and "File name too long" in told
+    assert not list(Path().iterdir())
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, lambda name: os.symlink("/dev/zero", name), os.mkdir])
+def test_an_image_that_is_no_file_is_told(make, small_run, capsys):
+    os.mkdir("in")
+    make("in/x.jpg")
+    assert main(["predict", str(small_run / "digits-40/baseline/seed-0"), "in", "--out", "out.csv"]) == 2
+    assert "in/x.jpg: cannot be read: is no regular file" in capsys.readouterr().err and not Path("out.csv").exists()
+
+
+def test_a_device_that_is_not_there_is_refused_before_any_run(capsys):
+    assert main(["reproduce", "digits", "--device", "tpu"]) == 2
+    assert "device must be one of" in capsys.readouterr().err and not Path("runs").exists()

@@ -3,6 +3,7 @@
 import csv
 import dataclasses
 import io
+import os
 import shutil
 import types
 from pathlib import Path
@@ -114,12 +115,13 @@ def test_a_run_on_grey_digits_reads_coloured_files(tmp_path, photos):
 
 def test_an_older_table_is_replaced_and_a_failure_leaves_it(run, photos, tmp_path):
     out = tmp_path / "classes.csv"
-    out.write_text("older")
+    out.write_text("file,class,confidence\nolder")
     folder = tmp_path / "images"
     shutil.copytree(photos / "test/1", folder)
     (folder / "zzz.png").write_bytes(b"no picture")
     assert refusal(run.path, folder, out) == f"{folder / 'zzz.png'} is not a PNG or JPEG image"
-    assert out.read_text() == "older" and sorted(p.name for p in tmp_path.iterdir()) == ["classes.csv", "images"]
+    assert out.read_text().endswith("older")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["classes.csv", "images"]
     (folder / "zzz.png").unlink()
     assert len(predicted(run, folder, out)) == 1 + len(list(folder.iterdir()))
     assert sorted(p.name for p in tmp_path.iterdir()) == ["classes.csv", "images"]
@@ -176,9 +178,44 @@ def test_a_broken_image_leaves_no_masks(pixel_run, streets, tmp_path):
 
 
 def test_two_images_of_one_name_are_refused(pixel_run, streets, tmp_path):
+    (tmp_path / "in").mkdir()
     for name in ("a.png", "a.jpg"):
-        Image.new("RGB", (8, 8)).save(tmp_path / name)
-    assert "two images are named a, and would have the same mask" in refusal(pixel_run.path, tmp_path, tmp_path / "m")
+        Image.new("RGB", (8, 8)).save(tmp_path / "in" / name)
+    told = refusal(pixel_run.path, tmp_path / "in", tmp_path / "m")
+    assert "two images are named a, and would have the same mask" in told
+
+
+@pytest.mark.parametrize(
+    ("kind", "out", "message"),
+    [
+        ("images", "in/1.png", "must be apart from the images"),
+        ("images", "in/new/out.csv", "must be apart from the images"),
+        ("images", "there/../linked/out.csv", "must be apart from the images"),
+        ("images", "run/result.json", "must be apart from the run"),
+        ("images", "run/new.csv", "must be apart from the run"),
+        ("images", "other/new.csv", "lies in the run directory"),
+        ("images", "precious.csv", "is there, and is no table of predictions"),
+        ("images", "link.csv", "is there, and is no table of predictions"),
+        ("images", "fifo", "is no regular file"),
+        ("pixels", "run/masks", "must be apart from the run"),
+        ("pixels", "in/masks", "must be apart from the images"),
+        ("pixels", "", "must be apart from the run"),
+    ],
+)
+def test_no_answer_takes_the_place_of_a_file(kind, out, message, run, pixel_run, tmp_path):
+    used = (run if kind == "images" else pixel_run).path
+    shutil.copytree(used, tmp_path / "run")
+    shutil.copytree(used, tmp_path / "other", ignore=lambda *_: ["phase-5.pt"])
+    (tmp_path / "in").mkdir()
+    (tmp_path / "there").mkdir()
+    (tmp_path / "linked").symlink_to(tmp_path / "in")
+    Image.new("RGB", (16, 16)).save(tmp_path / "in/1.png")
+    (tmp_path / "precious.csv").write_text("file,class\n")
+    (tmp_path / "link.csv").symlink_to(tmp_path / "precious.csv")
+    os.mkfifo(tmp_path / "fifo")
+    state = {file: (file.lstat().st_mtime_ns, file.lstat().st_size) for file in tmp_path.rglob("*")}
+    assert message in refusal(tmp_path / "run", tmp_path / "in", tmp_path / out)
+    assert {file: (file.lstat().st_mtime_ns, file.lstat().st_size) for file in tmp_path.rglob("*")} == state
 
 
 def test_the_palette_is_voc_s():
@@ -213,8 +250,11 @@ def test_what_is_no_finished_run_is_told(run, photos, tmp_path):
     torch.save({name: value for name, value in state.items() if name != "data"}, half / "phase-5.pt")
     assert "was made by an older version" in refusal(half, photos, out)
     (half / "phase-5.pt").write_bytes(b"")
-    with pytest.warns(UserWarning, match="phase-5.pt is damaged"):
-        assert refusal(half, photos, out) == f"{half} has no finished phase 5"
+    helps = "the command that trained the run makes its last phase again"
+    assert refusal(half, photos, out) == f"{half / 'phase-5.pt'} is damaged (it is no whole zip archive); {helps}"
+    assert not list(half.glob("*.damaged*"))
+    (half / "phase-5.pt").unlink()
+    assert refusal(half, photos, out) == f"{half} has no finished phase 5; {helps}"
     assert not out.exists()
 
 
@@ -222,8 +262,8 @@ def test_weights_that_hold_code_are_not_run(run, photos, tmp_path):
     evil = tmp_path / "evil"
     shutil.copytree(run.path, evil)
     torch.save({"architecture": types.SimpleNamespace()}, evil / "phase-5.pt")
-    with pytest.warns(UserWarning, match="is damaged"):
-        assert "has no finished phase 5" in refusal(evil, photos, tmp_path / "out.csv")
+    told = refusal(evil, photos, tmp_path / "out.csv")
+    assert "is damaged (it holds code, or what is neither tensor nor plain value); the" in told
 
 
 def test_images_and_places_that_cannot_be_used_are_told(run, photos, tmp_path):
@@ -234,7 +274,8 @@ def test_images_and_places_that_cannot_be_used_are_told(run, photos, tmp_path):
     assert refusal(run.path, photos / "test", tmp_path / "empty").endswith(
         "the classes of images go into one CSV file"
     )
-    assert "cannot be written" in refusal(run.path, photos / "test/0", Path("/dev/null/out.csv"))
+    told = refusal(run.path, photos / "test/0", Path("/dev/null/out.csv"))
+    assert told.startswith("/dev/null") and told.endswith("; nothing was written")
     with pytest.raises(ValueError, match="device must be one of"):
         load_run(run.path, "tpu")
 

@@ -13,6 +13,9 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
+from ..files import read_regular
+from .archives import MAX_FILE_BYTES
+
 SUFFIXES = (".png", ".jpg", ".jpeg")
 DAMAGE = (OSError, SyntaxError, EOFError, MemoryError, struct.error, Image.DecompressionBombError, Warning)
 
@@ -23,7 +26,7 @@ def read_bytes(file: Path) -> bytes:
         ValueError: it cannot be read; one line, naming it.
     """
     try:
-        return file.read_bytes()
+        return read_regular(file, MAX_FILE_BYTES)
     except OSError as error:
         raise ValueError(f"{file}: cannot be read: {error.strerror}") from None
 

@@ -152,7 +152,7 @@ def comparison(results: Path, preset: str) -> pd.DataFrame:
     on_pixels = preset in SEGMENTATION_PRESETS
     methods, score_name = (SEGMENTATION_METHODS, "mean IoU") if on_pixels else (METHODS, "test accuracy")
     always = ("baseline", "cbst" if on_pixels else "cl", "dmt", "oracle")
-    found = {method: load_records(results, preset, method) for method in methods}
+    found = {method: load_records(results, preset, method, 1.0, "seconds") for method in methods}
     rows = []
     for method, records in found.items():
         if not records and method not in always:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
+import os
 from pathlib import Path
 from typing import Any
 
 from ..files import write_json
+from ..training.directory import is_run_directory, read_record
 from ..training.settings import Config
 
 
@@ -37,6 +38,22 @@ def find_record(results: Path, config: Config) -> dict[str, Any] | None:
     return record
 
 
+def check_writable(results: Path, config: Config) -> None:
+    """Where the record of ``config`` is to go can be written, as far as that can be known before.
+
+    Raises:
+        ValueError: there is a file where a folder is needed, it lies in a run directory, or is not ours to write.
+    """
+    folder = Path(os.path.realpath(records_folder(results, config.preset, config.method, config.budget)))
+    there = next(place for place in (folder, *folder.parents) if place.exists())
+    if not there.is_dir():
+        raise ValueError(f"{results} cannot be a folder of records: {there} is a file")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise ValueError(f"{results} cannot be a folder of records: {there} cannot be written")
+    if run := next((place for place in (there, *there.parents) if is_run_directory(place)), None):
+        raise ValueError(f"{results} cannot be a folder of records: {run} is a run directory")
+
+
 def write_record(file: Path, record: dict[str, Any]) -> None:
     """Write a record, whole or not at all.
 
@@ -49,23 +66,19 @@ def write_record(file: Path, record: dict[str, Any]) -> None:
         raise ValueError(f"cannot write {file}: {error.strerror or error}") from None
 
 
-def load_records(results: Path, preset: str, method: str, budget: float = 1.0) -> list[dict[str, Any]]:
+def load_records(results: Path, preset: str, method: str, budget: float = 1.0, *needed: str) -> list[dict[str, Any]]:
     """All records of a preset, method and budget, by seed; empty where nothing was run.
 
-    Which data a run was on, the preset's or others, its ``record["config"]["data"]`` tells.
+    Which data a run was on, the preset's or others, its ``record["config"]["data"]`` tells. What is ``needed`` besides
+    the score, such as "seconds", is there in each.
 
     Raises:
         ValueError: a file that is no record, or one that belongs elsewhere.
     """
     records = []
     for file in records_folder(results, preset, method, budget).glob("seed-*.json"):
-        try:
-            record = json.loads(file.read_text(encoding="utf-8"))
-            place = record_path(results, record)
-            _ = score(record), record["config"]["data"]
-        except (ValueError, KeyError, TypeError) as error:
-            raise ValueError(f"{file} is no run record: {error}") from None
-        if place != file:
+        record = read_record(file, *needed)
+        if (place := record_path(results, record)) != file:
             raise ValueError(f"{file} is a record that belongs in {place}")
         records.append(record)
     return sorted(records, key=lambda record: record["seed"])

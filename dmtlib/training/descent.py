@@ -60,6 +60,8 @@ class Descent:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         for name, part in self._parts().items():
             part.load_state_dict(state[name])
+        if state["window"].shape != self.window.shape or len(state["totals"]) != len(self.totals):
+            raise ValueError("other statistics")
         self.window, self.step, self.totals = state["window"], state["step"], state["totals"]
 
     def _parts(self) -> dict[str, Any]:

@@ -15,19 +15,22 @@ What phase i learned from lies beside them; see :mod:`.images.stored` and :mod:`
 from __future__ import annotations
 
 import json
+import math
+import os
+import sys
 from pathlib import Path
 from typing import Any
 
 import filelock
 import torch
 
-from ..files import write_json
+from ..files import read_json, told, write_json
 from .settings import Config
-from .storage import load_tensors, save_tensors
+from .storage import MADE_AGAIN, RunError, load_tensors, restoring, save_tensors
 
 
-class RunError(Exception):
-    """A run directory that cannot be used as asked. One line: what is wrong, where, what is allowed."""
+def is_run_directory(folder: Path) -> bool:
+    return all((folder / name).is_file() for name in ("config.json", "split.json"))
 
 
 class RunDirectory:
@@ -63,8 +66,14 @@ class RunDirectory:
         """Write the settings of a new run, or make sure that an old one has the same.
 
         Raises:
-            RunError: other settings; the message names each that differs, with both values.
+            RunError: other settings; the message names each that differs, with both values. Or files without any
+                settings: nobody knows whose they are.
         """
+        others = sorted(file.name for file in self.path.iterdir() if file.name != "lock")
+        if others and not os.path.lexists(self.path / "config.json"):
+            raise RunError(
+                f"{self.path} has no config.json, but other files, as {others[0]}; choose another --runs, or move them"
+            )
         if differing := _claim(self.path / "config.json", settings):
             told = "; ".join(f"{key} is {old!r} there and {new!r} now" for key, (old, new) in differing.items())
             raise RunError(f"{self.path} holds a run with other settings: {told}; choose another --runs")
@@ -84,14 +93,25 @@ class RunDirectory:
 
     @property
     def split(self) -> dict[str, Any]:
-        """The contents of split.json."""
+        """The contents of split.json.
+
+        Raises:
+            RunError: it cannot be read, or is something else.
+        """
         return _read_json(self.path / "split.json")
 
     @property
     def record(self) -> dict[str, Any] | None:
-        """The finished run's record, None while it is unfinished."""
+        """The finished run's record, None while it is unfinished.
+
+        Raises:
+            RunError: it cannot be read, or is something else.
+        """
         file = self.path / "result.json"
-        return _read_json(file) if file.exists() else None
+        try:
+            return read_record(file, "seconds", "phases") if os.path.lexists(file) else None
+        except ValueError as error:
+            raise RunError(f"{error}; delete it, and {MADE_AGAIN}") from None
 
     def last_metrics(self) -> dict[str, Any] | None:
         """The newest line of the metrics log, None before the first. Safe while another process writes."""
@@ -108,26 +128,48 @@ class RunDirectory:
 
     # The phase in training
 
+    @property
+    def checkpoint_file(self) -> Path:
+        return self.path / "checkpoint.pt"
+
     def save_checkpoint(self, state: dict[str, Any]) -> None:
-        save_tensors(self.path / "checkpoint.pt", state)
+        save_tensors(self.checkpoint_file, state)
 
     def load_checkpoint(self, device: torch.device) -> dict[str, Any] | None:
-        return load_tensors(self.path / "checkpoint.pt", device)
+        """None where there is none.
+
+        Raises:
+            Damaged: it is not what a run wrote.
+        """
+        state = load_tensors(self.checkpoint_file, device)
+        if state is not None:
+            with restoring(self.checkpoint_file):
+                _check_place(state)
+                _ = state["phase"]
+        return state
 
     def drop_checkpoint(self) -> None:
-        (self.path / "checkpoint.pt").unlink(missing_ok=True)
+        self.checkpoint_file.unlink(missing_ok=True)
 
     # Finished phases
 
     def save_phase(self, phase: int, state: dict[str, Any]) -> None:
-        save_tensors(self._phase_file(phase), state)
+        save_tensors(self.phase_file(phase), state)
         self.drop_checkpoint()
 
     def load_last_phase(self, phases: int, device: torch.device) -> dict[str, Any] | None:
-        """The last phase whose file is whole, None before the first."""
+        """The last finished phase, None before the first.
+
+        Raises:
+            Damaged: its file is not what a run wrote.
+        """
         for phase in reversed(range(phases)):
-            state = load_tensors(self._phase_file(phase), device)
+            state = load_tensors(self.phase_file(phase), device)
             if state is not None:
+                with restoring(self.phase_file(phase)):
+                    _check_place(state)
+                    if len([{**record} for record in state["records"]]) != phase + 1:
+                        raise ValueError("another phase's")
                 return state
         return None
 
@@ -135,15 +177,21 @@ class RunDirectory:
         """What phase ``phase`` ended with, on the CPU.
 
         Raises:
-            RunError: it is not finished.
+            RunError: it is not finished, or damaged.
         """
-        state = load_tensors(self._phase_file(phase))
+        state = load_tensors(self.phase_file(phase))
         if state is None:
-            raise RunError(f"{self.path} has no finished phase {phase}")
+            raise RunError(f"{self.path} has no finished phase {phase}; {MADE_AGAIN}")
         return state
 
-    def _phase_file(self, phase: int) -> Path:
+    def phase_file(self, phase: int) -> Path:
         return self.path / f"phase-{phase}.pt"
+
+
+def _check_place(state: dict[str, Any]) -> None:
+    """Raises a ValueError, or what else comes up, unless ``state`` knows where the metrics log and the clock were."""
+    if not (state["metrics_bytes"] >= 0 and 0 <= state["seconds"] < math.inf):
+        raise ValueError("no place in the metrics log")
 
 
 def _claim(file: Path, values: dict[str, Any]) -> dict[str, tuple[Any, Any]]:
@@ -158,6 +206,55 @@ def _claim(file: Path, values: dict[str, Any]) -> dict[str, tuple[Any, Any]]:
 
 def _read_json(file: Path) -> dict[str, Any]:
     try:
-        return json.loads(file.read_text(encoding="utf-8"))
+        return read_json(file)
     except (ValueError, OSError) as error:
-        raise RunError(f"{file} cannot be read: {error}; delete it to start that run anew") from None
+        raise RunError(f"{told(error)}; restore it, or choose another --runs") from None
+
+
+def read_record(file: Path, *needed: str) -> dict[str, Any]:
+    """A finished run's record, in its run directory or among others.
+
+    Args:
+        needed: what it must hold besides what every record does.
+
+    Raises:
+        ValueError: it is none, or has something else where a number must be; one line, naming the file.
+    """
+    try:
+        record = read_json(file, what="run record")
+    except OSError as error:
+        raise ValueError(f"{file} is no run record: {error.strerror}") from None
+    score = "mean_iou" if "mean_iou" in record else "test_accuracy"
+    if needed and score == "test_accuracy":
+        needed = (*needed, "fine_grained_accuracy")
+    elif "phases" in needed:
+        needed = (*needed, "best", "scored_on")
+    try:
+        for name in ("preset", "method", "seed", "config", score, *needed):
+            _check_value(name, record[name])
+        for name in ("data", "budget"):
+            _check_value(name, record["config"][name])
+        for name in RECORDED.keys() & record.keys():
+            _check_value(name, record[name])
+    except KeyError as error:
+        raise ValueError(f"{file} is no run record: there is no {error} in it") from None
+    except ValueError as error:
+        raise ValueError(f"{file} is no run record: {error}") from None
+    return record
+
+
+NUMBER = (int, float)
+RECORDED: dict[str, type | tuple[type, ...]] = {
+    **dict.fromkeys(("preset", "method", "data", "best", "scored_on"), str),
+    **dict.fromkeys(("budget", "test_accuracy", "fine_grained_accuracy", "mean_iou", "seconds"), NUMBER),
+    "seed": int,
+    "config": dict,
+    "phases": list,
+}
+
+
+def _check_value(name: str, value: Any) -> None:
+    kind = RECORDED[name]
+    right = isinstance(value, kind) and not isinstance(value, bool) and value != []
+    if not right or (kind == NUMBER and abs(value) > sys.float_info.max):
+        raise ValueError(f"{name} is {json.dumps(value)[:40]}")

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from ..files import to_disk
+from ..files import plain, to_disk
 
 
 class MetricsLog:
@@ -21,7 +21,7 @@ class MetricsLog:
         self._curves = SummaryWriter(directory / "tensorboard", purge_step=global_step)
 
     def append(self, global_step: int, line: dict[str, Any]) -> None:
-        self._file.write((json.dumps(line) + "\n").encode())
+        self._file.write((json.dumps(plain(line), allow_nan=False) + "\n").encode())
         self._file.flush()  # for whoever watches; fsync waits for the next checkpoint
         for name, value in line.items():
             if isinstance(value, int | float) and name not in ("phase", "step"):

@@ -39,7 +39,9 @@ class Progress:
 
 def describe_window(step: int | str, window: dict[str, Any]) -> str:
     """A line of the metrics log, for people."""
-    parts = [f"step {step}", f"loss {window['loss']:.3f}"]
+    parts = [f"step {step}"]
+    if window["loss"] is not None:  # JSON has no NaN
+        parts.append(f"loss {window['loss']:.3f}")
     if window.get("mean_weight") is not None:
         parts.append(f"weight {window['mean_weight']:.2f}")
     if window.get("case_shares"):

@@ -1,20 +1,58 @@
-"""Tensors in files that are whole or absent, and checked when they are read."""
+"""Tensors in files that are whole or absent, and checked when they are read. A file is damaged only if that is proven:
+what cannot be read now, for want of a right, of memory or of a free descriptor, can be read another time."""
 
 from __future__ import annotations
 
+import errno
 import os
 import pickle
+import re
 import warnings
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
 
-from ..files import whole_file
+from ..files import open_regular, told, whole_file
+
+NO_MEMORY = re.compile(r"allocate memory|out of memory|not enough memory", re.IGNORECASE)
+MACHINE = re.compile(r"CUDA|cuDNN|HIP|MPS|Too many open files")  # in errors that say nothing about a file
+
+MADE_AGAIN = "the command that trained the run makes its last phase again"
+
+
+class RunError(Exception):
+    """A run directory that cannot be used as asked. One line: what is wrong, where, what is allowed."""
+
+
+class Damaged(RunError):
+    """A file of a run is proven to hold something else than the run wrote."""
+
+    def __init__(self, file: Path, reason: str) -> None:
+        self.file, self.what = file, f"{file} is damaged ({reason})"
+        super().__init__(f"{self.what}; {MADE_AGAIN}")
+
+    def set_aside(self) -> None:
+        """Give the file another name, with a warning. Only for whoever holds the run's lock.
+
+        Raises:
+            OSError: it cannot be renamed.
+        """
+        n = 1
+        while os.path.lexists(aside := self.file.with_name(f"{self.file.name}.damaged-{n}")):
+            n += 1
+        os.replace(self.file, aside)
+        warnings.warn(f"{self.what}; set aside as {aside.name}", stacklevel=2)
 
 
 def save_tensors(path: Path, state: dict) -> None:
-    """torch.save, whole or not at all. Only tensors and plain values, so that :func:`load_tensors` can read them."""
+    """torch.save, whole or not at all. Only tensors and plain values, so that :func:`load_tensors` can read them.
+
+    Raises:
+        OSError: it cannot be written.
+    """
     with whole_file(path) as file:
         torch.save(state, file)
 
@@ -22,27 +60,74 @@ def save_tensors(path: Path, state: dict) -> None:
 def load_tensors(path: Path, device: torch.device | str = "cpu") -> dict | None:
     """Read what :func:`save_tensors` wrote, with ``weights_only=True``; None where there is no such file.
 
-    A damaged file (torch.load itself does not look at the checksums that it wrote) is set aside under another
-    name, with a warning, and counts as absent.
+    Raises:
+        Damaged: it is not what was written (torch.load itself does not look at the checksums that it wrote).
+        OSError, MemoryError, RuntimeError: it cannot be read now.
     """
-    if not path.exists():
-        return None
     try:
-        with zipfile.ZipFile(path) as archive:
-            damaged = archive.testzip()
-        if damaged is None:
-            return torch.load(path, map_location=device, weights_only=True)
-        reason = f"checksum of {damaged} is wrong"
-    except (zipfile.BadZipFile, RuntimeError, EOFError, OSError, ValueError, pickle.UnpicklingError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-    aside = _free_name(path)
-    os.replace(path, aside)
-    warnings.warn(f"{path} is damaged ({reason}); set aside as {aside.name}", stacklevel=2)
-    return None
+        file = open_regular(path)  # once: torch would open a name again, and hide why it can't
+    except FileNotFoundError:
+        return None
+    with file, restoring(path, "its content is garbage"):
+        try:
+            with zipfile.ZipFile(file) as archive:
+                broken = archive.testzip()
+        except (zipfile.BadZipFile, EOFError):
+            raise Damaged(path, "it is no whole zip archive") from None
+        if broken is not None:
+            raise Damaged(path, f"the checksum of {broken} is wrong")
+        file.seek(0)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch's advice on how to run the code in it
+            state = torch.load(file, map_location=device, weights_only=True)
+        if not isinstance(state, dict):
+            raise Damaged(path, f"it holds a {type(state).__name__}")
+        return state
 
 
-def _free_name(path: Path) -> Path:
-    n = 1
-    while (aside := path.with_name(f"{path.name}.damaged-{n}")).exists():
-        n += 1
-    return aside
+@contextmanager
+def restoring(path: Path, reason: str = "it does not fit this run") -> Iterator[None]:
+    """Whatever fails in the block is the fault of what stands in ``path``, unless the system or the device refused.
+
+    Raises:
+        Damaged: for any other error.
+    """
+    try:
+        yield
+    except pickle.UnpicklingError:
+        raise Damaged(path, "it holds code, or what is neither tensor nor plain value") from None
+    except (RunError, OSError, MemoryError) as error:
+        if getattr(error, "errno", None) != errno.EINVAL:  # a seek to a place before the file's begin
+            raise
+        raise Damaged(path, reason) from None
+    except Exception as error:
+        if _no_memory(error) or MACHINE.search(str(error)):
+            raise
+        raise Damaged(path, reason) from None
+
+
+@contextmanager
+def telling(path: Path, then: str = "") -> Iterator[None]:
+    """What the system refuses in the block, in one line.
+
+    Args:
+        path: what is at work, where the error itself names no file.
+        then: what can be done, the end of the line.
+
+    Raises:
+        RunError: for an OSError, or where memory is short.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise RunError(f"{'' if error.filename else f'{path}: '}{told(error)}{then}") from None
+    except (MemoryError, RuntimeError) as error:
+        if not _no_memory(error):
+            raise
+        line = (str(error).splitlines() or ["MemoryError"])[0]
+        raise RunError(f"{path}: there is not enough memory ({line[:200]}){then}") from None
+
+
+def _no_memory(error: Exception) -> bool:
+    """PyTorch on the CPU and on some devices has no class of its own for it."""
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or bool(NO_MEMORY.search(str(error)))

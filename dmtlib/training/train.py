@@ -10,6 +10,7 @@ from .directory import RunDirectory
 from .pixels.config import SegmentationConfig
 from .precision import choose_device
 from .settings import Config
+from .storage import Damaged, telling
 
 
 def train(
@@ -30,10 +31,11 @@ def train(
         data: a data set that is in memory; None loads ``config.data``.
 
     Returns:
-        The contents of ``result.json``. A finished run is not repeated.
+        The contents of ``result.json``. A finished run is not repeated, unless its last phase is gone or damaged.
 
     Raises:
-        RunError: the run directory is in use, holds other settings or another split, or cannot be written.
+        RunError: the run directory is in use, holds other settings or another split, or cannot be written; the disk is
+            full, or memory is short.
         ValueError: an unknown or absent device, data or weights that cannot be read, or too few data.
     """
     if isinstance(config, SegmentationConfig):  # needs torchvision, which takes seconds to import
@@ -42,10 +44,18 @@ def train(
         from .images.curriculum import Curriculum as Algorithm
     where = choose_device(device)
     directory = RunDirectory.of(config, runs)
-    with directory.lock():
-        remove_unfinished(directory.path)
+    with telling(directory.path, "; the same command goes on afterwards"):
         data = data or Algorithm.load(config, progress)
-        fingerprint, split = data.fingerprint, Algorithm.draw(config, data)
-        directory.claim({**config.to_json(), "device": where.type, "data_fingerprint": fingerprint})
-        directory.claim_split(split.to_json(fingerprint))
-        return directory.record or Algorithm(config, data, split, directory, where, progress).run()
+        fingerprint, split = data.fingerprint, Algorithm.draw(config, data)  # what they refuse leaves no directory
+        with directory.lock():
+            remove_unfinished(directory.path)
+            directory.claim({**config.to_json(), "device": where.type, "data_fingerprint": fingerprint})
+            directory.claim_split(split.to_json(fingerprint))
+            record = directory.record
+            while True:
+                try:
+                    run = Algorithm(config, data, split, directory, where, progress)
+                    finished = record is not None and len(run.journal.records) == config.phases
+                    return record if finished else run.run()
+                except Damaged as damaged:  # then from the phase before it, or without it
+                    damaged.set_aside()

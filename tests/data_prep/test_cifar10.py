@@ -167,8 +167,19 @@ def test_a_full_disk_is_one_line_and_the_old_file_stays(script, tmp_path, capsys
 
     monkeypatch.setattr(torch, "save", full)
     assert script.main(["--source", str(source), "--out", str(out)]) == 2
-    assert capsys.readouterr().err == "cifar10.py: [Errno 28] No space left on device\n"
+    assert capsys.readouterr().err == f"cifar10.py: {out / 'cifar10.pt'}: No space left on device\n"
     assert [file.name for file in out.iterdir()] == ["cifar10.pt"] and (out / "cifar10.pt").read_bytes() == before
+
+
+@pytest.mark.parametrize("name", ["cifar10.pt", "cifar10-jpeg.pt"])
+def test_a_file_that_is_no_packed_data_set_stays(script, tmp_path, capsys, name):
+    source, out = write_images(tmp_path / "cifar", script.CLASSES), tmp_path / "data"
+    out.mkdir()
+    torch.save({"weights": torch.ones(3)}, out / name)
+    before = (out / name).read_bytes()
+    assert script.main(["--source", str(source), "--out", str(out)]) == 2
+    told = f"cifar10.py: {out / name} is there, and is no packed data set: move it away\n"
+    assert capsys.readouterr().err == told and (out / name).read_bytes() == before
 
 
 def test_as_a_program_it_ends_with_code_2_and_one_line(tmp_path):

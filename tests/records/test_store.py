@@ -1,5 +1,7 @@
 import json
 import math
+import os
+from pathlib import Path
 
 import pytest
 
@@ -81,9 +83,38 @@ def test_a_record_on_other_data_is_not_taken_for_this_one(results):
         find_record(results, preset("digits-40", "dmt", seed=2, data="folder:mine"))
 
 
-@pytest.mark.parametrize("content", ["{", "[]", json.dumps({"seed": 1})])
-def test_a_file_that_is_no_record_is_told(results, content):
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ("{", "Expecting property name"),
+        ("[]", r"it is \[\]"),
+        ("[" * 100_000, "it is nested too deep"),
+        (Path.mkdir, "is no regular file"),
+        (os.mkfifo, "is no regular file"),
+        (lambda file: file.symlink_to("nowhere"), "No such file"),
+        ({"seed": "9"}, 'seed is "9"'),
+        ({"seed": True}, "seed is true"),
+        ({"config": []}, r"config is \[\]"),
+        ({"config": {"data": "digits"}}, "there is no 'budget' in it"),
+        ({"config": {"budget": "1", "data": "digits"}}, 'budget is "1"'),
+        *(({"test_accuracy": value}, "test_accuracy is ") for value in ("x", None, [1], True, 10**400)),
+        ({"test_accuracy": math.nan}, "NaN is no finite number"),
+        *(({"seconds": value}, "seconds is ") for value in ("x", None)),
+        ({"fine_grained_accuracy": "x"}, "fine_grained_accuracy is "),
+        ("seconds", "there is no 'seconds' in it"),
+        ("fine_grained_accuracy", "there is no 'fine_grained_accuracy' in it"),
+    ],
+    ids=str,
+)
+def test_a_file_that_is_no_record_is_told(results, change, words):
     file = results / "digits-40/dmt/seed-9.json"
-    file.write_text(content)
-    with pytest.raises(ValueError, match=r"seed-9\.json is no run record"):
-        load_records(results, "digits-40", "dmt")
+    made = record("dmt", 9, 90.0)
+    if callable(change):
+        change(file)
+    elif isinstance(change, dict):
+        file.write_text(json.dumps(made | change))
+    else:
+        file.write_text(json.dumps({k: v for k, v in made.items() if k != change}) if change in made else change)
+    with pytest.raises(ValueError, match=rf"seed-9\.json is no run record: .*{words}") as refusal:
+        comparison(results, "digits-40")
+    assert "\n" not in str(refusal.value)

@@ -151,7 +151,7 @@ def test_validation_images_are_tested_apart(tiny):
 def test_unreadable_settings_are_told(tiny):
     run, _ = tiny("baseline")
     (run.path / "config.json").write_text("{")
-    with pytest.raises(RunError, match=r"config\.json cannot be read"):
+    with pytest.raises(RunError, match=r"config\.json is no JSON object: .*; restore it, or choose another --runs"):
         tiny("baseline")
 
 

@@ -14,6 +14,7 @@ from ..pictures import SUFFIXES, opened
 from .packed import UNKNOWN, PackedImages
 
 PARTS = ("train", "test")
+MAX_SIDE = 4096
 UNLABELED = "unlabeled"
 """The folder beside the classes of the training images whose images have no label."""
 
@@ -39,8 +40,8 @@ def read_image_folder(
         ValueError: an unreadable path or image, a layout other than these two, fewer than two classes, a class without
             training or test images, or an argument out of range. One line, naming the file.
     """
-    if side < 1:
-        raise ValueError(f"side must be at least 1 pixel, got {side}")
+    if not 1 <= side <= MAX_SIDE:
+        raise ValueError(f"side must lie in 1…{MAX_SIDE} pixels, got {side}")
     images = read_images(path, side, progress=progress)
     return arrange_images(images, str(path), test_share=test_share, seed=seed)
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
-import pickle
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -12,7 +13,7 @@ import torch
 from jaxtyping import Int64, UInt8
 from torch import Tensor
 
-from ...files import whole_file
+from ...files import open_regular, whole_file
 
 FORMAT = "dmtlib packed images, version 1"
 
@@ -61,15 +62,29 @@ def write_packed(images: PackedImages, path: str | Path) -> str:
     """Write the file whole or not at all, and return its content hash.
 
     Raises:
-        ValueError: tensors whose shapes, dtypes or labels do not fit together.
+        ValueError: tensors whose shapes, dtypes or labels do not fit together, or another file in that place.
         OSError: the file cannot be written.
     """
     _check(images)
+    check_replaceable(Path(path))
     content_hash = images.content_hash()
     contents = {field.name: getattr(images, field.name) for field in fields(images)}
     with whole_file(Path(path)) as file:
         torch.save({"format": FORMAT, "sha256": content_hash} | contents, file)
     return content_hash
+
+
+def check_replaceable(path: Path) -> None:
+    """A file in that place is a packed one, be it whole or not.
+
+    Raises:
+        ValueError: it is another's; one line, naming it.
+        OSError: it cannot be read.
+    """
+    if path.exists():
+        with open_regular(path) as file:
+            if FORMAT.encode() not in file.read(2**20):  # torch.save begins with all that is no tensor
+                raise ValueError(f"{path} is there, and is no packed data set: move it away")
 
 
 def read_packed(path: str | Path) -> PackedImages:
@@ -82,8 +97,14 @@ def read_packed(path: str | Path) -> PackedImages:
     if not path.is_file():
         raise ValueError(f"{path}: no such file; data_prep/ has the scripts that make packed data sets")
     try:
-        stored = torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, OSError, EOFError, ValueError, KeyError, pickle.UnpicklingError):
+        with open_regular(path) as file, warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch's advice on how to run the code in it
+            stored = torch.load(file, map_location="cpu", weights_only=True)
+    except Exception as error:  # garbage makes the unpickler raise whatever comes up, and seek before the file's begin
+        if isinstance(error, MemoryError) or "memory" in str(error):
+            raise
+        if isinstance(error, OSError) and error.errno != errno.EINVAL:
+            raise ValueError(f"{path}: cannot be read: {error.strerror}") from None
         raise ValueError(f"{path}: damaged, or not a packed data set") from None
     if not isinstance(stored, Mapping) or stored.get("format") != FORMAT:
         raise ValueError(f"{path}: not a packed data set of this version ({FORMAT})")

@@ -16,6 +16,8 @@ from collections.abc import Container, Iterable, Mapping
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
+from ...files import read_regular
+from ..archives import MAX_FILE_BYTES
 from ..pictures import SUFFIXES
 from .masks import VOID
 
@@ -115,7 +117,7 @@ def read_lines(file: Path) -> tuple[str, ...]:
         ValueError: unreadable, without a line, or with one that is there twice; one line, naming the file.
     """
     try:
-        lines = [line.strip() for line in file.read_text(encoding="utf-8").splitlines() if line.strip()]
+        lines = [line.strip() for line in read_regular(file, MAX_FILE_BYTES).decode().splitlines() if line.strip()]
     except (OSError, UnicodeDecodeError) as error:
         raise ValueError(f"{file}: cannot be read: {getattr(error, 'strerror', error)}") from None
     if not lines:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,24 +15,22 @@ from ...data.images.datasets import ClassificationData, load_dataset
 from ...data.images.packed import UNKNOWN
 from ...data.images.splits import Split, split_labeled
 from ...method.pseudo_labels import count_selected, pseudo_label, select_top_images
+from ...models.wideresnet import WideResNet
 from ..directory import RunDirectory
 from ..journal import Journal
 from ..loop import run_steps
 from ..statistics import summarise
+from ..storage import restoring
 from .config import METHODS, RunConfig
 from .evaluation import error_by_confidence, predict
 from .phase import PhaseTask, PhaseTrainer, PseudoLabels, start_phase
 from .record import measure, pseudo_label_error, run_record
-from .stored import phase_model, save_pseudo_labels, stored_pseudo_labels
+from .stored import pseudo_label_file, save_pseudo_labels, stored_pseudo_labels
 
 
 @dataclass
 class Curriculum:
-    """The state of a run between its phases; :func:`dmtlib.training.train.train` says what the arguments are.
-
-    Raises:
-        ValueError: a method that learns from unlabeled images, where there are none.
-    """
+    """The state of a run between its phases; :func:`dmtlib.training.train.train` says what the arguments are."""
 
     config: RunConfig
     data: ClassificationData
@@ -41,17 +40,15 @@ class Curriculum:
     progress: bool
 
     def __post_init__(self) -> None:
-        config, data, split = self.config, self.data, self.split
-        if config.iterative and not len(split.unlabeled):
-            raise ValueError(f"{config.method} needs unlabeled images, and all {len(split.labeled)} are labeled")
+        config, data = self.config, self.data
         self.images = data.train_images.to(self.device)
         self.augment = AUGMENTATIONS[config.augmentation](data.mean, data.std)
         self.lengths = [config.steps(p, self._main_set_size(p)) for p in range(config.phases)]
         self.journal = Journal(config, self.directory, self.device, self.progress)
-        self.teacher: nn.Module | None = None
-        if self.journal.last:
-            before = phase_model(self.directory, len(self.journal.records) - 1)
-            self.teacher = before.to(self.device, memory_format=torch.channels_last)
+        self.teacher = None
+        if last := self.journal.last:
+            with restoring(self.directory.phase_file(len(self.journal.records) - 1)):
+                self.teacher = self._averaged_model(last)
 
     @staticmethod
     def load(config: RunConfig, progress: bool) -> ClassificationData:
@@ -59,14 +56,32 @@ class Curriculum:
 
     @staticmethod
     def draw(config: RunConfig, data: ClassificationData) -> Split:
-        return split_labeled(data.train_labels, config.num_labels, config.seed, config.validation)
+        """The split, if the method can learn from it.
+
+        Raises:
+            ValueError: too few images, labeled or not.
+        """
+        split = split_labeled(data.train_labels, config.num_labels, config.seed, config.validation)
+        labeled, unlabeled, classes = len(split.labeled), len(split.unlabeled), len(data.classes)
+        if labeled < classes:
+            raise ValueError(
+                f"{data.name} has {classes} classes, and {labeled} labels are too few: one each is needed"
+            )
+        if config.iterative and not unlabeled:
+            raise ValueError(f"{config.method} needs unlabeled images, and all {labeled} are labeled")
+        if config.iterative and not count_selected(alpha := config.alpha(1), unlabeled):
+            least = next(n for n in itertools.count(unlabeled) if count_selected(alpha, n))
+            share = "a fifth" if alpha == 0.2 else f"{alpha:.3g}"
+            raise ValueError(f"{share} of {unlabeled} unlabeled images is none, at least {least} are needed")
+        return split
 
     def run(self) -> dict[str, Any]:
         """Lines 1–8 of Alg. 1, starting from the last phase that is on the disk."""
         journal, config = self.journal, self.config
         done_steps = sum(self.lengths[: len(journal.records)])
         if journal.checkpoint:
-            done_steps += journal.checkpoint["state"]["step"]
+            with restoring(self.directory.checkpoint_file):
+                done_steps += journal.checkpoint["state"]["step"]
         with journal.writing(sum(self.lengths), done_steps):
             for phase in range(len(journal.records), config.phases):
                 self._run_phase(phase)
@@ -80,7 +95,8 @@ class Curriculum:
         trainer = PhaseTrainer(task, start_phase(task, self.teacher if self.config.goes_on(phase) else None))
         state, journal = trainer.state, self.journal
         if checkpoint := journal.take_checkpoint():
-            state.load_state_dict(checkpoint["state"])
+            with restoring(self.directory.checkpoint_file):
+                state.load_state_dict(checkpoint["state"])
         journal.progress.start_phase(phase, task.total_steps)
         run_steps(
             trainer,
@@ -139,7 +155,10 @@ class Curriculum:
         """Line 5 of Alg. 1: the last model labels the clean unlabeled images, its most confident ones are kept."""
         stored = stored_pseudo_labels(self.directory, phase)
         if stored is not None:
-            return stored
+            with restoring(pseudo_label_file(self.directory, phase)):
+                if {len(values) for values in stored} != {self._main_set_size(phase)}:
+                    raise ValueError("another number of images")
+                return stored
         unlabeled = self.split.unlabeled
         labels, confidence = pseudo_label(self._predict_unlabeled())
         kept = select_top_images(confidence, self.config.alpha(phase))
@@ -152,3 +171,10 @@ class Curriculum:
         """The last model's probabilities on the clean unlabeled images, on the CPU."""
         images = self.images[self.split.unlabeled.to(self.device)]
         return predict(self.teacher, images, self.data.mean, self.data.std).cpu()
+
+    def _averaged_model(self, state: dict[str, Any]) -> nn.Module:
+        channels, classes = self.images.shape[1], len(self.data.classes)
+        model = WideResNet(self.config.depth, self.config.widen_factor, num_classes=classes, in_channels=channels)
+        model = model.to(self.device, memory_format=torch.channels_last)
+        model.load_state_dict(state["model"])
+        return model.eval()

@@ -12,7 +12,7 @@ from torch import nn
 
 from ...models.wideresnet import WideResNet
 from ..directory import RunDirectory
-from ..storage import load_tensors, save_tensors
+from ..storage import load_tensors, restoring, save_tensors
 from .phase import PseudoLabels
 
 
@@ -20,24 +20,31 @@ def phase_model(run: RunDirectory, phase: int) -> nn.Module:
     """The averaged model that phase ``phase`` ended with, in evaluation mode, on the CPU.
 
     Raises:
-        RunError: the phase is not finished.
+        RunError: the phase is not finished, or damaged.
     """
     state = run.load_phase(phase)
-    model = WideResNet(**state["architecture"])
-    model.load_state_dict(state["model"])
+    with restoring(run.phase_file(phase)):
+        model = WideResNet(**state["architecture"])
+        model.load_state_dict(state["model"])
     return model.eval()
 
 
 def save_pseudo_labels(run: RunDirectory, phase: int, pseudo: PseudoLabels) -> None:
     """What :func:`stored_pseudo_labels` reads."""
-    save_tensors(_pseudo_label_file(run, phase), pseudo._asdict())
+    save_tensors(pseudo_label_file(run, phase), pseudo._asdict())
 
 
 def stored_pseudo_labels(run: RunDirectory, phase: int) -> PseudoLabels | None:
-    """What phase ``phase`` learns from; None where that phase has not begun."""
-    stored = load_tensors(_pseudo_label_file(run, phase))
-    return stored and PseudoLabels(**stored)
+    """What phase ``phase`` learns from; None where that phase has not begun.
+
+    Raises:
+        Damaged: it is not what was written.
+    """
+    file = pseudo_label_file(run, phase)
+    stored = load_tensors(file)
+    with restoring(file):
+        return stored and PseudoLabels(**stored)
 
 
-def _pseudo_label_file(run: RunDirectory, phase: int) -> Path:
+def pseudo_label_file(run: RunDirectory, phase: int) -> Path:
     return run.path / f"pseudo-labels-{phase}.pt"

@@ -17,6 +17,7 @@ from ..journal import Journal
 from ..loop import run_steps
 from ..seeding import derive_seed
 from ..statistics import summarise
+from ..storage import restoring
 from .batches import SegmentationBatches
 from .best_on_val import BestOnVal
 from .config import METHODS, SegmentationConfig
@@ -36,9 +37,6 @@ class MutualTraining:
     """The state of a run between its phases: ``weights`` are those of the last generation, by model.
 
     :func:`dmtlib.training.train.train` says what the arguments are.
-
-    Raises:
-        ValueError: see :func:`.plan.plan`.
     """
 
     config: SegmentationConfig
@@ -54,22 +52,37 @@ class MutualTraining:
         self.architecture = {"backbone": config.backbone, "num_classes": len(data.classes), "rates": config.rates}
         self.plan = plan(config, self.images, self.split)
         self.journal = Journal(config, self.directory, self.device, self.progress)
-        self.weights: dict[str, Weights] = self.journal.last["models"] if self.journal.last else {}
+        self.weights: dict[str, Weights] = {}
+        if last := self.journal.last:
+            with restoring(self.directory.phase_file(len(self.journal.records) - 1)):
+                self.weights = last["models"]
+                for name in config.models:
+                    restore(self.architecture, self.weights[name], "cpu")  # they fit
         self.done: dict[str, dict[str, Any]] = {}  # models that are through with the phase: new weights and record
 
     @staticmethod
     def load(config: SegmentationConfig, progress: bool) -> SegmentationData:
         return load_segmentation(config.data, progress)
 
-    draw = staticmethod(split_of)
+    @staticmethod
+    def draw(config: SegmentationConfig, data: SegmentationData) -> NameSplit:
+        """The split, if the method can learn from it.
+
+        Raises:
+            ValueError: see :func:`.plan.split_of` and :func:`.plan.plan`.
+        """
+        split = split_of(config, data)
+        plan(config, data.parts["train"], split)
+        return split
 
     def run(self) -> dict[str, Any]:
         """Alg. 2, starting from the last phase that is on the disk."""
         journal, config = self.journal, self.config
         done_steps = self.plan.steps_before(len(journal.records))
         if left := journal.checkpoint:
-            done_steps += sum(done["record"]["steps"] for done in left["done"].values())
-            done_steps += left["state"]["step"] if left["state"] else 0
+            with restoring(self.directory.checkpoint_file):
+                done_steps += sum(done["record"]["steps"] for done in left["done"].values())
+                done_steps += left["state"]["step"] if left["state"] else 0
         with journal.writing(self.plan.steps_before(config.phases), done_steps):
             for phase in range(len(journal.records), config.phases):
                 self._run_phase(phase)
@@ -107,9 +120,10 @@ class MutualTraining:
         if self.config.goes_on_from == "best-on-val":
             best = BestOnVal(model, self.data, task.total_steps)
         if state is not None:
-            start.load_state_dict(state)
-            if best:
-                best.load_state_dict(state["best"])
+            with restoring(self.directory.checkpoint_file):
+                start.load_state_dict(state)
+                if best:
+                    best.load_state_dict(state["best"])
         trainer = SegmentationTrainer(task, start)
         self.journal.progress.start_phase(phase, task.total_steps)
 

@@ -22,7 +22,7 @@ import torch
 from jaxtyping import Float, UInt8, UInt16
 from torch import Tensor
 
-from ...files import whole_folder, write_file
+from ...files import read_json, whole_folder, write_file
 from ...method.pixel_selection import (
     count_pixels,
     cut_classes,
@@ -85,7 +85,7 @@ def write_pixel_labels(
 ) -> PixelLabels:
     """Store predictions as they come, then ignore all but the top α of the pixels of each class (Alg. 2, line 12).
 
-    Until everything is on the disk it stands in a folder of another name. A folder that is already there is replaced.
+    Until everything is on the disk it stands in a folder of another name. Older pseudo labels there are replaced.
 
     Args:
         folder: where the pseudo labels shall be.
@@ -102,7 +102,7 @@ def write_pixel_labels(
     count_selected(alpha, 0)  # refuses a bad alpha before all the predicting
     histogram = empty_histogram(num_classes)
     folder = Path(folder)
-    with whole_folder(folder) as unfinished:
+    with whole_folder(folder, (LABELS, CONFIDENCE, MANIFEST)) as unfinished:
         stored = _store(unfinished, predictions, histogram)
         kept = _keep(stored, histogram, alpha)
         contents = {
@@ -121,16 +121,17 @@ def read_pixel_labels(folder: str | Path) -> PixelLabels:
 
     Raises:
         ValueError: a file is missing, or its content is not what was written; one line, naming it.
+        OSError: one cannot be read now.
     """
     folder = Path(folder)
     file = folder / MANIFEST
     try:
-        manifest = json.loads(file.read_text(encoding="utf-8"))
+        manifest = read_json(file)
         contents = manifest["contents"]
         intact = contents["format"] == FORMAT and _hash(contents) == manifest["sha256"]
     except FileNotFoundError:
         raise ValueError(f"{file}: no such file; write_pixel_labels makes it") from None
-    except (OSError, ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError):
         intact = False
     if not intact:
         raise ValueError(f"{file}: damaged, or not the manifest of pixel labels of this version ({FORMAT})")

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from ...models.deeplab import DeepLabV2
 from ..directory import RunDirectory, RunError
+from ..storage import restoring
 from .models import restore
 from .pixel_labels import PixelLabels, read_pixel_labels
 
@@ -21,12 +22,13 @@ def phase_segmenter(run: RunDirectory, phase: int, model: str = "A") -> DeepLabV
     """Model ``model`` as it was at the end of phase ``phase``, in evaluation mode, on the CPU.
 
     Raises:
-        RunError: the phase is not finished, or the run has no such model.
+        RunError: the phase is not finished, or damaged, or the run has no such model.
     """
     state = run.load_phase(phase)
-    if model not in state["models"]:
-        raise RunError(f"{run.path} has the models {', '.join(state['models'])}, not {model!r}")
-    return restore(state["architecture"], state["models"][model], "cpu").eval()
+    with restoring(run.phase_file(phase)):
+        if model not in state["models"]:
+            raise RunError(f"{run.path} has the models {', '.join(state['models'])}, not {model!r}")
+        return restore(state["architecture"], state["models"][model], "cpu").eval()
 
 
 def pixel_label_folder(run: RunDirectory, phase: int, model: str) -> Path:
