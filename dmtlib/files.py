@@ -20,9 +20,6 @@ from typing import Any, BinaryIO
 def whole_file(path: Path) -> Iterator[BinaryIO]:
     """A file to fill; folders that its name asks for are made. When the block ends well it is brought to the disk, and
     takes the place and the mode of ``path``; otherwise nothing is left of it.
-
-    Raises:
-        OSError: it cannot be written.
     """
     with _replacing(path) as (unfinished, mode), open(unfinished, "xb") as file:
         if mode is not None:
@@ -33,11 +30,7 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
 
 @contextmanager
 def whole_folder(path: Path) -> Iterator[Path]:
-    """The same for a folder and all that the block puts in it.
-
-    Raises:
-        OSError: it cannot be written.
-    """
+    """The same for a folder and all that the block puts in it."""
     with _replacing(path) as (unfinished, mode):
         unfinished.mkdir()
         yield unfinished
@@ -109,12 +102,3 @@ def write_file(file: Path, content: bytes) -> None:
 def write_lines(file: Path, lines: Sequence[str]) -> None:
     """One a line."""
     write_file(file, "".join(f"{line}\n" for line in lines).encode())
-
-
-def link_file(source: Path, target: Path) -> None:
-    """The same bytes under a second name; a copy where the file system cannot do that."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copyfile(source, target)

@@ -44,7 +44,7 @@ def train(
     directory = RunDirectory.of(config, runs)
     with directory.lock():
         remove_unfinished(directory.path)
-        data = data or Algorithm.load(config, progress)
+        data = data or Algorithm.load(config.data, progress)
         fingerprint, split = data.fingerprint, Algorithm.draw(config, data)
         directory.claim({**config.to_json(), "device": where.type, "data_fingerprint": fingerprint})
         directory.claim_split(split.to_json(fingerprint))

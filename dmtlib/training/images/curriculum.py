@@ -53,9 +53,7 @@ class Curriculum:
             before = phase_model(self.directory, len(self.journal.records) - 1)
             self.teacher = before.to(self.device, memory_format=torch.channels_last)
 
-    @staticmethod
-    def load(config: RunConfig, progress: bool) -> ClassificationData:
-        return load_dataset(config.data)
+    load = staticmethod(load_dataset)
 
     @staticmethod
     def draw(config: RunConfig, data: ClassificationData) -> Split:

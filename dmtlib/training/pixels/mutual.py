@@ -28,17 +28,12 @@ from .plan import Labeler, plan, split_of
 from .record import segmentation_record
 from .stored import pixel_label_folder, stored_pixel_labels
 
-Weights = dict[str, Tensor]
-
 
 @dataclass
 class MutualTraining:
     """The state of a run between its phases: ``weights`` are those of the last generation, by model.
 
     :func:`dmtlib.training.train.train` says what the arguments are.
-
-    Raises:
-        ValueError: see :func:`.plan.plan`.
     """
 
     config: SegmentationConfig
@@ -54,13 +49,10 @@ class MutualTraining:
         self.architecture = {"backbone": config.backbone, "num_classes": len(data.classes), "rates": config.rates}
         self.plan = plan(config, self.images, self.split)
         self.journal = Journal(config, self.directory, self.device, self.progress)
-        self.weights: dict[str, Weights] = self.journal.last["models"] if self.journal.last else {}
+        self.weights: dict[str, dict[str, Tensor]] = self.journal.last["models"] if self.journal.last else {}
         self.done: dict[str, dict[str, Any]] = {}  # models that are through with the phase: new weights and record
 
-    @staticmethod
-    def load(config: SegmentationConfig, progress: bool) -> SegmentationData:
-        return load_segmentation(config.data, progress)
-
+    load = staticmethod(load_segmentation)
     draw = staticmethod(split_of)
 
     def run(self) -> dict[str, Any]:
@@ -86,7 +78,7 @@ class MutualTraining:
                 self.done[name] = self._train_model(phase, name, state)
                 state = None
                 if len(self.done) < len(self.config.models):
-                    self._checkpoint(phase, None)
+                    self.journal.save_checkpoint(phase, done=self.done, state=None)  # between two models
         self.weights = {name: self.done[name]["weights"] for name in self.config.models}
         stored = METHODS[self.config.method].labeler and phase > 0
         record = {
@@ -114,7 +106,8 @@ class MutualTraining:
         self.journal.progress.start_phase(phase, task.total_steps)
 
         def checkpoint() -> None:
-            self._checkpoint(phase, {**trainer.state.state_dict(), "best": best.state_dict() if best else None})
+            state = {**trainer.state.state_dict(), "best": best.state_dict() if best else None}
+            self.journal.save_checkpoint(phase, done=self.done, state=state)
 
         before = self.plan.steps_before(phase) + sum(done["record"]["steps"] for done in self.done.values())
         run_steps(trainer, before, self.journal, checkpoint, after_step=best.after_step if best else None)
@@ -164,7 +157,3 @@ class MutualTraining:
             seed=derive_seed(config.seed, "phase", phase, name),
         )
         return SegmentationTask(config, phase, name, batches, self.device)
-
-    def _checkpoint(self, phase: int, state: dict[str, Any] | None) -> None:
-        """``state`` is that of the model in training, None between two models."""
-        self.journal.save_checkpoint(phase, done=self.done, state=state)
