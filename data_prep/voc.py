@@ -14,6 +14,8 @@ Anything wrong with a file: one line, exit code 2, nothing written.
 from __future__ import annotations
 
 import argparse
+import os
+import shutil
 import sys
 import urllib.error
 from pathlib import Path
@@ -27,7 +29,7 @@ from tqdm.auto import tqdm
 from dmtlib.data.pictures import read_bytes, upright_size
 from dmtlib.data.pixels.datasets import ROWS, load_prepared
 from dmtlib.data.pixels.masks import check_ids, decode_mask, encode_mask
-from dmtlib.files import check_folder, link_file, told, whole_folder, write_file, write_lines
+from dmtlib.files import check_folder, told, whole_folder, write_file, write_lines
 
 NUM_CLASSES = len(ROWS["voc"].classes)
 
@@ -56,6 +58,15 @@ def find_files(root: Path, download: bool) -> dict[str, list[tuple[Path, Path]]]
         part: [(Path(i), Path(m)) for data in datasets for i, m in zip(data.images, data.masks, strict=True)]
         for part, datasets in parts.items()
     }
+
+
+def link_file(source: Path, target: Path) -> None:
+    """The same bytes under a second name; a copy where the file system cannot do that."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)
 
 
 def prepare(files: dict[str, list[tuple[Path, Path]]], out: Path) -> None:

@@ -15,7 +15,12 @@ from typing import Annotated
 
 import typer
 
+from . import training
+from .files import told
 from .presets import METHODS, PRESETS, SEGMENTATION_METHODS, SEGMENTATION_PRESETS, VARIANTS, preset
+from .records.store import check_writable, find_record, record_path, write_record
+from .training import RunDirectory, RunError
+from .training.precision import DEVICES
 
 NAME = "dmtlib"  # whoever started it: python -m would call it by its file's name
 INTERRUPTED = 130  # the exit code that shells know
@@ -40,12 +45,6 @@ def _methods(ctx: typer.Context) -> list[str]:
     return list(SEGMENTATION_METHODS if on_pixels else METHODS)
 
 
-def _devices() -> list[str]:
-    from .training.precision import DEVICES
-
-    return list(DEVICES)
-
-
 def _tables_of_runs() -> list[str]:
     from .records.reproduction import TABLES
 
@@ -68,7 +67,9 @@ Variant = Annotated[
 ]
 Budget = Annotated[float, _what(metavar="SHARE", help="Share of the full training length, in (0, 10].")]
 Runs = Annotated[Path, _where(metavar="FOLDER", help="Folder of run directories.")]
-Device = Annotated[str, _where(metavar="NAME", autocompletion=_devices, help="auto, cuda, cuda:N, mps or cpu.")]
+Device = Annotated[
+    str, _where(metavar="NAME", autocompletion=lambda: list(DEVICES), help="auto, cuda, cuda:N, mps or cpu.")
+]
 
 
 def _tell_version(asked: bool) -> None:
@@ -136,10 +137,6 @@ def train(
     ] = False,
 ) -> None:
     """Train, or go on where the same command was stopped."""
-    from .records.store import check_writable, find_record, record_path, write_record
-    from .training import RunDirectory
-    from .training import train as run
-
     config = preset(name, method, seed, budget, data, variant, all_labels)
     if skip_recorded and results is None:
         raise ValueError("--skip-recorded needs --results, the folder of records to look in")
@@ -151,7 +148,7 @@ def train(
         check_writable(results, config)
     directory = RunDirectory.of(config, runs)
     before = directory.record
-    record = run(config, runs=runs, device=device)
+    record = training.train(config, runs=runs, device=device)
     file = directory.path / "result.json"
     if results is not None:
         file = record_path(results, record)
@@ -272,9 +269,6 @@ def main(arguments: list[str] | None = None) -> int:
 
     SIGTERM, by which batch systems stop a job, is taken for Ctrl-C.
     """
-    from .files import told
-    from .training.directory import RunError
-
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     warnings.showwarning = lambda message, *_, **__: print(f"warning: {message}", file=sys.stderr)
     try:

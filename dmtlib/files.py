@@ -258,12 +258,3 @@ def write_file(file: Path, content: bytes) -> None:
 def write_lines(file: Path, lines: Sequence[str]) -> None:
     """One a line."""
     write_file(file, "".join(f"{line}\n" for line in lines).encode())
-
-
-def link_file(source: Path, target: Path) -> None:
-    """The same bytes under a second name; a copy where the file system cannot do that."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copyfile(source, target)

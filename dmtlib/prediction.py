@@ -54,10 +54,7 @@ class Classifier:
     std: tuple[float, ...]
 
     def read(self, file: Path) -> UInt8[Tensor, "C side side"]:
-        """
-        Raises:
-            ValueError: an unreadable image; one line, naming the file.
-        """
+        """Raises a ValueError of one line that names the file, where it is unreadable."""
         pixels = torch.from_numpy(decode_square(str(file), read_bytes(file), self.side).copy())
         if len(self.mean) == 3:
             return pixels
@@ -77,11 +74,8 @@ class Segmenter:
     classes: tuple[str, ...]
 
     def labels(self, files: Sequence[Path]) -> Iterator[UInt8[Tensor, "H W"]]:
-        """The class of every pixel of one image after the other, each in its own size, on the CPU.
-
-        Raises:
-            ValueError: an unreadable image; one line, naming the file.
-        """
+        """The class of every pixel of one image after the other, each in its own size, on the CPU; an
+        unreadable image is a ValueError of one line that names the file."""
         images = ListedImages([str(file) for file in files], {str(f): f for f in files}, {}, len(self.classes))
         for probabilities in predict_images(self.model, images, range(len(images))):
             yield probabilities.argmax(dim=0).to(torch.uint8).cpu()

@@ -44,7 +44,7 @@ def paint(mask: Integer[Tensor, "H W"], void: int = VOID) -> UInt8[Tensor, "H W 
     """
     if mask.dim() != 2 or mask.is_floating_point():
         raise ValueError(f"a label map must be integers of shape (H, W), got {mask.dtype} of {tuple(mask.shape)}")
-    labels = mask.as_subclass(Tensor).long()
+    labels = mask.long()
     palette = torch.tensor([_bytes(colour) for colour in CLASS_COLOURS], dtype=torch.uint8)
     painted = palette[labels % len(palette)]
     painted[labels == void] = torch.tensor(_bytes(VOID_COLOUR), dtype=torch.uint8)
@@ -109,7 +109,7 @@ def picture(ax: Axes, values: Tensor) -> None:
         ValueError: anything else.
     """
     height, width = _height_width(values)
-    values = values.as_subclass(Tensor).cpu()
+    values = values.cpu()
     if values.dim() == 2 and not values.is_floating_point():
         values = paint(values)
     elif values.dim() == 3 and values.shape[2] != 3:

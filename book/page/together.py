@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import multiprocessing
 import os
 from collections.abc import Sequence
@@ -51,7 +52,7 @@ class _Watched:
         self._bar = tqdm(total=config.phases, desc=title, unit="phase", disable=not enabled, mininterval=0)
 
     def look(self) -> None:
-        line = self._directory.last_metrics()
+        line = _last_line(self._directory.path / "metrics.jsonl")
         if line is None:
             return
         finished = self._phases if self._directory.record is not None else line["phase"]
@@ -63,3 +64,12 @@ class _Watched:
     def close(self) -> None:
         self.look()
         self._bar.close()
+
+
+def _last_line(file: Path) -> dict[str, Any] | None:
+    """The newest line of a metrics log, None before the first. Safe while another process writes."""
+    try:
+        lines = file.read_bytes().split(b"\n")[:-1]
+    except FileNotFoundError:
+        return None
+    return json.loads(lines[-1]) if lines else None

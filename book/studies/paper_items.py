@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 from dmtlib.records.reproduction import TABLES, Cell
 
+from .recorded import count_recorded
+
 
 class Runs(NamedTuple):
     """The runs that an item is made from: a table's, or some of them."""
@@ -28,7 +30,7 @@ class Runs(NamedTuple):
         return sum(len(cell.seeds) for cell in self.cells)
 
     def recorded(self, results: Path) -> int:
-        return sum(cell.recorded(results) for cell in self.cells)
+        return sum(count_recorded(cell, results) for cell in self.cells)
 
     @property
     def command(self) -> str:

@@ -51,7 +51,7 @@ def assess_pixels(data: SegmentationData, run: RunDirectory) -> Readiness:
     train, held_out = data.parts["train"], data.parts["val"]
     labeled = set(run.split["labeled"])
     unlabeled = [i for i, name in enumerate(train.names) if name not in labeled]
-    truth = torch.cat([_thin(held_out.mask(i).as_subclass(Tensor)).flatten() for i in range(len(held_out))]).long()
+    truth = torch.cat([_thin(held_out.mask(i)).flatten() for i in range(len(held_out))]).long()
     known = truth != VOID
 
     def answers(name: str) -> Answers:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
+from dmtlib.presets import preset
 from dmtlib.records.comparison import NAMES, NOT_RUN, ByMethod, Spread, paired_differences, signed
+from dmtlib.records.reproduction import Cell
 from dmtlib.records.store import load_records, score
 from dmtlib.training.methods import METHODS
 
 from ..page.places import results
 
 
-def recorded(preset: str) -> ByMethod:
-    """All records of a preset, by method; empty lists where nothing was run."""
-    return {method: load_records(results(), preset, method) for method in METHODS}
+def recorded(name: str) -> ByMethod:
+    """All records of the preset ``name``, by method; empty lists where nothing was run."""
+    return {method: load_records(results(), name, method) for method in METHODS}
 
 
 def difference(records: ByMethod, first: str, second: str) -> str:
@@ -57,3 +60,10 @@ def summary(records: ByMethod, methods: tuple[str, ...]) -> str:
     """The score by method, in one line: mean ± standard deviation and the number of seeds."""
     spreads = {NAMES[m]: Spread.of([score(r) for r in records[m]]) for m in methods}
     return ", ".join(f"{name} {NOT_RUN if s is None else s}" for name, s in spreads.items())
+
+
+def count_recorded(cell: Cell, folder: Path) -> int:
+    """How many of a cell's runs have their record: at full length, on the preset's own data, the paper's variant."""
+    data = preset(cell.preset, cell.method).data
+    records = load_records(folder, cell.preset, cell.method)
+    return sum(r["seed"] in cell.seeds and r["config"]["data"] == data for r in records)

@@ -15,6 +15,7 @@ from dmtlib.records.reproduction import CIFAR10, CITYSCAPES, TABLES, VOC, Cell, 
 from dmtlib.records.store import load_records
 
 from .costs import RunCost, gpu_named, run_cost
+from .recorded import count_recorded
 
 
 def overview(results: Path, gpu: str) -> pd.DataFrame:
@@ -32,7 +33,7 @@ def overview(results: Path, gpu: str) -> pd.DataFrame:
             {
                 "table": name,
                 "runs": sum(len(c.seeds) for c in cells),
-                "recorded": sum(c.recorded(results) for c in cells),
+                "recorded": sum(count_recorded(c, results) for c in cells),
                 "other records": sum(others_recorded(c, results) for c in cells),
                 "GPU hours, calculated": hours_in_words(calculated) if calculated else "",
                 "hours, measured": f"{measured:.2g}" if measured else NOT_RUN,
@@ -53,7 +54,7 @@ def cells_table(names: Sequence[str], results: Path, gpu: str) -> pd.DataFrame:
                 "table": name,
                 "cell": c.name,
                 "runs": len(c.seeds),
-                "recorded": c.recorded(results),
+                "recorded": count_recorded(c, results),
                 "GPU hours a run, calculated": hours_in_words(cost.hours(gpu_named(gpu))) if cost else "",
                 "minutes a run, measured": cell([60 * hours for hours in measured_hours(c, results)], digits=1),
                 "GPU GB, calculated": f"{cost.gpu_bytes / 1e9:.1f}" if cost else "",
@@ -121,7 +122,7 @@ def others_recorded(c: Cell, results: Path) -> int:
     """Records beside them: shorter runs, other data, the authors' variant, more seeds."""
     everywhere = [f"{name}{length}" for name in (c.preset, f"{c.preset}-authors") for length in ("", "-budget-*")]
     files = [file for folder in everywhere for file in Path(results).glob(f"{folder}/{c.method}/seed-*.json")]
-    return len(files) - c.recorded(results)
+    return len(files) - count_recorded(c, results)
 
 
 def table_hours(name: str, gpu: str) -> tuple[float, float] | None:

@@ -52,7 +52,7 @@ def label_pixels(model: nn.Module, data: SegmentationData, indices: Sequence[int
     """Every pixel of the clean training images ``indices``, with the model's label and confidence."""
     images = data.parts["train"]
     probabilities = torch.stack([one.cpu() for one in predict_images(model, images, indices)])
-    truth = torch.stack([images.mask(index).as_subclass(Tensor) for index in indices])
+    truth = torch.stack([images.mask(index) for index in indices])
     return pixel_labeling(data.classes, probabilities, truth)
 
 

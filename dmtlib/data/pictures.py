@@ -21,10 +21,7 @@ DAMAGE = (OSError, SyntaxError, EOFError, MemoryError, struct.error, Image.Decom
 
 
 def read_bytes(file: Path) -> bytes:
-    """
-    Raises:
-        ValueError: it cannot be read; one line, naming it.
-    """
+    """Raises a ValueError of one line that names the file, where it cannot be read."""
     try:
         return read_regular(file, MAX_FILE_BYTES)
     except OSError as error:
@@ -67,11 +64,7 @@ def decode_rgb(content: bytes, name: str) -> UInt8[np.ndarray, "3 H W"]:
 
 
 def upright_size(content: bytes, name: str) -> tuple[int, int]:
-    """Height and width of what :func:`decode_rgb` would return, from the header alone.
-
-    Raises:
-        ValueError: as :func:`opened`.
-    """
+    """Height and width of what :func:`decode_rgb` would return, from the header alone."""
     with opened(content, name) as image:
         lies_on_its_side = image.getexif().get(ExifTags.Base.Orientation, 1) in (5, 6, 7, 8)
         return (image.width, image.height) if lies_on_its_side else (image.height, image.width)

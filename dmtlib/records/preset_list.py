@@ -40,14 +40,12 @@ def preset_rows(results: Path) -> list[Row]:
     rows = []
     for name in PRESETS | SEGMENTATION_PRESETS:
         config = preset(name, "dmt")
-        found = {method: _on(config.data, load_records(results, name, method)) for method in METHODS}
-        recorded = {method: records for method, records in found.items() if records}
+        recorded = {}
+        for record in (record for method in METHODS for record in load_records(results, name, method)):
+            if record["config"]["data"] == config.data:
+                recorded.setdefault(record["method"], []).append(record)
         rows.append(Row(name, config.data, _labels(config), recorded, training_images(config)))
     return rows
-
-
-def _on(data: str, records: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [record for record in records if record["config"]["data"] == data]
 
 
 def _labels(config: Config) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -11,7 +10,7 @@ from ..presets import preset
 from ..training.methods import METHODS
 from ..training.settings import Config
 from .comparison import NAMES
-from .store import find_record, load_records
+from .store import find_record
 
 CIFAR10 = {4000: "cifar10-4000", 1000: "cifar10-1000"}
 """Presets by number of labels."""
@@ -42,18 +41,6 @@ class Cell(NamedTuple):
     preset: str
     method: str
     seeds: tuple[int, ...]
-
-    @property
-    def command(self) -> str:
-        """The command line of its first run."""
-        config = preset(self.preset, self.method, self.seeds[0])
-        return shlex.join(["dmtlib", *train_arguments(config), "--results", "results"])
-
-    def recorded(self, results: Path) -> int:
-        """How many of its runs have their record: at full length, on the preset's own data, of the paper's variant."""
-        data = preset(self.preset, self.method).data
-        records = load_records(results, self.preset, self.method)
-        return sum(r["seed"] in self.seeds and r["config"]["data"] == data for r in records)
 
 
 def _cells(presets: dict[str, str], methods: Sequence[str], seeds: tuple[int, ...]) -> list[Cell]:

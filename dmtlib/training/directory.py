@@ -113,14 +113,6 @@ class RunDirectory:
         except ValueError as error:
             raise RunError(f"{error}; delete it, and {MADE_AGAIN}") from None
 
-    def last_metrics(self) -> dict[str, Any] | None:
-        """The newest line of the metrics log, None before the first. Safe while another process writes."""
-        try:
-            lines = (self.path / "metrics.jsonl").read_bytes().split(b"\n")[:-1]
-        except FileNotFoundError:
-            return None
-        return json.loads(lines[-1]) if lines else None
-
     def finish(self, record: dict[str, Any]) -> None:
         """Write the record; the last checkpoint has done its work."""
         write_json(self.path / "result.json", record)

@@ -22,11 +22,6 @@ class Method:
     online: bool = False
     all_labels: bool = False
 
-    @property
-    def learns_pseudo_labels(self) -> bool:
-        """Whether there is more than a supervised phase."""
-        return self.labeler is not None or self.online
-
 
 METHODS = {
     "baseline": Method(),

@@ -67,7 +67,7 @@ def settings(cls: type) -> type:
 
 
 def as_json(config: Config) -> dict[str, Any]:
-    """Which run it is, then its row in the order of the fields."""
+    """Plain JSON types: which run it is, then its row in the order of the fields, which doesn't change."""
     run = {name: getattr(config, name) for name in ("preset", "method", "seed", "budget")}
     return {key: list(v) if isinstance(v, tuple) else v for key, v in (run | vars(config)).items()}
 

@@ -45,7 +45,7 @@ def train(
     where = choose_device(device)
     directory = RunDirectory.of(config, runs)
     with telling(directory.path, "; the same command goes on afterwards"):
-        data = data or Algorithm.load(config, progress)
+        data = data or Algorithm.load(config.data, progress)
         fingerprint, split = data.fingerprint, Algorithm.draw(config, data)  # what they refuse leaves no directory
         with directory.lock():
             remove_unfinished(directory.path)

@@ -12,12 +12,13 @@ from pathlib import Path
 import pytest
 import torch
 
+from book.studies.recorded import count_recorded
 from book.studies.reproduce import others_recorded
 from dmtlib.cli import main
 from dmtlib.data.images.packed import PackedImages, write_packed
 from dmtlib.presets import preset
 from dmtlib.records import launch
-from dmtlib.records.reproduction import TABLES, cells_of, missing_runs, runs_of
+from dmtlib.records.reproduction import TABLES, cells_of, missing_runs, runs_of, train_arguments
 from dmtlib.records.store import record_path, write_record
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -76,19 +77,17 @@ def test_a_comparison_on_one_seed_comes_before_the_next_seed():
     assert {config.seed for config in runs_of(["table-4"], seeds=[7])} == {7}
 
 
-def test_a_cell_s_command_is_one_that_the_command_line_takes(tmp_path, monkeypatch):
+def test_the_arguments_of_a_run_are_those_that_the_command_line_takes(tmp_path, monkeypatch):
     """Every one of them is parsed: with a record in its place, `train --skip-recorded` does nothing but say so."""
     monkeypatch.chdir(tmp_path)
     for cell in cells_of(TABLES):
-        program, *arguments = shlex.split(cell.command)
-        assert program == "dmtlib"
         config = preset(cell.preset, cell.method, cell.seeds[0])
         score = {"test_accuracy": 0.0, "mean_iou": 0.0}
         known = {"preset": cell.preset, "method": cell.method, "seed": config.seed, "config": config.to_json()}
         made = score | known
         write_record(record_path(Path("results"), made), made)
-        assert main([*arguments, "--skip-recorded"]) == 0
-        assert cell.recorded(Path("results")) == 1
+        assert main([*train_arguments(config), "--results", "results", "--skip-recorded"]) == 0
+        assert count_recorded(cell, Path("results")) == 1
 
 
 def test_records_of_other_data_and_lengths_count_apart(tmp_path):
@@ -102,7 +101,7 @@ def test_records_of_other_data_and_lengths_count_apart(tmp_path):
         made = {"preset": cell.preset, "method": cell.method, "seed": seed, "test_accuracy": 0.0}
         made["config"] = {"budget": budget, "data": data}
         write_record(record_path(tmp_path, made), made)
-    assert cell.recorded(tmp_path) == 1 and others_recorded(cell, tmp_path) == 3
+    assert count_recorded(cell, tmp_path) == 1 and others_recorded(cell, tmp_path) == 3
     wanted = runs_of(["table-3"], seeds=[1, 3])
     assert len(wanted) - len(missing_runs(wanted, tmp_path)) == 1
     with pytest.raises(ValueError, match="is a record on cifar10-jpeg, not on cifar10"):

@@ -88,15 +88,6 @@ def load_digits() -> ClassificationData:
     )
 
 
-def load_packed(path: str | Path, name: str) -> ClassificationData:
-    """A data set that data_prep/ packed into one file.
-
-    Raises:
-        ValueError: no such file, or a damaged one.
-    """
-    return _from_images(read_packed(path), name)
-
-
 def packed_file(name: str) -> Path:
     """``data/<name>.pt`` of the working directory; if it isn't there, of the clone that this package lies in."""
     here = Path("data") / f"{name}.pt"
@@ -107,11 +98,8 @@ def packed_file(name: str) -> Path:
 def load_cifar10_mini() -> ClassificationData:
     """A part of CIFAR-10 (its JPEG copy) for runs on a CPU: airplanes, automobiles, birds and cats, 2,000 training
     images of each and all 4,000 test images, at half the side: each pixel is the mean of four. Always the same ones.
-
-    Raises:
-        ValueError: `cifar10-jpeg` is not packed, or damaged.
     """
-    whole = load_packed(packed_file("cifar10-jpeg"), "cifar10-jpeg")
+    whole = load_dataset("cifar10-jpeg")
     train = (whole.train_labels < MINI_CLASSES).nonzero().squeeze(1)
     train = train[balanced_subset(whole.train_labels[train], MINI_IMAGES)]
     test = whole.test_labels < MINI_CLASSES
@@ -130,15 +118,6 @@ def load_cifar10_mini() -> ClassificationData:
     )
 
 
-def load_folder(path: str | Path, side: int = 32) -> ClassificationData:
-    """Someone's own images, resized to ``side``; see :func:`.folders.read_image_folder` for the layout.
-
-    Raises:
-        ValueError: a folder or an image that cannot be read.
-    """
-    return _from_images(read_image_folder(path, side), Path(path).name)
-
-
 def check_dataset(name: str) -> None:
     """Raises a ValueError where :func:`load_dataset` knows no data set of that name."""
     if not re.fullmatch(r"digits|cifar10(-jpeg|-mini)?|packed:.+|folder(@\d+)?:.+", str(name)):
@@ -146,8 +125,8 @@ def check_dataset(name: str) -> None:
         raise ValueError(f"data must be {allowed}, got {name!r}")
 
 
-def load_dataset(name: str) -> ClassificationData:
-    """A data set by its name in a preset: `digits`, `cifar10`, `cifar10-jpeg` (where :func:`packed_file` finds them),
+def load_dataset(name: str, progress: bool = False) -> ClassificationData:
+    """A data set by its name in a preset: `digits`, `cifar10`, `cifar10-jpeg` (where :func:`.packed_file` finds them),
     `cifar10-mini` (a part of the JPEG copy), `packed:PATH`, `folder:PATH` (images brought to 32×32 pixels) or
     `folder@SIDE:PATH`.
 
@@ -160,11 +139,12 @@ def load_dataset(name: str) -> ClassificationData:
         return load_digits()
     if name == "cifar10-mini":
         return load_cifar10_mini()
-    if not path:
-        return load_packed(packed_file(name), name)
     if kind == "packed":
-        return load_packed(path, Path(path).stem)
-    return load_folder(path, int(kind.partition("@")[2] or 32))
+        return _from_images(read_packed(path), Path(path).stem)
+    if path:
+        side = int(kind.partition("@")[2] or 32)
+        return _from_images(read_image_folder(path, side, progress=progress), Path(path).name)
+    return _from_images(read_packed(packed_file(name)), name)
 
 
 def _from_images(images: PackedImages, name: str) -> ClassificationData:

@@ -90,11 +90,7 @@ def decode_square(name: str, content: bytes, side: int, *, resize: bool = True) 
 def arrange_images(
     images: dict[str, np.ndarray], source: str, *, test_share: float = 0.2, seed: int = 0
 ) -> PackedImages:
-    """Turn names into classes and parts, as :func:`read_image_folder` says.
-
-    Raises:
-        ValueError: as there.
-    """
+    """Turn names into classes and parts, as :func:`read_image_folder` says, and refuse what it refuses."""
     if not 0 < test_share < 1:
         raise ValueError(f"test_share must lie in (0, 1), got {test_share}")
     places = {name: _place(parts, source) for name, parts in _below_common_folder(images).items()}

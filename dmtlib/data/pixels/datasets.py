@@ -47,11 +47,8 @@ class SegmentationData:
 
 @dataclass(frozen=True)
 class Row:
-    """A data set that a script of data_prep/ writes to ``data/<name>/``.
-
-    Attributes:
-        counts: how many names each list must have; ``labeled`` is a part of ``train``.
-    """
+    """A data set that a script of data_prep/ writes to ``data/<name>/``, and how many names each list must have;
+    ``labeled`` is a part of ``train``."""
 
     classes: tuple[str, ...]
     counts: dict[str, int]
@@ -75,7 +72,7 @@ ROWS = {
         {"train": 367, "val": 101, "test": 233},
     ),
 }
-"""The data sets that scripts of data_prep/ write: their classes, and how many names each list must have."""
+"""By their names."""
 
 
 def check_segmentation(name: str) -> None:
@@ -122,9 +119,6 @@ def load_camvid_quarter(progress: bool = False) -> SegmentationData:
     """CamVid for runs on a CPU: 90×120 pixels an image, in memory; see :func:`.images.shrink`.
 
     The val images are scored, and not the test images: `results/trials.md` says why.
-
-    Raises:
-        ValueError: `camvid` is not there, or damaged.
     """
     whole = load_prepared("camvid", prepared_folder("camvid"))
     parts = {}
@@ -168,10 +162,8 @@ def load_prepared(name: str, folder: Path) -> SegmentationData:
 
 
 def load_folder(path: str | Path, progress: bool = False) -> SegmentationData:
-    """Someone's own images and masks; see :mod:`.folder` for the layout. All masks are read and checked.
-
-    Raises:
-        ValueError: the first thing that is wrong, in one line that names the file.
+    """Someone's own images and masks; see :mod:`.folder` for the layout. All masks are read and checked: a
+    ValueError of one line names the file of the first thing that is wrong.
     """
     classes, lists, labeled, images, masks = read_own_folder(Path(path))
     parts = {part: ListedImages(names, images, masks, len(classes)) for part, names in lists.items()}

@@ -38,30 +38,23 @@ class ListedImages(Dataset):
         return len(self.names)
 
     def __getitem__(self, index: int) -> tuple[UInt8[Tensor, "3 H W"], UInt8[Tensor, "H W"]]:
-        """
-        Raises:
-            ValueError: an unreadable image or mask, a mask of another size, an unknown id; one line, naming the file.
-        """
+        """Raises a ValueError, one line that names the file, where one of the two cannot be used."""
         return self.image(index), self.mask(index)
 
     def image(self, index: int) -> UInt8[Tensor, "3 H W"]:
         file = self._images[index]
-        return _image(torch.from_numpy(decode_rgb(read_bytes(file), str(file))))
+        return torch.from_numpy(decode_rgb(read_bytes(file), str(file)))
 
     def mask(self, index: int) -> UInt8[Tensor, "H W"]:
         """Void everywhere, if the image has none."""
         image, mask = self._images[index], self._masks[index]
         size = upright_size(read_bytes(image), str(image))
         if mask is None:
-            return _mask(torch.full(size, VOID, dtype=torch.uint8))
-        return _mask(torch.from_numpy(decode_mask(read_bytes(mask), str(mask), size, self._num_classes)))
+            return torch.full(size, VOID, dtype=torch.uint8)
+        return torch.from_numpy(decode_mask(read_bytes(mask), str(mask), size, self._num_classes))
 
     def check(self, progress: bool = False) -> None:
-        """Read all masks, one after the other.
-
-        Raises:
-            ValueError: on the first that cannot be used.
-        """
+        """Read all masks, one after the other, up to the first that cannot be used."""
         for index in tqdm(range(len(self)), desc="masks", disable=None if progress else True):
             self.mask(index)
 
@@ -89,10 +82,10 @@ class StoredImages(Dataset):
         return self.image(index), self.mask(index)
 
     def image(self, index: int) -> UInt8[Tensor, "3 H W"]:
-        return _image(self.images[index])
+        return self.images[index]
 
     def mask(self, index: int) -> UInt8[Tensor, "H W"]:
-        return _mask(self.masks[index])
+        return self.masks[index]
 
     def digest(self) -> bytes:
         """SHA-256 over names, pixels and labels."""
@@ -108,19 +101,7 @@ def shrink(
     """Both sides divided by ``factor``: a pixel is the mean of ``factor²`` pixels, and has the label of one of them,
     in their middle. A majority's label would lose what is thinner than half of them, such as poles.
     """
-    smaller = F.avg_pool2d(image.as_subclass(Tensor).unsqueeze(0).float(), factor).squeeze(0)
+    smaller = F.avg_pool2d(image.unsqueeze(0).float(), factor).squeeze(0)
     height, width = smaller.shape[-2:]
-    middle = mask.as_subclass(Tensor)[factor // 2 :: factor, factor // 2 :: factor]
+    middle = mask[factor // 2 :: factor, factor // 2 :: factor]
     return smaller.round().to(torch.uint8), middle[:height, :width].clone()
-
-
-def _image(pixels: Tensor) -> Tensor:
-    from torchvision import tv_tensors  # seconds to import, and whoever only lists data sets needs none of it
-
-    return tv_tensors.Image(pixels)
-
-
-def _mask(ids: Tensor) -> Tensor:
-    from torchvision import tv_tensors
-
-    return tv_tensors.Mask(ids)

@@ -61,12 +61,12 @@ class JointAugment:
             slice(start := int(share * max(1, side - wanted + 1)), start + wanted)
             for share, side, wanted in zip((down, right), size, self.crop, strict=True)
         )
-        # Plain tensors, and maps read only where they are kept: torchvision's types cost more than the pixels.
-        view = [F.resize(image.as_subclass(Tensor), size, antialias=True)[:, rows, columns]]
+        # Maps are read only where they are kept.
+        view = [F.resize(image, size, antialias=True)[:, rows, columns]]
         if maps:
             rows_seen, columns_seen = (_nearest(*sides) for sides in zip(image.shape[1:], size, strict=True))
             seen = rows_seen[rows].unsqueeze(1), columns_seen[columns]
-            view += [values.as_subclass(Tensor)[seen] for values in maps]
+            view += [values[seen] for values in maps]
         view = [pad_to(values, self.crop) for values in view]
         return tuple(values.flip(-1) if flip < self.flip else values for values in view)
 
@@ -78,7 +78,7 @@ def pad_to(values: Tensor, size: tuple[int, int]) -> Tensor:
     """
     below, right = (max(0, wanted - side) for wanted, side in zip(size, values.shape[-2:], strict=True))
     fill = 0 if values.dim() == 3 or values.is_floating_point() else VOID
-    return pad(values.as_subclass(Tensor), [0, right, 0, below], value=fill) if below or right else values
+    return pad(values, [0, right, 0, below], value=fill) if below or right else values
 
 
 def _nearest(side: int, new: int) -> Int64[Tensor, " new"]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from ...data.images.augment import AUGMENTATIONS
 from ...data.images.datasets import check_dataset
 from ...method.schedules import CURRICULUM_ALPHAS
@@ -79,7 +77,7 @@ class RunConfig(ImageRun):
     @property
     def iterative(self) -> bool:
         """Whether pseudo labels are learned after the supervised phase 0."""
-        return METHODS[self.method].learns_pseudo_labels
+        return self.phases > 1
 
     @property
     def phases(self) -> int:
@@ -96,9 +94,7 @@ class RunConfig(ImageRun):
         method = METHODS[self.method]
         return phase > 0 and (method.online or method.labeler == "itself")
 
-    def to_json(self) -> dict[str, Any]:
-        """Plain JSON types, in an order that doesn't change."""
-        return as_json(self)
+    to_json = as_json
 
     def steps(self, phase: int, images: int) -> int:
         """Training steps of a phase whose main set (pseudo-labeled, or labeled in phase 0) has ``images`` images."""

@@ -50,9 +50,7 @@ class Curriculum:
             with restoring(self.directory.phase_file(len(self.journal.records) - 1)):
                 self.teacher = self._averaged_model(last)
 
-    @staticmethod
-    def load(config: RunConfig, progress: bool) -> ClassificationData:
-        return load_dataset(config.data)
+    load = staticmethod(load_dataset)
 
     @staticmethod
     def draw(config: RunConfig, data: ClassificationData) -> Split:

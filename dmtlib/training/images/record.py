@@ -41,9 +41,7 @@ def run_record(
     """A finished run: the last model's accuracy (line 8 of Alg. 1), and all that the number depends on.
 
     Args:
-        phases: their records.
-        split: the contents of ``split.json``.
-        seconds: spent on this run, by all processes that had a part in it.
+        split, seconds: see :func:`.provenance.circumstances`.
     """
     last = phases[-1]
     steps = sum(phase["steps"] for phase in phases)

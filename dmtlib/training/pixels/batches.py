@@ -72,10 +72,10 @@ class SegmentationBatches(Dataset):
                 tensors.append(tensor)
         nothing = torch.empty(0, *self.augment.crop)
         return SegmentationBatch(
-            _stack(images),
-            _stack(targets),
-            _stack(confidence) if confidence else nothing,
-            _stack(truth) if truth else nothing.to(torch.uint8),
+            torch.stack(images),
+            torch.stack(targets),
+            torch.stack(confidence) if confidence else nothing,
+            torch.stack(truth) if truth else nothing.to(torch.uint8),
         )
 
     def _pseudo_labels(self, index: int, mask: Tensor) -> tuple[Tensor, Tensor]:
@@ -115,7 +115,3 @@ def iterate_batches(batches: SegmentationBatches, first: int, device: torch.devi
         generator=torch.Generator(),  # seeds the workers' own generators, which nothing here asks
     )
     return iter(loader)
-
-
-def _stack(tensors: list[Tensor]) -> Tensor:
-    return torch.stack([tensor.as_subclass(Tensor) for tensor in tensors])

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from ...data.pixels.datasets import check_segmentation
 from ...method.schedules import CURRICULUM_ALPHAS
 from ..methods import METHODS, SEGMENTATION_METHODS
@@ -127,9 +125,7 @@ class SegmentationConfig(PixelRun):
         method = METHODS[self.method]
         return 1 + (len(self.alphas) if method.labeler else int(method.online))
 
-    def to_json(self) -> dict[str, Any]:
-        """Plain JSON types, in an order that doesn't change."""
-        return as_json(self)
+    to_json = as_json
 
     def steps(self, phase: int, images: int) -> int:
         """Training steps of one model in a phase whose main set (unlabeled, or labeled in phase 0) has ``images``."""

@@ -38,7 +38,7 @@ def predict_images(
     def load(index: int) -> tuple[Tensor, tuple[int, int]]:
         image = images.image(index)
         padded = image if pad is None else pad_to(image, pad)
-        return padded.as_subclass(Tensor), tuple(image.shape[-2:])
+        return padded, tuple(image.shape[-2:])
 
     for _, same in groupby((load(index) for index in indices), key=lambda loaded: loaded[0].shape):
         same = iter(same)
@@ -65,7 +65,7 @@ def confusion_matrix(model: nn.Module, data: SegmentationData, part: str) -> Int
     for index, probabilities in zip(
         indices, predict_images(model, images, indices, data.evaluation_size), strict=True
     ):
-        truth = images.mask(index).as_subclass(Tensor).long()
+        truth = images.mask(index).long()
         predicted = probabilities.argmax(dim=0).cpu()
         counted = truth != VOID
         pairs = classes * truth[counted] + predicted[counted]
@@ -111,7 +111,7 @@ def pixel_label_error(
     known = wrong = 0
     for place, index in enumerate(indices):
         labels, _ = pseudo.codes(place)
-        truth = images.mask(index).as_subclass(Tensor)
+        truth = images.mask(index)
         both = (labels != VOID) & (truth != VOID)
         known += int(both.sum())
         wrong += int((both & (labels != truth)).sum())

@@ -29,8 +29,6 @@ from .plan import Labeler, plan, split_of
 from .record import segmentation_record
 from .stored import pixel_label_folder, stored_pixel_labels
 
-Weights = dict[str, Tensor]
-
 
 @dataclass
 class MutualTraining:
@@ -52,7 +50,7 @@ class MutualTraining:
         self.architecture = {"backbone": config.backbone, "num_classes": len(data.classes), "rates": config.rates}
         self.plan = plan(config, self.images, self.split)
         self.journal = Journal(config, self.directory, self.device, self.progress)
-        self.weights: dict[str, Weights] = {}
+        self.weights: dict[str, dict[str, Tensor]] = {}
         if last := self.journal.last:
             with restoring(self.directory.phase_file(len(self.journal.records) - 1)):
                 self.weights = last["models"]
@@ -60,9 +58,7 @@ class MutualTraining:
                     restore(self.architecture, self.weights[name], "cpu")  # they fit
         self.done: dict[str, dict[str, Any]] = {}  # models that are through with the phase: new weights and record
 
-    @staticmethod
-    def load(config: SegmentationConfig, progress: bool) -> SegmentationData:
-        return load_segmentation(config.data, progress)
+    load = staticmethod(load_segmentation)
 
     @staticmethod
     def draw(config: SegmentationConfig, data: SegmentationData) -> NameSplit:
@@ -99,7 +95,7 @@ class MutualTraining:
                 self.done[name] = self._train_model(phase, name, state)
                 state = None
                 if len(self.done) < len(self.config.models):
-                    self._checkpoint(phase, None)
+                    self.journal.save_checkpoint(phase, done=self.done, state=None)  # between two models
         self.weights = {name: self.done[name]["weights"] for name in self.config.models}
         stored = METHODS[self.config.method].labeler and phase > 0
         record = {
@@ -128,7 +124,8 @@ class MutualTraining:
         self.journal.progress.start_phase(phase, task.total_steps)
 
         def checkpoint() -> None:
-            self._checkpoint(phase, {**trainer.state.state_dict(), "best": best.state_dict() if best else None})
+            state = {**trainer.state.state_dict(), "best": best.state_dict() if best else None}
+            self.journal.save_checkpoint(phase, done=self.done, state=state)
 
         before = self.plan.steps_before(phase) + sum(done["record"]["steps"] for done in self.done.values())
         run_steps(trainer, before, self.journal, checkpoint, after_step=best.after_step if best else None)
@@ -178,7 +175,3 @@ class MutualTraining:
             seed=derive_seed(config.seed, "phase", phase, name),
         )
         return SegmentationTask(config, phase, name, batches, self.device)
-
-    def _checkpoint(self, phase: int, state: dict[str, Any] | None) -> None:
-        """``state`` is that of the model in training, None between two models."""
-        self.journal.save_checkpoint(phase, done=self.done, state=state)

@@ -88,7 +88,6 @@ def write_pixel_labels(
     Until everything is on the disk it stands in a folder of another name. Older pseudo labels there are replaced.
 
     Args:
-        folder: where the pseudo labels shall be.
         predictions: name, predicted labels (255: takes no part) and confidences of one image after the other, of any
             sizes, on any device. Iterated once.
         num_classes: labels are 0…num_classes − 1.
@@ -97,7 +96,6 @@ def write_pixel_labels(
     Raises:
         ValueError: ``num_classes`` or ``alpha`` out of range, no predictions, or some that do not fit: one line,
             naming the image.
-        OSError: the folder cannot be written.
     """
     count_selected(alpha, 0)  # refuses a bad alpha before all the predicting
     histogram = empty_histogram(num_classes)

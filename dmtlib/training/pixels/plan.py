@@ -21,14 +21,14 @@ def split_of(config: SegmentationConfig, data: SegmentationData) -> NameSplit:
             there are with a mask, or for none.
     """
     images = data.parts["train"]
-    if config.labeled_ratio is None and data.labeled is None:
+    if config.labeled_ratio is not None:
+        return split_names(images.names, config.labeled_ratio, config.seed, images.without_mask)
+    if data.labeled is None:
         raise ValueError(
             f"{data.name} prescribes no labeled subset (labeled.txt), and every training image has a mask;"
             " choose a preset with a labeled ratio"
         )
-    if config.labeled_ratio is None:
-        return split_prescribed(images.names, data.labeled)
-    return split_names(images.names, config.labeled_ratio, config.seed, images.without_mask)
+    return split_prescribed(images.names, data.labeled)
 
 
 class Labeler(NamedTuple):

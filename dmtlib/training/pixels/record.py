@@ -26,8 +26,7 @@ def segmentation_record(
 
     Args:
         phases: ``alpha`` and the ``models`` of each.
-        split: the contents of ``split.json``.
-        seconds: spent on this run, by all processes that had a part in it.
+        split, seconds: see :func:`.provenance.circumstances`.
     """
     last = phases[-1]["models"]
     best = max(last, key=lambda name: last[name][f"{CHOSEN_ON}_mean_iou"])  # A, if equal

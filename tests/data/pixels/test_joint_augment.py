@@ -3,7 +3,6 @@
 import pytest
 import torch
 import torch.nn.functional as F
-from torchvision import tv_tensors
 from torchvision.transforms.v2 import functional as v2
 
 from dmtlib.data.pixels.joint_augment import JointAugment, pad_to
@@ -14,8 +13,8 @@ def smooth_image(height=64, width=80, seed=0):
     """A smooth image, labels that say where it is bright, and confidences of each pixel's own."""
     coarse = torch.rand(1, 1, 7, 9, generator=torch.Generator().manual_seed(seed))
     grey = F.interpolate(coarse, (height, width), mode="bicubic", align_corners=False)[0].clamp(0, 1)
-    image = tv_tensors.Image((grey * 255).round().to(torch.uint8).expand(3, -1, -1).contiguous())
-    labels = tv_tensors.Mask((image[0] > 127).to(torch.uint8))
+    image = (grey * 255).round().to(torch.uint8).expand(3, -1, -1).contiguous()
+    labels = (image[0] > 127).to(torch.uint8)
     return image, labels, torch.linspace(0.1, 1, height * width).view(height, width)
 
 
@@ -38,7 +37,7 @@ def test_flip_turns_all_of_them():
 
 def test_what_is_missing_is_to_the_right_and_below_and_ignored():
     image, labels, confidence = smooth_image()
-    image = tv_tensors.Image(image.clamp(min=1))
+    image = image.clamp(min=1)
     image, labels, confidence = draw(JointAugment((64, 80), scale=(0.5, 0.5), flip=0), image, labels, confidence)
     assert image.shape == (3, 64, 80) and labels.shape == confidence.shape == (64, 80)
     there = torch.zeros(64, 80, dtype=torch.bool)
@@ -78,7 +77,7 @@ def test_scales_positions_and_flips_cover_their_ranges():
     """An image that says where it is: red is the row, green the column."""
     rows = torch.arange(60, dtype=torch.uint8).view(60, 1).expand(60, 90)
     columns = torch.arange(90, dtype=torch.uint8).view(1, 90).expand(60, 90)
-    image = tv_tensors.Image(torch.stack([rows, columns, torch.zeros_like(rows)]))
+    image = torch.stack([rows, columns, torch.zeros_like(rows)])
     views = [draw(JointAugment((30, 40), scale=(1, 1)), image, seed=seed)[0] for seed in range(300)]
     tops, lefts = {int(v[0].min()) for v in views}, {int(v[1].min()) for v in views}
     assert min(tops) == 0 and max(tops) == 30 and len(tops) > 25
@@ -87,7 +86,7 @@ def test_scales_positions_and_flips_cover_their_ranges():
     assert 120 < flipped < 180
 
     labels = torch.zeros(40, 40, dtype=torch.uint8)
-    image = tv_tensors.Image(torch.zeros(3, 40, 40, dtype=torch.uint8))
+    image = torch.zeros(3, 40, 40, dtype=torch.uint8)
     sides = [int((draw(JointAugment((60, 60)), image, labels, seed=s)[1][0] != VOID).sum()) for s in range(300)]
     assert min(sides) in (20, 21) and max(sides) in (59, 60) and 38 < sum(sides) / 300 < 42
 

@@ -137,7 +137,7 @@ def test_the_stored_labels_are_the_labelers(method, labelers, expected, tiny, da
         assert all(torch.equal(stored[i][0], p.argmax(0).to(torch.uint8)) for i, p in enumerate(predicted))
         model = record["phases"][2]["models"][name]
         assert model["labeled_by"] == f"{labeler} of phase {phase}"
-        truth = torch.stack([images.mask(i).as_subclass(torch.Tensor) for i in indices])
+        truth = torch.stack([images.mask(i) for i in indices])
         wrong = (torch.stack([p.argmax(0) for p in predicted]) != truth)[truth != 255]
         assert model["pseudo_label_error"] == pytest.approx(100 * wrong.float().mean().item(), abs=1e-3)
 
@@ -380,7 +380,7 @@ def test_mean_iou_by_hand():
 def test_the_confusion_matrix_is_over_the_whole_part(data, tiny):
     run, record = tiny("baseline")
     confusion = confusion_matrix(phase_segmenter(run, 0), data, "val")
-    truth = torch.stack([data.parts["val"].mask(i).as_subclass(torch.Tensor) for i in range(5)])
+    truth = torch.stack([data.parts["val"].mask(i) for i in range(5)])
     predicted = torch.stack(
         [p.argmax(0) for p in predict_images(phase_segmenter(run, 0), data.parts["val"], range(5))]
     )
