@@ -104,7 +104,7 @@ def test_a_record_on_other_data_is_not_taken_for_this_one(results):
         ("seconds", "there is no 'seconds' in it"),
         ("fine_grained_accuracy", "there is no 'fine_grained_accuracy' in it"),
     ],
-    ids=str,
+    ids=lambda value: getattr(value, "__name__", str(value))[:40],  # the same in each worker
 )
 def test_a_file_that_is_no_record_is_told(results, change, words):
     file = results / "digits-40/dmt/seed-9.json"
