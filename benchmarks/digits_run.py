@@ -5,9 +5,9 @@
 Meant for an idle machine. The last line is JSON: `seconds` and `images_per_second` of the whole run (six phases with
 their predictions and evaluations), the `shares` of its time that its parts took, `import_seconds`.
 
-Measured on 2 cores of an AMD EPYC, two threads, nearly idle, before the parts were told apart: 56 s (10,900 images/s).
-The shares at budget 0.05, one thread of a Xeon with AVX-512 and other work beside it: backward 31%, forward 16%, weight
-pass 15%, augmentation 2%, optimiser 2%, average 1%; a quarter is what no part covers, most of it before the first step.
+Measured on 2 cores of an AMD EPYC, two threads, nearly idle, before the parts were told apart: 56 s, 10,900 images/s.
+The shares at budget 0.05, one thread of a Xeon with AVX-512 and other work beside it: backward 31%, forward 16%, the
+weight pass 15%, augmentation 2%, optimiser 2%, average 1%; a quarter is what no part covers, most of it at the start.
 """
 
 from __future__ import annotations

@@ -5,9 +5,9 @@
 Meant for an idle machine. The last line is JSON: `seconds` and `images_per_second` of the whole run (two models, six
 phases, their labels and scores) and the `shares` of its time that its parts took.
 
-Measured on one thread of a Xeon with AVX-512, other work beside it, processor time, two commits in turn, twice each: a
-step of training took 19.5 and 19.9 ms at commit a3f9b6d, and 27.0 and 25.3 ms at 544693a, before ASPP's convolutions and
-wide kernels had a way of their own on CPUs.
+Measured on one thread of a Xeon with AVX-512, other work beside it, processor time, two commits in turn, twice each:
+a step of training took 19.5 and 19.9 ms at commit a3f9b6d, and 27.0 and 25.3 ms at 544693a, before ASPP's convolutions
+and wide kernels had a way of their own on CPUs.
 """
 
 from __future__ import annotations

@@ -46,7 +46,7 @@ def test_the_folder_of_digits_is_the_digits(photos):
 def test_a_side_can_be_asked_for(photos):
     assert load_dataset(f"folder:{photos}").train_images.shape[2:] == (32, 32)
     assert load_dataset(f"folder@12:{photos}").train_images.shape[2:] == (12, 12)
-    assert "side must be at least 1 pixel, got 0" in refusal(load_dataset, f"folder@0:{photos}")
+    assert "side must lie in 1…4096 pixels, got 0" in refusal(load_dataset, f"folder@0:{photos}")
     for name in ("folder@:x", "folder@-1:x", "folder@big:x", "folder@8:", "folders:x"):
         assert "folder:PATH or folder@SIDE:PATH, got" in refusal(load_dataset, name)
 
