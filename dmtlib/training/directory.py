@@ -30,6 +30,7 @@ from .storage import MADE_AGAIN, RunError, load_tensors, restoring, save_tensors
 
 
 def is_run_directory(folder: Path) -> bool:
+    """Whether a run was begun there."""
     return all((folder / name).is_file() for name in ("config.json", "split.json"))
 
 

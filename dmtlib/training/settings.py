@@ -89,10 +89,12 @@ SHARE: Rule = "lie in [0, 1]", lambda x: 0 <= x <= 1
 
 
 def whole(least: int) -> Rule:
+    """Whole numbers from ``least`` on."""
     return f"be a whole number, {least} or more", lambda n: isinstance(n, int) and n >= least
 
 
 def one_of(names: Collection[str]) -> Rule:
+    """Any of some names."""
     return f"be one of {', '.join(names)}", lambda name: name in names
 
 

@@ -47,4 +47,5 @@ def stored_pseudo_labels(run: RunDirectory, phase: int) -> PseudoLabels | None:
 
 
 def pseudo_label_file(run: RunDirectory, phase: int) -> Path:
+    """Where the pseudo labels lie that a phase learns from."""
     return run.path / f"pseudo-labels-{phase}.pt"
