@@ -66,6 +66,11 @@ TABLES: dict[str, list[Cell]] = {
     "camvid": _cells({"1/8": "camvid-8"}, _SMALL, THREE_SPLITS),
     # What stands in for them on a CPU.
     "digits": _cells(_DIGITS, (*METHODS,), tuple(range(10))),
+    "noise-map": _cells(
+        {f"{labels} labels": f"digits-{labels}" for labels in (10, 20, 40, 80)},
+        ("baseline", "cl", "dst", "dmt", "oracle"),
+        tuple(range(10)),
+    ),
     "cifar10-small": _cells({"80 labels": "cifar10-small"}, ("baseline", "cl", "dmt", "oracle"), (0, 1, 2)),
     "scenes": [
         *_cells({"50 labels": "scenes"}, (*ABLATIONS.values(), "oracle"), THREE_SPLITS),

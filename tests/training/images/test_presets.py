@@ -35,7 +35,7 @@ BY_HAND = {
 @pytest.mark.parametrize(
     ("arguments", "word"),
     [
-        (("mnist", "dmt"), "preset must be one of digits-40, cifar10-small, cifar10-4000"),
+        (("mnist", "dmt"), "preset must be one of digits-40, digits-10, digits-20, digits-80, cifar10-small"),
         (("digits-40", "sgd"), "method must be one of baseline, online-st, cbst"),
         (("digits-40", "dmt", -1), "seed must lie in"),
         (("digits-40", "dmt", 0, 0.0), "budget must lie in"),
