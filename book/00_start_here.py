@@ -76,7 +76,8 @@ say("\n".join(f"- {text}" for text in differences))
 
 # %% [markdown]
 # *From the records of full runs in `results/`. A dot is a seed, which also draws the 40 labels; the bar is the mean
-# with the sample standard deviation; differences are taken seed by seed.*
+# with the sample standard deviation. Differences are taken seed by seed; where the 95% interval of their mean holds
+# zero, these seeds can't tell which method is ahead.*
 #
 # This is small: images of 8×8 pixels and a network that trains in a minute or two on a laptop. It is real data
 # and the whole method, but no evidence about CIFAR-10 or PASCAL VOC, where the paper's claims are. {doc}`06_cifar10`

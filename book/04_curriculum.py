@@ -229,7 +229,7 @@ say(f"{words}.")
 # %%
 show(
     differences(recordings, "dmt", ["cl", "dmt-naive", "baseline"]),
-    alt="DMT minus CL, DMT-Naive and baseline, one dot a seed, with mean and deviation.",
+    alt="DMT minus CL, DMT-Naive and baseline, one dot a seed, with mean and 95% interval.",
 )
 
 # %%
@@ -237,8 +237,8 @@ pairs = [("dmt", other) for other in ("cl", "dmt-naive", "baseline")] + [("oracl
 say("\n".join(f"- {difference(recordings, *pair)}" for pair in pairs))
 
 # %% [markdown]
-# "Clear of zero" means further from it than twice the standard error: a rule of thumb for this many seeds, not a
-# proof. Read the first line with the paper's Table 2 in mind:
+# The interval is Student's: if seeds scatter as these do, 95 of 100 such intervals hold the mean of all seeds. Where
+# it holds zero, these seeds can't tell which method is ahead. Read the first line with the paper's Table 2 in mind:
 
 # %%
 rows = ("4000 labels", "1000 labels")

@@ -184,12 +184,13 @@ show(figure, alt=f"Small-scale: test accuracy by method, one dot a seed. {words}
 
 # %% [markdown]
 # *A dot is a seed, which draws the labeled images and everything else; the bar is the mean with the sample standard
-# deviation.* Seed by seed:
+# deviation. In the table a difference has its mean, the mean's 95% interval, and how many seeds are above zero.* Seed
+# by seed, with that interval:
 
 # %%
 show(
     differences(small, "dmt", ["cl", "baseline"]),
-    alt="Small-scale: DMT minus CL and minus the baseline, one dot a seed, mean and deviation.",
+    alt="Small-scale: DMT minus CL and minus the baseline, one dot a seed, mean and 95% interval.",
 )
 pairs = [("dmt", "cl"), ("dmt", "baseline"), ("cl", "baseline"), ("oracle", "dmt")]
 say("\n".join(f"- {difference(small, *pair)}" for pair in pairs))
@@ -325,7 +326,7 @@ say(
 # ```{exercise} How many seeds?
 # :label: ex-how-many-seeds
 # Suppose that DMT − CL scatters from seed to seed as it does in the small-scale records. How many seeds would it take
-# until the paper's gain with 4,000 labels is twice the standard error of its mean? What does that say about five runs?
+# until a 95% interval around the paper's gain with 4,000 labels leaves zero out? What does that say about five runs?
 # ```
 #
 # ````{solution} ex-how-many-seeds
@@ -333,12 +334,13 @@ say(
 # ```python
 # from dmtlib.records.comparison import Spread, paired_differences
 #
-# spread = Spread.of(paired_differences(small["dmt"], small["cl"]))
-# (2 * spread.std / paper_number("Table 2", "4000 labels", "DMT over CL")) ** 2
+# gain = paper_number("Table 2", "4000 labels", "DMT over CL")
+# std = Spread.of(paired_differences(small["dmt"], small["cl"])).std
+# next(n for n in range(2, 100_000) if Spread(gain, std, n).half_width() < gain)
 # ```
-# The standard error is the deviation divided by √n, so n = (2 · deviation / gain)². On the full data, with 4,000
-# labels, runs scatter less than on a part of them. The records of that setting would tell, and the paper prints no
-# deviation. If the deviation is 0.2 points, five seeds are just enough; if it is 0.4, one needs eighteen.
+# On the full data, with 4,000 labels, runs scatter less than on a part of them. The records of that setting would
+# tell, and the paper prints no deviation. If it is 0.15 points, five seeds are just enough; if it is 0.4, one needs
+# twenty.
 # ````
 #
 # ```{exercise} Where the time goes

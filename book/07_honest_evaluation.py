@@ -62,7 +62,7 @@ from book.studies import honest_evaluation as evaluation
 from book.studies.recorded import recorded
 from dmtlib import presets
 from dmtlib.data.images.datasets import load_dataset
-from dmtlib.records.comparison import cell
+from dmtlib.records.comparison import difference_cell
 from dmtlib.records.printed import paper_number
 from dmtlib.training.directory import RunDirectory
 from dmtlib.training.images.evaluation import accuracy, fine_grained_accuracy, predict
@@ -303,11 +303,11 @@ dmt = {record["seed"]: record["test_accuracy"] for record in recorded(preset)["d
 gains = {length: [] for length in lengths}
 for record, (length, s) in zip(records, names, strict=False):
     gains[length] += [dmt[s] - record["test_accuracy"]] if s in dmt else []
-words = [f"length {length:g}: {cell(g, sign=True, digits=1)}" for length, g in gains.items()]
+words = [f"length {length:g}: {difference_cell(g, digits=1)}" for length, g in gains.items()]
 say(
     f"On digits the best of these lengths is {best:,} steps. Against the baseline of "
     "each length, the recorded full runs of DMT gain on the same seeds, in points "
-    f"on the test images, mean ± standard deviation: {'; '.join(words)}."
+    f"on the test images (95% interval; seeds above zero): {'; '.join(words)}."
 )
 
 # %% [markdown]
@@ -377,15 +377,16 @@ say(
 # ```{exercise} Five seeds
 # :label: ex-five-seeds
 # A method's accuracy has a standard deviation of 0.15 points over seeds. Two methods are run with five seeds each, on
-# the same test set, and their means differ by 0.19. How far is that from zero in standard errors? And if the seeds
-# share their labels pairwise, and half of the variance with them?
+# the same test set, and their means differ by 0.19. Does the 95% interval of the difference hold zero? And if the
+# seeds share their labels pairwise, and half of the variance with them?
 # ```
 #
 # ```{solution} ex-five-seeds
 # :class: dropdown
-# The standard error of the difference is $0.15\sqrt{2/5} = 0.095$, so 0.19 is two of them: suggestive. Paired, the
-# shared half cancels, and it is $0.15\sqrt{2 \cdot 0.5/5} = 0.067$: nearly three. All of that is about these 10,000
-# images; with others the mean difference may be another.
+# The standard error of the difference is $0.15\sqrt{2/5} = 0.095$. With eight degrees of freedom Student's factor is
+# 2.31, so the interval reaches 0.22 to each side and holds zero. Paired, the shared half cancels, and the error is
+# $0.15\sqrt{2 \cdot 0.5/5} = 0.067$; with four degrees the factor is 2.78, and the interval, 0.186, just leaves zero
+# out. All of that is about these 10,000 images; with others the mean difference may be another.
 # ```
 #
 # ```{exercise} A fairer fine-grained accuracy?

@@ -192,7 +192,7 @@ show(
 pairs = [("dmt", "cbst"), ("dmt", "baseline"), ("cbst", "baseline"), ("oracle", "dmt")]
 show(
     differences(scenes, "dmt", ["cbst", "baseline"], "mean IoU"),
-    alt="Scenes: DMT minus CBST and minus the baseline, one dot a seed, mean and deviation.",
+    alt="Scenes: DMT minus CBST and minus the baseline, one dot a seed, mean and 95% interval.",
 )
 say("\n".join(f"- {difference(scenes, *pair)}" for pair in pairs))
 
@@ -200,8 +200,9 @@ say("\n".join(f"- {difference(scenes, *pair)}" for pair in pairs))
 # *Seconds are of one thread on a CPU that had other work to do. "steps a model" are those of all phases;
 # {doc}`09_mutual_training` has a baseline that trains as long as DMT's models. The sizes are the second ones: with the
 # first, what DMT gained was gone as soon as the baseline trained as long. A dot is a seed, which draws the labeled
-# scenes and everything else. DMT's number is of the better of its two models, chosen on the scored scenes as in the
-# paper; {doc}`09_mutual_training` says what that choice adds, and {doc}`11_ablations` how far one model alone gets.*
+# scenes and everything else. A difference has its mean, in brackets the mean's 95% interval and how many seeds are
+# above zero. DMT's number is of the better of its two models, chosen on the scored scenes as in the paper;
+# {doc}`09_mutual_training` says what that choice adds, and {doc}`11_ablations` how far one model alone gets.*
 #
 # A mean over classes can hide one that is lost:
 

@@ -236,7 +236,7 @@ show(
 others = [method for method in tables.ABLATIONS.values() if method != "dmt"]
 show(
     differences(scenes, "dmt", others, "mean IoU on scenes"),
-    alt="Scenes: DMT minus each of the other six methods, one dot a seed, with mean and deviation.",
+    alt="Scenes: DMT minus each of the other six methods, one dot a seed, with mean and 95% interval.",
 )
 
 # %%
@@ -250,10 +250,9 @@ if apart:
 say("On digits:\n\n" + "\n".join(f"- {difference(digits, *pair)}" for pair in pairs))
 
 # %% [markdown]
-# Read each line to its end. *Clear of zero* means that the mean is more than two standard errors away from it; with
-# three seeds that is a weak statement, and a difference of a point or two can hide behind the spread. A line that is
-# not clear of zero says nothing about the paper's number either: VOC is not scenes, and a network that starts from
-# random weights is not one that has seen COCO.
+# Read each line to its end. With three seeds a 95% interval reaches two and a half standard deviations to each side,
+# so a difference of a point or two can hide in it. A line that can't be told says nothing about the paper's number
+# either: VOC is not scenes, and a network that starts from random weights is not one that has seen COCO.
 #
 # Two more things to bear in mind. On scenes the methods with two models train twice as much, and their score is of
 # the better model, chosen where it is scored ({doc}`09_mutual_training`). And on digits two things change from DST to

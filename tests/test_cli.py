@@ -42,7 +42,10 @@ def somewhere_else(tmp_path, monkeypatch):
         ("train digits-40 --variant authors", "variant of digits-40 must be one of paper, got 'authors'"),
         ("train cifar10-4000 --variant mine", "variant of cifar10-4000 must be one of paper, authors, got 'mine'"),
         ("train cifar10-4000 --variant", "Option '--variant' requires an argument"),
-        ("train cifar10-4000-author", "preset must be one of digits-40, digits-10, digits-20, digits-80, cifar10-small"),
+        (
+            "train cifar10-4000-author",
+            "preset must be one of digits-40, digits-10, digits-20, digits-80, cifar10-small",
+        ),
         ("train digits-40 --skip-recorded", "--skip-recorded needs --results"),
         ("train", "Missing argument 'PRESET'"),
         ("predict", "Missing argument 'RUN'"),

@@ -44,12 +44,15 @@ def by_method(records: ByMethod, methods: Sequence[str], measure: str = "test ac
 
 
 def differences(records: ByMethod, first: str, others: Sequence[str], measure: str = "test accuracy") -> Figure:
-    """``first`` against others, one dot a seed: both saw the same labels, so what they share cancels."""
+    """``first`` against others, one dot a seed, and the mean with its 95% t-interval.
+
+    Both saw the same labels, so what they share cancels.
+    """
     figure, ax = plt.subplots(figsize=(WIDTH, 0.75 * len(others) + 1.3))
     ax.axvline(0, color=COLOURS["quiet"], linewidth=1.2)
     for row, other in enumerate(others):
         values = paired_differences(records[first], records[other])
-        _dots(ax, row, values, METHOD_COLOURS[other])
+        _dots(ax, row, values, METHOD_COLOURS[other], interval=True)
         spread = Spread.of(values)
         text = "not run" if spread is None else signed(spread.mean)
         ax.text(1.02, row, text, transform=ax.get_yaxis_transform(), va="center", weight="bold")
@@ -58,15 +61,15 @@ def differences(records: ByMethod, first: str, others: Sequence[str], measure: s
     return figure
 
 
-def _dots(ax: Axes, row: int, values: list[float], colour: str) -> None:
-    """A dot a seed, equal ones below each other; above them their mean with its deviation."""
+def _dots(ax: Axes, row: int, values: list[float], colour: str, *, interval: bool = False) -> None:
+    """A dot a seed, equal ones below each other; above them their mean with its deviation, or its interval."""
     depth = [sum(abs(other - value) < 1e-6 for other in values[:i]) for i, value in enumerate(values)]
     ax.scatter(values, [row + 0.1 + 0.11 * d for d in depth], s=34, color=colour, alpha=0.6, linewidth=0)
     spread = Spread.of(values)
     if spread is not None:
-        deviation = spread.std if spread.n > 1 else 0
+        reach = (spread.half_width() if interval else spread.std) if spread.n > 1 else 0
         look = dict(color=COLOURS["ink"], markersize=9, capsize=4, linewidth=1.6)
-        ax.errorbar(spread.mean, row - 0.16, xerr=deviation, fmt="|", markeredgewidth=2.4, **look)
+        ax.errorbar(spread.mean, row - 0.16, xerr=reach, fmt="|", markeredgewidth=2.4, **look)
 
 
 def _rows(ax: Axes, names: list[str], measured: bool) -> None:
