@@ -140,7 +140,7 @@ paper = PaperMap()
 paper
 
 # %%
-say(f"{len(paper.done)} of {len(paper.items)} are done.")
+say(paper.counted())
 
 # %% [markdown]
 # ## Exercises
@@ -182,6 +182,6 @@ say(f"{len(paper.done)} of {len(paper.items)} are done.")
 
 # %%
 named = {item.page for item in paper.items} - {None}
-assert all(item.page_path(paper.root) and item.file for item in paper.done)
-assert len(paper.items) == 12 + 7 + 6 + 2 + 3  # figures, tables, equations, …
+assert all(item.page_path(paper.root) and item.file for item in paper.of("explained", "recorded"))
+assert len(paper.items) == 12 + 7 + 6 + 2 + 2  # figures, tables, equations, …; App. A is its Fig. A.12
 assert "01_pseudo_labels" in named

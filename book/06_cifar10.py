@@ -226,8 +226,8 @@ say(f"In the last phase of DMT: {last_phase(small['dmt'])}.")
 # `runs/cifar10-4000/dmt/seed-3`: either goes on where the other was stopped, and neither repeats what is done. With
 # `-p results results` (or `--results results`) the record goes where the tables above look for records.
 #
-# Below is the run of this page's own parameters, done while the page was made: a small-scale baseline, shorter than
-# the recorded ones. It shows the machine at work, and is no result.
+# Below is the run of this page's own parameters, a small-scale baseline, shorter than the recorded ones. It is done
+# while the page is made, if CIFAR-10 is there. It shows the machine at work, and is no result.
 
 # %% tags=["remove-output"]
 config = presets.preset(preset, method, seed, budget, data, variant)
