@@ -30,11 +30,13 @@ if missing:
 # Labels are expensive and images are not. With forty labeled digits and a thousand unlabeled ones, a model can label
 # the rest itself and learn from its own labels. It will then learn its own errors, too, and believe in them.
 #
-# **Dynamic Mutual Training** {cite:p}`feng2022dmt` lets a second model object. Two models that differ disagree
-# where one of them errs, so a label that the second model doubts counts less, and one that it contradicts with the
-# greater confidence counts nothing. This book teaches the method and reproduces the paper, figure by figure. Every
-# number on its pages comes from a cell that ran while the page was made, or from a record in `results/` that names
-# its seed, settings and code. The few numbers quoted from papers say that they are.
+# **Dynamic Mutual Training** {cite:p}`feng2022dmt` has a second model check each label. Where two models disagree, one
+# of them is wrong. So a label that the second model doubts counts less, and a label that it contradicts with more
+# confidence than the first one had counts nothing.
+#
+# This book teaches the method and rebuilds the paper's experiments. Every number on its pages comes from a cell that
+# ran while the page was made, or from a record in `results/` that names its seed, settings and code. The few numbers
+# quoted from papers say that they are.
 #
 # :::{goals}
 # **You need** nothing yet. The chapters need the basics of PyTorch.

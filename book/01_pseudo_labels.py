@@ -220,10 +220,9 @@ slider(
 # %% [markdown]
 # *Above: every threshold is a point of the curve. Below: all labels, kept ones in full colour, dropped ones pale.*
 #
-# Moving to the left along the curve buys a cleaner set with a smaller one. There is no free lunch on it, only a
-# price. The rest of the book is about methods that leave the curve. Curriculum Labeling
-# {cite:p}`cascante2021curriculum` starts at the left end and moves right as its models become better.
-# DMT asks a second model.
+# Moving to the left along the curve makes the set cleaner and smaller; no threshold does one without the other. The
+# rest of the book is about methods that don't stay on this curve. Curriculum Labeling {cite:p}`cascante2021curriculum`
+# starts at the left end and moves right as its models become better. DMT asks a second model.
 #
 # ## Exercises
 #

@@ -193,8 +193,8 @@ say(
 )
 
 # %% [markdown]
-# Inside a class, confidence is worth something, and less than one would wish. A model that can't tell a 3 from an 8
-# isn't saved by asking it how sure it is. No choice of $\alpha$ mends that; a second opinion may.
+# Inside a class, confidence tells something, and less than one would wish. If a model can't tell a 3 from an 8, its
+# confidence can't either. No choice of $\alpha$ changes that; a second model may.
 #
 # ## CBST divides; why not here?
 #
@@ -331,7 +331,7 @@ picture_rows(
 # %% [markdown]
 # *Confidence: yellow is 1, dark violet 0. Flips are here for show. The preset leaves them out: a mirrored 7 is no 7.*
 #
-# Three things keep the maps honest.
+# Three rules keep the maps right.
 #
 # - A resized image may blend its pixels, a map may not. Halfway between classes 1 and 3 lies class 2, which is
 #   neither. Each pixel of a map takes one pixel's value.

@@ -65,9 +65,9 @@ show(
 )
 
 # %% [markdown]
-# *All runs of a table, one after the other. A bar is calculated, from a fast GPU program to a slow one; how, stands
-# below. A dot is measured: the sum of what the recorded runs took, on the devices that they ran on, which for the
-# small tables were CPUs with other work to do.*
+# *All runs of a table, one after the other. A bar is calculated, from a fast GPU program to a slow one; the section
+# "What it costs" says how. A dot is measured: the sum of what the recorded runs took, on the devices that they ran on,
+# which for the small tables were CPUs with other work to do.*
 #
 # ## One command a table
 
