@@ -56,7 +56,7 @@ from book.figures import cifar10 as draw
 from book.figures.curriculum import phases, phases_table
 from book.figures.methods import by_method, differences
 from book.figures.pseudo_labels import error_bars, gallery
-from book.page.look import say, show, style
+from book.page.look import say, show, show_table, style
 from book.page.places import missing_data
 from book.page.places import results as recorded_results
 from book.studies import pseudo_labels as confidence
@@ -118,7 +118,7 @@ confidence_table(curves)
 
 # %%
 table_2 = tables.table_2(recorded_results())
-table_2
+show_table(table_2)
 
 # %% [markdown]
 # *Test accuracy in percent. "paper − its Oracle" is the distance to the model that learned all 50,000 labels in the
@@ -297,7 +297,7 @@ phases_table(record).round(2).astype(object).fillna("–") if has_phases else No
 
 # %%
 table_3 = tables.table_3(recorded_results())
-table_3
+show_table(table_3)
 
 # %% [markdown]
 # A reader of today will ask about FixMatch {cite:p}`sohn2020fixmatch`, FreeMatch {cite:p}`wang2023freematch` and

@@ -52,7 +52,7 @@ import pandas as pd
 import torch
 
 from book.figures import honest_evaluation as draw
-from book.page.look import say, show, show_body, style
+from book.page.look import say, show, show_body, show_table, style
 from book.page.places import results
 from book.page.runs import runs_folder
 from book.page.slider import slider
@@ -317,7 +317,7 @@ say(
 # follow it. What has been recorded of it:
 
 # %%
-baselines.recorded_lengths(results())
+show_table(baselines.recorded_lengths(results()))
 
 # %% [markdown]
 # *Epochs are passes over the labeled images. From the records in `results/`, none of it from this page. A single

@@ -51,7 +51,7 @@ if missing:
 # %%
 from book.figures import segmentation_results as draw
 from book.figures.methods import by_method, differences
-from book.page.look import say, show, style
+from book.page.look import say, show, show_table, style
 from book.page.places import missing_data
 from book.page.places import results as recorded_results
 from book.studies.mutual_training import course
@@ -92,7 +92,7 @@ show(
 
 # %%
 table_4 = tables.table_4(recorded_results())
-table_4
+show_table(table_4)
 
 # %% [markdown]
 # *Mean IoU on val. "paper − its Oracle" is what the paper prints in brackets, "here − our Oracle" the same of ours,
@@ -122,7 +122,7 @@ say(
 
 # %%
 table_5 = tables.table_5(recorded_results())
-table_5
+show_table(table_5)
 
 # %%
 dmt, oracle, baseline = (
@@ -145,7 +145,7 @@ say(
 
 # %%
 table_6 = tables.table_6(recorded_results())
-table_6
+show_table(table_6)
 
 # %%
 over_cutmix = [

@@ -58,7 +58,7 @@ import dataclasses
 
 from book.figures import ablations as draw
 from book.figures.methods import by_method, differences
-from book.page.look import say, show, show_body, style
+from book.page.look import say, show, show_body, show_table, style
 from book.page.places import results as recorded_results
 from book.page.runs import runs_folder
 from book.page.slider import slider
@@ -189,7 +189,7 @@ say(
 # ## Table 7
 
 # %%
-tables.table_7(recorded_results())
+show_table(tables.table_7(recorded_results()))
 
 # %% [markdown]
 # *VOC, one split of each ratio; mean IoU in percent. n counts our seeds.*
