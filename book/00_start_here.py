@@ -18,7 +18,7 @@ if clone is None:
     clone = here / "the-dmt-book"
     subprocess.run(["git", "clone", "--quiet", "--depth", "1", REPOSITORY, str(clone)], check=True)
 sys.path.insert(0, str(clone))  # first, so that chapter, figures and library are of one version
-needs = "torch torchvision numpy pandas sklearn jaxtyping tqdm rich typer tensorboard filelock yaml"
+needs = "torch torchvision numpy pandas scipy sklearn jaxtyping tqdm rich typer tensorboard filelock yaml"
 missing = [name for name in f"{needs} matplotlib seaborn ipywidgets".split() if find_spec(name) is None]
 if missing:
     packages = [{"sklearn": "scikit-learn", "yaml": "PyYAML"}.get(name, name) for name in missing]
@@ -30,11 +30,13 @@ if missing:
 # Labels are expensive and images are not. With forty labeled digits and a thousand unlabeled ones, a model can label
 # the rest itself and learn from its own labels. It will then learn its own errors, too, and believe in them.
 #
-# **Dynamic Mutual Training** {cite:p}`feng2022dmt` lets a second model object. Two models that differ disagree
-# where one of them errs, so a label that the second model doubts counts less, and one that it contradicts with the
-# greater confidence counts nothing. This book teaches the method and reproduces the paper, figure by figure. Every
-# number on its pages comes from a cell that ran while the page was made, or from a record in `results/` that names
-# its seed, settings and code. The few numbers quoted from papers say that they are.
+# **Dynamic Mutual Training** {cite:p}`feng2022dmt` has a second model check each label. Where two models disagree, one
+# of them is wrong. So a label that the second model doubts counts less, and a label that it contradicts with more
+# confidence than the first one had counts nothing.
+#
+# This book teaches the method and rebuilds the paper's experiments. Every number on its pages comes from a cell that
+# ran while the page was made, or from a record in `results/` that names its seed, settings and code. The few numbers
+# quoted from papers say that they are.
 #
 # :::{goals}
 # **You need** nothing yet. The chapters need the basics of PyTorch.
@@ -140,7 +142,7 @@ paper = PaperMap()
 paper
 
 # %%
-say(f"{len(paper.done)} of {len(paper.items)} are done.")
+say(paper.counted())
 
 # %% [markdown]
 # ## Exercises
@@ -182,6 +184,6 @@ say(f"{len(paper.done)} of {len(paper.items)} are done.")
 
 # %%
 named = {item.page for item in paper.items} - {None}
-assert all(item.page_path(paper.root) and item.file for item in paper.done)
-assert len(paper.items) == 12 + 7 + 6 + 2 + 3  # figures, tables, equations, …
+assert all(item.page_path(paper.root) and item.file for item in paper.of("explained", "recorded"))
+assert len(paper.items) == 12 + 7 + 6 + 2 + 2  # figures, tables, equations, …; App. A is its Fig. A.12
 assert "01_pseudo_labels" in named

@@ -18,7 +18,7 @@ if clone is None:
     clone = here / "the-dmt-book"
     subprocess.run(["git", "clone", "--quiet", "--depth", "1", REPOSITORY, str(clone)], check=True)
 sys.path.insert(0, str(clone))  # first, so that chapter, figures and library are of one version
-needs = "torch torchvision numpy pandas sklearn jaxtyping tqdm rich typer tensorboard filelock yaml"
+needs = "torch torchvision numpy pandas scipy sklearn jaxtyping tqdm rich typer tensorboard filelock yaml"
 missing = [name for name in f"{needs} matplotlib seaborn ipywidgets".split() if find_spec(name) is None]
 if missing:
     packages = [{"sklearn": "scikit-learn", "yaml": "PyYAML"}.get(name, name) for name in missing]
@@ -30,10 +30,10 @@ if missing:
 # With 4,000 labels of CIFAR-10, CL gets 94.02% of the test images right and DMT 94.21%, says the paper's Table 2.
 # Another table could say it of your model and mine. **Is the second one better?**
 #
-# A number like these depends on three kinds of chance: which images are in the test set, which seed the model had,
-# and how often somebody looked before writing it down. And it is compared with a baseline, that may have been trained
-# with more or with less care. The paper's Appendices B and C are about just these things. This page measures each of
-# them, on small models that you can train while you read.
+# Such a number depends on three kinds of chance: which images are in the test set, which seed the model had, and how
+# often somebody looked before writing it down. And it is compared with a baseline, which may have been trained with
+# more or with less care. The paper's Appendices B and C are about just these things. This page measures each of them,
+# on small models that you can train while you read.
 #
 # :::{goals}
 # **You need** {doc}`04_curriculum`, a mean and a standard deviation.
@@ -52,7 +52,7 @@ import pandas as pd
 import torch
 
 from book.figures import honest_evaluation as draw
-from book.page.look import say, show, show_body, style
+from book.page.look import say, show, show_body, show_table, style
 from book.page.places import results
 from book.page.runs import runs_folder
 from book.page.slider import slider
@@ -254,9 +254,9 @@ say(
 )
 
 # %% [markdown]
-# Plain accuracy is an honest witness with poor eyes: the closer the pair, the more often it guesses. Fine-grained
-# accuracy sees sharply, and looks at something else as well. Where the better model is also the surer one, it needs
-# few images. Where it isn't, more images only make it more certain of the wrong order.
+# Plain accuracy measures the right thing coarsely: the closer the pair, the more often 200 images rank it by luck.
+# Fine-grained accuracy measures finely, and measures sureness as well. Where the better model is also the surer one,
+# it needs few images. Where it isn't, more images only make it more certain of the wrong order.
 #
 # The paper says where to expect that: between models with mixup and without, because mixup changes how sure a model
 # is. Our one pair, the same but for mixup:
@@ -317,7 +317,7 @@ say(
 # follow it. What has been recorded of it:
 
 # %%
-baselines.recorded_lengths(results())
+show_table(baselines.recorded_lengths(results()))
 
 # %% [markdown]
 # *Epochs are passes over the labeled images. From the records in `results/`, none of it from this page. A single
@@ -434,8 +434,8 @@ say(
 # Fine-grained testing sees small differences and can't say what they are differences of. A baseline's length decides
 # how large a gain looks. And choosing by the test set adds tenths of points to everybody, more to some.
 #
-# So a result is a mean over seeds, with its spread, against a baseline that had its chance, on images that chose
-# nothing. {doc}`00_start_here` shows ours, and which parts of the paper are still to come.
+# So a result is a mean over seeds, with its spread, against a baseline that trained as long as it should, on images by
+# which nothing was chosen. {doc}`00_start_here` shows ours, and which parts of the paper are still to come.
 
 # %%
 assert evaluation.images_to_tell(94.0, 94.2) > 200_000 > 10_000 and high - low > 8

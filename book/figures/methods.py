@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import matplotlib.pyplot as plt
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, NullLocator
@@ -27,6 +28,9 @@ METHOD_COLOURS = {
 }
 """Methods have colours of their own: blue, orange, green and vermillion mean labels. CL and CBST share a rule, and a
 colour; the other ablations of DMT have one, too."""
+
+SET_COLOURS = ("#332288", "#44AA99", "#AA4499", "#999933", "#88CCEE", "#882255", "#117733", "#CC6677")
+"""For data sets, which no colour of the book stands for yet."""
 
 
 def by_method(records: ByMethod, methods: Sequence[str], measure: str = "test accuracy") -> Figure:
@@ -58,6 +62,39 @@ def differences(records: ByMethod, first: str, others: Sequence[str], measure: s
         ax.text(1.02, row, text, transform=ax.get_yaxis_transform(), va="center", weight="bold")
     _rows(ax, [f"{NAMES[first]} − {NAMES[other]}" for other in others], bool(records[first]))
     ax.set_xlabel(f"difference in {measure} (points)")
+    return figure
+
+
+def noise_map(gains: Mapping[str, pd.DataFrame], levels: Sequence[float] = ()) -> Figure:
+    """What the method wins over the error of the first pseudo labels: a dot a seed, and a data set's mean, larger.
+
+    Args:
+        gains: by what is compared, such as ``DMT − CL``, the points of
+            :func:`~book.studies.readiness_of_runs.first_error_and_gain`; a panel each.
+        levels: errors to be marked by a line.
+    """
+    figure, axes = plt.subplots(len(gains), 1, figsize=(WIDTH, 3.4 * len(gains) + 0.7), sharex=True, squeeze=False)
+    for ax, (name, points) in zip(axes.flat, gains.items(), strict=True):
+        ax.axhline(0, color=COLOURS["quiet"], linewidth=1.2)
+        for level in levels:
+            ax.axvline(level, color=COLOURS["ink"], linestyle="--", linewidth=1.2)
+        sets = list(dict.fromkeys(points["preset"]))
+        look = dict(zip(sets, zip(SET_COLOURS, "osD^vPXd", strict=False), strict=False))
+        for preset, group in points.groupby("preset", sort=False):
+            colour, marker = look[preset]
+            ax.scatter(group["error"], group["gain"], s=26, color=colour, marker=marker, alpha=0.55, linewidth=0)
+            middle = group[["error", "gain"]].mean()
+            ax.scatter(*middle, s=95, color=colour, marker=marker, edgecolor="white", zorder=3, label=preset)
+        if not len(points):
+            ax.text(0.5, 0.5, "not run", transform=ax.transAxes, ha="center")
+        ax.set_xscale("symlog", linthresh=1)
+        ax.set(ylabel=f"{name} (points)", xlim=(-0.08, 40))
+        ax.set_xticks([0, 0.5, 1, 3, 10, 30], ["0", "0.5", "1", "3", "10", "30"])
+    axes[-1, 0].set_xlabel("wrong among the first pseudo labels (%)")
+    handles = {
+        label: handle for ax in axes.flat for handle, label in zip(*ax.get_legend_handles_labels(), strict=True)
+    }
+    figure.legend(handles.values(), handles, loc="outside upper center", ncol=3, handletextpad=0.2, columnspacing=1.2)
     return figure
 
 
