@@ -173,7 +173,7 @@ def test_a_second_process_is_refused(tmp_path):
 def test_a_lock_can_be_waited_for(tmp_path):
     """As long as the workers of a killed run on a GPU may hold it."""
     directory = RunDirectory(tmp_path)
-    holder = "import sys, time, filelock; filelock.FileLock(sys.argv[1]).acquire(); print('held', flush=True); input()"
+    holder = "import sys, filelock\nwith filelock.FileLock(sys.argv[1]):\n    print('held', flush=True)\n    input()"
     pipes = dict(stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     with subprocess.Popen([sys.executable, "-c", holder, tmp_path / "lock"], **pipes) as process:
         assert process.stdout.readline() == "held\n"
