@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
-from dmtlib.records.reproduction import TABLES, Cell
+from dmtlib.records.reproduction import TABLES, Cell, cells_of
 
 from .recorded import count_recorded
 
@@ -93,6 +93,16 @@ STATUS = {
     "to come": "no page yet",
 }
 """What may be said of an item, and what it means."""
+
+PAPER_TABLES = tuple(f"table-{number}" for number in range(2, 8))
+SMALL_TABLES = ("digits", "noise-map", "cifar10-small", "scenes", "camvid-small")
+
+
+def recorded_runs(tables: tuple[str, ...], results: Path) -> tuple[int, int]:
+    """How many runs of some tables are recorded at full length, and how many they ask for; each run once."""
+    cells = cells_of(tables)
+    return sum(count_recorded(cell, results) for cell in cells), sum(len(cell.seeds) for cell in cells)
+
 
 _CIFAR10_SMALL = Runs("cifar10-small", methods=("baseline", "cl", "dmt"))
 _SCENES = Runs("scenes", "scenes", methods=("baseline", "dmt", "oracle"))

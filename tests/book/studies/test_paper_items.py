@@ -12,10 +12,11 @@ from chapters import chapters
 from book.figures.start_here import PaperMap
 from book.page import places
 from book.studies.algorithms import ALGORITHM_1, algorithm_1, find
-from book.studies.paper_items import PAPER, STATUS, Item, Runs
+from book.studies.paper_items import PAPER, SMALL_TABLES, STATUS, Item, Runs, recorded_runs
 from dmtlib.cli import main
 from dmtlib.presets import preset
 from dmtlib.records.printed import paper_number
+from dmtlib.records.reproduction import TABLES
 from dmtlib.records.store import record_path, write_record
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -102,6 +103,14 @@ def test_a_table_s_status_comes_from_its_records(tmp_path):
             keep(name, method, seed)
     assert item.status(tmp_path) == "recorded" and PaperMap([item], tmp_path).of("recorded") == [item]
     assert "<code" in PaperMap([item], tmp_path)._repr_html_()
+
+
+def test_runs_of_tables_that_share_cells_are_counted_once(tmp_path):
+    recorded, wanted = recorded_runs(("table-4", "table-5"), tmp_path)
+    assert recorded == 0 and wanted == 3 * len(
+        {(c.preset, c.method) for t in ("table-4", "table-5") for c in TABLES[t]}
+    )
+    assert recorded_runs(SMALL_TABLES, ROOT / "results")[0] > 0
 
 
 def test_links_lead_to_pages_on_the_site_and_to_notebooks_beside_it(monkeypatch):
