@@ -193,10 +193,11 @@ cases = [f"wrong in case {case}" for case in (1, 2, 3)]
 arms[cases].agg(["mean", "std"]).T.round(1)
 
 # %% [markdown]
-# These are the shares, in percent, of each case's points that A got wrong. Agreement makes a label fairly safe. Of
-# the disagreements, the more confident model is more often the right one: a label that B contradicts with the
-# greater confidence is wrong more often than not. A label that A defends is right more often than not, and deserves
-# to stay, with less weight. Three cases, three kinds of treatment: this is where Eq. 3 comes from.
+# These are the shares, in percent, of each case's points that A got wrong. Agreement makes a label fairly safe. Of the
+# disagreements, the more confident model is more often the right one: a label that B contradicts with the greater
+# confidence is wrong more often than not. A label that A defends is right more often than not. It may stay, with less
+# weight; {doc}`03_dynamic_loss` says how little that is. Three cases, three kinds of treatment: this is where Eq. 3
+# comes from.
 #
 # ## How far does this carry?
 #

@@ -140,10 +140,9 @@ for name in ("cifar10-4000", "voc-8"):
 # at γ = 4.
 #
 # What is then left for case 3, which takes the rest away? It can matter where γ is small, and on images γ is small in
-# the first part of each phase (below). Later it changes next to nothing. *DMT-Naive* is Eq. 3 without case 3: it
-# weighs
-# $p_B^\gamma$ everywhere. The recorded runs of both, on digits with a rising γ and on generated scenes with a constant
-# one:
+# the first part of each phase (below). Later it changes next to nothing. *DMT-Naive* is Eq. 3 without case 3: every
+# label weighs $p_B^\gamma$. The recorded runs of both, on digits with a rising γ and on generated scenes with a
+# constant one:
 
 # %%
 for name in ("digits-40", "scenes"):
@@ -457,7 +456,7 @@ assert pixels.shape == (2, 4, 6) and not pixels[:, 0].any()
 
 # %%
 assert cases.tolist() == [1, 2, 3]
-assert bounds == {4: 1 / 16, 5: 1 / 32}
+assert bounds == {4: 1 / 16, 5: 1 / 32} and round(0.4**4, 3) == 0.026
 torch.manual_seed(0)
 said, answers = torch.arange(999) % 9, torch.randn(999, 9).softmax(dim=1)
 sure = torch.ones(999)  # A is, so that no disagreement is case 3

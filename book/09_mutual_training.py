@@ -96,7 +96,7 @@ device = "auto"
 # | 10, 11: for each α | `ALPHAS`, the loop in `dmt` |
 # | 12, 14: label $S_u$, keep the top α of each class | `pseudo_labels` |
 # | 13, 15: fine-tune both with the dynamic loss | `train` |
-# | 16: the better of the two | the caller's choice |
+# | 16: $F$ is the better of the two | the last line |
 #
 # Compare it with the program in {doc}`04_curriculum`. Begin with `dmt`, near its end.
 

@@ -147,7 +147,8 @@ if __name__ == "__main__":
     labeled = [place[name] for name in split.labeled]
     unlabeled = [place[name] for name in split.unlabeled]
     for pair in dmt(images, labeled, unlabeled, seed=0):
+        iou = {}
         for name, model in pair.items():
-            score = measure_segmentation(model, scenes)["val_mean_iou"]
-            print(f"{name}: {score:.1f}% mean IoU", end="  ")
-        print()
+            scores = measure_segmentation(model, scenes)
+            iou[name] = scores["val_mean_iou"]
+        print(f"mean IoU {iou}, the better one is {max(iou, key=iou.get)}")
