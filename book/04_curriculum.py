@@ -339,8 +339,9 @@ for name in map_of:
 # eq_3, curriculum = one_page.dynamic_weights, one_page.ALPHAS
 # for name, rule in {"DMT": eq_3, "CL": trusting}.items():
 #     one_page.dynamic_weights = rule
-#     for one_page.ALPHAS in (curriculum, (100,) * 5):
-#         print(name, one_page.ALPHAS, last_accuracy())
+#     for alphas in (curriculum, (100,) * 5):
+#         one_page.ALPHAS = alphas
+#         print(name, alphas, last_accuracy())
 # one_page.dynamic_weights, one_page.ALPHAS = eq_3, curriculum
 # ```
 # DMT should need it less: a wrong label that enters early can be weighed down, while CL learns it at full weight.

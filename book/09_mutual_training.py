@@ -116,17 +116,17 @@ data = load_segmentation(config.data)
 planned = plan(config, data.parts["train"], split_of(config, data))
 short = [max(1, n // 10) for n in (config.baseline_steps, config.phase_steps)]
 sets = planned.labeled, planned.unlabeled
-pairs = one_page.dmt(data.parts["train"], *sets, seed, *short)
+generations = one_page.dmt(data.parts["train"], *sets, seed, *short)
 
 # %%
-a, b = pairs[-1].values()
+models = generations[-1].values()
 scenes = data.parts["train"].images[planned.unlabeled]
-labels = [one_page.pseudo_labels(model, scenes, 100)[0] for model in (a, b)]
+labels = [one_page.pseudo_labels(m, scenes, 100)[0] for m in models]
 apart = (labels[0] != labels[1]).float().mean()
 say(
-    f"{len(pairs)} generations of two models. With {short[0]} and "
-    f"{len(pairs) - 1} times {short[1]} steps they know little, and disagree "
-    f"on {apart:.1%} of the unlabeled pixels."
+    f"{len(generations)} generations of two models. With {short[0]} steps "
+    f"and {len(generations) - 1} times {short[1]} they know little, and "
+    f"disagree on {apart:.1%} of the unlabeled pixels."
 )
 
 # %% [markdown]
@@ -456,7 +456,7 @@ say(
 # {doc}`11_ablations` takes the method apart.
 
 # %%
-assert len(pairs) == 1 + len(one_page.ALPHAS) and apart < 1
+assert len(generations) == 1 + len(one_page.ALPHAS) and apart < 1
 for phase, entry in enumerate(records["dmt"][0]["phases"][1:], start=1):  # the drawing at the top tells the truth
     assert entry["models"]["A"]["labeled_by"] == f"B of phase {phase - 1}"
     assert entry["models"]["B"]["labeled_by"] == f"A of phase {phase - 1}"

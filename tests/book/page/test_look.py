@@ -1,12 +1,16 @@
 """How a figure becomes the bytes of a page."""
 
 import io
+from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pytest
 from PIL import Image
 
+from book.page import links, look
 from book.page.look import to_png
+from book.studies import dmt, dmt_pixels
 
 
 def drawing():
@@ -39,3 +43,16 @@ def test_a_palette_changes_hardly_a_pixel():
     whole = np.asarray(Image.open(buffer).convert("RGB")).astype(int)
     light = np.asarray(Image.open(io.BytesIO(to_png(figure))).convert("RGB")).astype(int)
     assert whole.shape == light.shape and abs(whole - light).max() <= 8
+
+
+def test_a_file_is_shown_whole(monkeypatch):
+    said = []
+    monkeypatch.setattr(look, "say", said.append)
+    look.show_source(links)
+    assert said == [f"```python\n# book.page.links\n{Path(links.__file__).read_text()}```"]
+
+
+@pytest.mark.parametrize("program", [dmt, dmt_pixels])
+def test_a_program_that_is_shown_whole_fits_the_page(program):
+    lines = Path(program.__file__).read_text().splitlines()
+    assert max(map(len, lines)) <= 76 and len(lines) <= 160
