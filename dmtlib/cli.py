@@ -33,6 +33,11 @@ _what, _data, _where, _how = (
     partial(typer.Option, rich_help_panel=panel) for panel in ("What to train", "Data", "Where", "How")
 )
 
+
+class Stopped(Exception):
+    """Ctrl-C in a command that doesn't go on where it was."""
+
+
 app = typer.Typer(rich_markup_mode="rich")  # or there would be no panels
 
 
@@ -168,16 +173,22 @@ def predict(
     run: Annotated[
         Path, typer.Argument(metavar="RUN", help="Directory of a finished run: runs/PRESET/METHOD/seed-N.")
     ],
-    images: Annotated[Path, typer.Argument(metavar="IMAGES", help="Folder of PNG and JPEG images, or one image.")],
+    images: Annotated[Path, typer.Argument(metavar="IMAGES", help="Folder of images, or one image.")],
     out: Annotated[
         Path, _where(metavar="PATH", help="CSV file for a run on images; a new folder of masks for one on pixels.")
     ],
     device: Device = "auto",
+    skip_unreadable: Annotated[
+        bool, _how("--skip-unreadable", metavar=FLAG, help="Leave out images that cannot be read, and name them.")
+    ] = False,
 ) -> None:
     """Ask a finished run about images: a class and a confidence for each, or a mask."""
     from .prediction import predict_folder
 
-    count = predict_folder(run, images, out, device=device)
+    try:
+        count = predict_folder(run, images.expanduser(), out, device=device, skip_unreadable=skip_unreadable)
+    except KeyboardInterrupt:
+        raise Stopped("stopped; nothing was written, and the same command starts anew") from None
     print(f"{count:,} image{'s' * (count != 1)} predicted: {out}")
 
 
@@ -278,6 +289,9 @@ def main(arguments: list[str] | None = None) -> int:
         return code
     except (RunError, ValueError, OSError) as error:
         return _refuse(told(error))
+    except Stopped as stopped:
+        print(stopped, file=sys.stderr)
+        return INTERRUPTED
     except (KeyboardInterrupt, typer.Abort):
         print("stopped; the same command goes on from here", file=sys.stderr)
         return INTERRUPTED

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .data.finding import written_out
 from .training.images.config import RunConfig
 from .training.images.presets import PRESETS
 from .training.methods import METHODS, SEGMENTATION_METHODS
@@ -47,7 +48,7 @@ def preset(
     if variant not in rows:
         raise ValueError(f"variant of {name} must be one of {', '.join(rows)}, got {variant!r}")
     row = rows[variant]
-    settings = vars(presets[row]) | ({} if data is None else {"data": data})
+    settings = vars(presets[row]) | ({} if data is None else {"data": written_out(data)})
     config = RunConfig if row in PRESETS else SegmentationConfig
     if all_labels:
         settings |= {"num_labels": None, "validation": 0} if row in PRESETS else {"labeled_ratio": None}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -46,11 +47,13 @@ def train(
     directory = RunDirectory.of(config, runs)
     with telling(directory.path, "; the same command goes on afterwards"):
         data = data or Algorithm.load(config.data, progress)
-        fingerprint, split = data.fingerprint, Algorithm.draw(config, data)  # what they refuse leaves no directory
+        if progress:
+            print("\n  ".join(data.summary), file=sys.stderr)
+        identity, split = data.identity, Algorithm.draw(config, data)  # what they refuse leaves no directory
         with directory.lock():
             remove_unfinished(directory.path)
-            directory.claim({**config.to_json(), "device": where.type, "data_fingerprint": fingerprint})
-            directory.claim_split(split.to_json(fingerprint))
+            directory.claim({**config.to_json(), "device": where.type, **identity})
+            directory.claim_split(split.to_json(identity["data_fingerprint"]))
             record = directory.record
             while True:
                 try:

@@ -6,12 +6,17 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
+from PIL import Image
 from tqdm.auto import tqdm
 
+from ..entry import FACTS, facts, read_all, remarks
+from ..finding import written_out
 from ..images.datasets import load_digits
-from .folder import find_pictures, read_names, read_own_folder, require
+from .folder import OwnFolder, find_masks, find_pictures, read_names, read_own_folder, require
 from .images import ListedImages, StoredImages, shrink
+from .masks import VOID
 from .scenes import KINDS, generate_scenes
 
 SCENES = {"scenes": {"train": 600, "val": 150}, "scenes-300": {"train": 300, "val": 75}}
@@ -28,6 +33,7 @@ class SegmentationData:
         labeled: names of training images that make up the labeled subset, where the data prescribe one: VOC's own
             1,464, or those of a user's images that have a mask.
         evaluation_size: height and width that images are padded to before they are scored; None: as they are.
+        remarks: what its reader met.
     """
 
     name: str
@@ -35,6 +41,24 @@ class SegmentationData:
     parts: dict[str, ListedImages | StoredImages]
     labeled: tuple[str, ...] | None = None
     evaluation_size: tuple[int, int] | None = None
+    remarks: tuple[str, ...] = ()
+
+    @property
+    def summary(self) -> list[str]:
+        """What a run begins with: images, masks, classes, and what its reader met."""
+        train, *others = self.parts.values()
+        counts = ", ".join(f"{len(part):,} in {name}" for name, part in list(self.parts.items())[1:])
+        return [
+            f"{self.name}: {len(train):,} images to train on, {len(train) - len(train.without_mask):,} of them with a "
+            f"mask; {counts}",
+            f"{len(self.classes)} classes: {', '.join(self.classes)}",
+            *self.remarks,
+        ]
+
+    @property
+    def identity(self) -> dict[str, str]:
+        """What a run remembers of its data, to refuse others."""
+        return {"data_fingerprint": self.fingerprint}
 
     @property
     def fingerprint(self) -> str:
@@ -96,7 +120,7 @@ def load_segmentation(name: str, progress: bool = False) -> SegmentationData:
         return load_prepared(name, prepared_folder(name))
     if name == "camvid-quarter":
         return load_camvid_quarter(progress)
-    return load_folder(name.removeprefix("folder:"), progress)
+    return load_folder(written_out(name).removeprefix("folder:"), progress)
 
 
 def load_scenes(name: str = "scenes") -> SegmentationData:
@@ -146,7 +170,7 @@ def load_prepared(name: str, folder: Path) -> SegmentationData:
     row = ROWS[name]
     if not folder.is_dir():
         raise ValueError(f"{folder}: no such folder; data_prep/{name}.py makes it")
-    images, masks = find_pictures(folder / "images"), find_pictures(folder / "masks", (".png",))
+    images, masks = find_pictures(folder / "images")[0], find_masks(folder / "masks")
     lists = {}
     for part, count in row.counts.items():
         file = folder / f"{part}.txt"
@@ -162,11 +186,58 @@ def load_prepared(name: str, folder: Path) -> SegmentationData:
 
 
 def load_folder(path: str | Path, progress: bool = False) -> SegmentationData:
-    """Someone's own images and masks; see :mod:`.folder` for the layout. All masks are read and checked: a
-    ValueError of one line names the file of the first thing that is wrong.
+    """Someone's own images and masks; see :mod:`.folder` for the layout. All are read to their end.
+
+    Raises:
+        ValueError: one line, naming the file of the first thing that is wrong; or a class without a pixel.
     """
-    classes, lists, labeled, images, masks = read_own_folder(Path(path))
-    parts = {part: ListedImages(names, images, masks, len(classes)) for part, names in lists.items()}
-    for part in parts.values():
-        part.check(progress)
-    return SegmentationData(Path(path).name, classes, parts, labeled)
+    own = read_own_folder(Path(path))
+    classes = own.classes
+    parts = {part: ListedImages(names, own.images, own.masks, len(classes)) for part, names in own.lists.items()}
+    places = [(part, index) for part in parts for index in range(len(parts[part]))]
+
+    def row(place: int) -> tuple:
+        part, index = parts[places[place][0]], places[place][1]
+        image, counts = part.image(index), torch.bincount(part.mask(index).flatten(), minlength=256)
+        return *facts(Image.fromarray(image.permute(1, 2, 0).numpy())), counts.numpy()
+
+    sources = [(*parts[part].files(index), len(classes)) for part, index in places]
+    rows = read_all(row, sources, np.dtype([*FACTS, ("ids", "i8", 256)]), str(path), progress)
+    names = [parts[part].names[index] for part, index in places]
+    told = remarks(dict(zip(names, rows, strict=True)), {n: (p, "") for n, (p, _) in zip(names, places, strict=True)})
+    ids = {name: row["ids"] for name, row in zip(names, rows, strict=True) if name in own.masks}
+    told = (*told, *_check_classes(ids, own, Path(path)), *own.remarks)
+    return SegmentationData(Path(path).name, classes, parts, own.labeled, remarks=told)
+
+
+def _check_classes(ids: dict[str, np.ndarray], own: OwnFolder, folder: Path) -> list[str]:
+    """What to know of masks, from their pixels of each id.
+
+    Raises:
+        ValueError: a class has no pixel in any training mask.
+    """
+    lists = {"training masks": own.lists["train"], "labeled masks": own.labeled or (), "val": own.lists["val"]}
+    black_and_white = [name for name in ids if ids[name][VOID] and not ids[name][1:VOID].any()]
+    told = []
+    for what, names in lists.items():
+        counts = sum((ids[name] for name in names if name in ids), np.zeros(256, np.int64))
+        absent = [f"{label!r} (id {i})" for i, label in enumerate(own.classes) if not counts[i]]
+        if absent and what == "training masks":
+            only = counts[1:VOID].any() or not counts[VOID]
+            hint = (
+                ""
+                if only
+                else f": they are all 0 and {VOID}, which means ignore; write the object's id, 1 for the second class"
+            )
+            raise ValueError(f"{folder / 'masks'}: no training mask has a pixel of {', '.join(absent)}{hint}")
+        if absent and names:
+            told.append(f"warning: no pixel of {', '.join(absent)} in {what}")
+        elif what == "training masks":
+            shares = (f"{label} {100 * counts[i] / counts.sum():.1f}%" for i, label in enumerate(own.classes))
+            told.append(
+                f"pixels of training masks: {', '.join(shares)}, ignored {100 * counts[VOID] / counts.sum():.1f}%"
+            )
+    if black_and_white:
+        first = f"as that of {black_and_white[0]!r}"
+        told.append(f"warning: {len(black_and_white)} masks have 0 and {VOID} alone, {first}; {VOID} means ignore")
+    return told

@@ -11,9 +11,8 @@ import torch.nn.functional as F
 from jaxtyping import UInt8
 from torch import Tensor
 from torch.utils.data import Dataset
-from tqdm.auto import tqdm
 
-from ..pictures import decode_rgb, read_bytes, upright_size
+from ..pictures import decode_rgb, is_turned, read_bytes, upright_size
 from .masks import VOID, decode_mask
 
 
@@ -48,15 +47,16 @@ class ListedImages(Dataset):
     def mask(self, index: int) -> UInt8[Tensor, "H W"]:
         """Void everywhere, if the image has none."""
         image, mask = self._images[index], self._masks[index]
-        size = upright_size(read_bytes(image), str(image))
+        content = read_bytes(image)
+        size = upright_size(content, str(image))
         if mask is None:
             return torch.full(size, VOID, dtype=torch.uint8)
-        return torch.from_numpy(decode_mask(read_bytes(mask), str(mask), size, self._num_classes))
+        turned = is_turned(content, str(image))
+        return torch.from_numpy(decode_mask(read_bytes(mask), str(mask), size, self._num_classes, turned))
 
-    def check(self, progress: bool = False) -> None:
-        """Read all masks, one after the other, up to the first that cannot be used."""
-        for index in tqdm(range(len(self)), desc="masks", disable=None if progress else True):
-            self.mask(index)
+    def files(self, index: int) -> tuple[Path, Path | None]:
+        """Of an image, and of its mask where there is one."""
+        return self._images[index], self._masks[index]
 
     def digest(self) -> bytes:
         """SHA-256 over names, the images' lengths in bytes, and the masks' contents: seconds for 10,000 images."""

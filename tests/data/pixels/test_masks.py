@@ -58,7 +58,7 @@ def test_another_size_is_refused_before_a_pixel_is_decoded():
         (png(Image.new("RGBA", (3, 2))), "mode RGBA"),
         (png(Image.new("1", (3, 2))), "mode 1"),
         (png(Image.fromarray(np.zeros((2, 3), np.uint16))), "mode I;16, 16 bits"),
-        (b"", "is not a PNG or JPEG image"),
+        (b"", "is not a PNG, .* or GIF image"),
     ],
 )
 def test_what_is_not_a_mask_is_refused(content, message):
