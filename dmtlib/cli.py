@@ -1,4 +1,4 @@
-"""The command line: ``dmtlib train | predict | reproduce | presets | table``.
+"""The command line: ``dmtlib check | train | predict | reproduce | presets | table``.
 
 Whatever is wrong with a command is told in one line on standard error, with exit code 2 and no traceback.
 """
@@ -101,6 +101,32 @@ def _root(
     ] = False,
 ) -> None:
     """Dynamic Mutual Training: train, compare, reproduce."""
+
+
+@app.command()
+def check(
+    data: Annotated[str, typer.Argument(metavar="DATA", help="A folder, or what --data of train takes.")],
+    name: Annotated[
+        str | None,
+        typer.Option(
+            "--preset",
+            metavar="PRESET",
+            autocompletion=lambda: list(PRESETS | SEGMENTATION_PRESETS),
+            help="What is to be trained: then the split is checked too.",
+        ),
+    ] = None,
+    runs: Annotated[Path, typer.Option(metavar="FOLDER", help="Where a baseline may lie.")] = Path("runs"),
+) -> None:
+    """Look at data before training: what is read, what is left out, and whether DMT is likely to help."""
+    from .checking import check as lines
+
+    if name is not None and name not in PRESETS | SEGMENTATION_PRESETS:
+        raise ValueError(f"preset must be one of {', '.join(PRESETS | SEGMENTATION_PRESETS)}, got {name!r}")
+    try:
+        for line in lines(data, name, runs):
+            print(line, flush=True)
+    except KeyboardInterrupt:
+        raise Stopped("stopped") from None
 
 
 @app.command()

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 from .data.entry import side_by_side
-from .data.finding import NAMES, Found, find
+from .data.finding import NAMES, NOT_UTF8, Found, find, is_utf8
 from .data.images.folders import decode_square
 from .data.pictures import picture, read_bytes
 from .data.pixels.images import ListedImages
@@ -181,6 +181,8 @@ def find_images(path: Path, skip_unreadable: bool = False) -> Found:
         ValueError: there is none, or one is refused.
     """
     if path.is_file():
+        if not is_utf8(path.name):
+            raise ValueError(f"{path}: {NOT_UTF8}")
         return Found(str(path.parent), {path.name: path})
     if not path.is_dir():
         raise ValueError(f"{path}: no such file or folder")
@@ -196,8 +198,7 @@ def find_images(path: Path, skip_unreadable: bool = False) -> Found:
     else:
         found.require_whole()
     if not found.images:
-        there = f"; there are {found.others()}" if found.left_out else ""
-        raise ValueError(f"{path}: no {NAMES} image in it{there}")
+        raise ValueError(f"{path}: no {NAMES} image in it; in it: {found.others()}")
     return found
 
 

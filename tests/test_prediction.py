@@ -270,7 +270,9 @@ def test_weights_that_hold_code_are_not_run(run, photos, tmp_path):
 def test_images_and_places_that_cannot_be_used_are_told(run, photos, tmp_path):
     (tmp_path / "empty").mkdir()
     out = tmp_path / "out.csv"
-    assert refusal(run.path, tmp_path / "empty", out) == f"{tmp_path / 'empty'}: no {NAMES} image in it"
+    assert (
+        refusal(run.path, tmp_path / "empty", out) == f"{tmp_path / 'empty'}: no {NAMES} image in it; in it: nothing"
+    )
     assert refusal(run.path, tmp_path / "none", out) == f"{tmp_path / 'none'}: no such file or folder"
     assert refusal(run.path, photos / "test", tmp_path / "empty").endswith(
         "the classes of images go into one CSV file"

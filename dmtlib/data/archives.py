@@ -8,6 +8,7 @@ import tarfile
 import zipfile
 import zlib
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path, PurePosixPath
 
 from .finding import Found, find, nfc
@@ -47,6 +48,9 @@ def read_files(path: str | Path, suffixes: tuple[str, ...], found: Found | None 
     try:
         for name, size, read in files:
             parts = PurePosixPath(name).parts
+            if read is None:
+                found.add_folder("/".join(parts))
+                continue
             if not found.add("/".join(parts), suffixes=suffixes):
                 continue
             if size > MAX_FILE_BYTES:
@@ -70,16 +74,15 @@ def _zip_files(path: Path):
         for member in archive.infolist():
             kind = stat.S_IFMT(member.external_attr >> 16)
             _refuse_unsafe(path, member.filename, is_plain=kind in (0, stat.S_IFREG, stat.S_IFDIR))
-            if not member.is_dir():
-                yield member.filename, member.file_size, lambda member=member: archive.read(member)
+            yield member.filename, member.file_size, None if member.is_dir() else partial(archive.read, member)
 
 
 def _tar_files(path: Path):
     with tarfile.open(path, "r|*") as archive:  # a stream: forwards only, nothing kept
         for member in archive:
             _refuse_unsafe(path, member.name, is_plain=member.isfile() or member.isdir())
-            if member.isfile():
-                yield member.name, member.size, lambda member=member: archive.extractfile(member).read()
+            read = None if member.isdir() else lambda member=member: archive.extractfile(member).read()
+            yield member.name, member.size, read
 
 
 def _is_tar(path: Path) -> bool:

@@ -10,10 +10,11 @@ import hashlib
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import PIL
@@ -22,9 +23,8 @@ from tqdm.auto import tqdm
 
 from ..files import whole_file
 
-Item = TypeVar("Item")
 THREADS = min(8, os.cpu_count() or 1)
-DARK = 32
+DARK = 32  # of 255
 KEPT = 50  # folders, those that were read last
 SETTLED = 0.1  # seconds after which a change of a file must also change its times
 MADE_BY = f"1 {PIL.__version__}"  # another number where pictures are decoded otherwise
@@ -36,36 +36,31 @@ FACTS = [("key", "S64"), ("width", "i4"), ("height", "i4"), ("same", "S32"), ("b
 def facts(image: Image.Image) -> tuple[Any, ...]:
     """A row of :data:`FACTS`, of an image in RGB."""
     digest = hashlib.blake2b(np.asarray(image), digest_size=16, key=repr(image.size).encode())
-    brightest = max(high for _, high in image.getextrema())
-    return b"", image.width, image.height, digest.hexdigest().encode(), brightest
+    return b"", image.width, image.height, digest.hexdigest().encode(), max(high for _, high in image.getextrema())
 
 
-def remarks(rows: dict[str, np.void], places: dict[str, tuple[str, str]]) -> list[str]:
-    """What to know of pictures by name: sizes, dark ones, and the same pixels in two places.
+def remarks(rows: Mapping[str, np.void], places: Mapping[str, tuple[str, str]]) -> list[str]:
+    """What to know of pictures by name: sizes, dark ones, and the same pixels in two parts or classes.
 
     Args:
-        places: part and class of each; a class of "" is none.
+        places: part and class of each; "" is none.
     """
-    by_area = sorted(
-        (int(row["width"]) * int(row["height"]), f"{row['width']}×{row['height']}") for row in rows.values()
-    )
-    told = [f"sizes: {'…'.join(dict.fromkeys([by_area[0][1], by_area[-1][1]]))} pixels"]
+    sizes = sorted({(int(row["width"]), int(row["height"])) for row in rows.values()}, key=np.prod)
+    told = [f"sizes: {'…'.join(f'{width}×{height}' for width, height in {sizes[0]: 0, sizes[-1]: 0})} pixels"]
     if dark := [name for name, row in rows.items() if row["brightest"] < DARK]:
         told.append(f"warning: {len(dark)} nearly black, with no value above {DARK - 1} of 255, as {dark[0]!r}")
-    first: dict[tuple[bytes, str], dict[str, str]] = {}
-    twice: dict[str, list[str]] = {}
+    same: dict[bytes, list[str]] = {}
     for name, row in rows.items():
-        part, label = places[name]
-        for kind, where in (("in two parts", part), ("of two classes", label)):
-            there = first.setdefault((bytes(row["same"]), kind), {})
-            if where and there and where not in there:
-                twice.setdefault(kind, []).append(f"{next(iter(there.values()))!r} and {name!r}")
-            if where:
-                there.setdefault(where, name)
-    return told + [f"warning: the same picture is {kind}, {len(t)} times, as {t[0]}" for kind, t in twice.items()]
+        same.setdefault(bytes(row["same"]), []).append(name)
+    for kind in (0, 1):
+        groups = ({places[name][kind]: name for name in names if places[name][kind]} for names in same.values())
+        if twice := [[*group.values()] for group in groups if len(group) > 1]:
+            where = ("parts", "classes")[kind]
+            told.append(f"warning: {len(twice)} pictures are in two {where}, as {twice[0][0]!r} and {twice[0][1]!r}")
+    return told
 
 
-def side_by_side(read: Callable[[Item], Any], items: Iterable[Item]) -> Iterator[Any]:
+def side_by_side(read: Callable[[Any], Any], items: Iterable[Any]) -> Iterator[Any]:
     """What ``read`` makes of each item, in their order; an error comes when its item's turn has come."""
     with ThreadPoolExecutor(THREADS) as pool:
         waiting: deque = deque()
@@ -90,61 +85,43 @@ def read_all(
     Raises:
         ValueError: what ``read`` raises for the first that is broken. What was read before it is remembered.
     """
-    told = f"{os.path.realpath(name)} {dtype} {MADE_BY}".encode("utf-8", "backslashreplace")
-    place = _cache() / f"{hashlib.sha256(told).hexdigest()[:32]}.npy"
-    before = _remembered(place, dtype)
-    keys = [_key(source) for source in sources]
-    rows, done = np.zeros(len(sources), dtype), np.zeros(len(sources), bool)
-    for i, key in enumerate(keys):
-        if key in before:
-            rows[i], done[i] = before[key], True
-    new = np.flatnonzero(~done)
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "dmtlib")
+    place = cache / f"{_hash(os.path.realpath(name), dtype, MADE_BY).decode()[:32]}.npy"
+    before: dict[bytes, np.void] = {}
+    with suppress(Exception):  # there is none, or garbage: then everything is read anew
+        stored = np.load(place, allow_pickle=False)
+        before = {bytes(row["key"]): row for row in stored} if stored.dtype == dtype else {}
+    keys = [_hash(*map(_state, source)) for source in sources]
+    rows = np.zeros(len(sources), dtype)
+    new = [i for i, key in enumerate(keys) if key not in before]
+    for i in set(range(len(keys))) - set(new):
+        rows[i] = before[keys[i]]
     try:
-        made = side_by_side(read, new.tolist())
+        made = side_by_side(read, new)
         bar = tqdm(made, desc=f"{Path(name).name}: reading", total=len(new), disable=None if progress else True)
         for i, row in zip(new, bar, strict=True):
-            rows[i], done[i] = row, True
+            rows[i] = row
             rows[i]["key"] = keys[i]
     finally:
-        if len(new):
-            _remember(place, rows[done & (rows["key"] != b"")])
+        if new:
+            with suppress(OSError):  # then the next start takes as long
+                cache.mkdir(mode=0o700, parents=True, exist_ok=True)  # for small copies of somebody's pictures
+                with whole_file(place) as file:
+                    np.save(file, rows[rows["key"] != b""], allow_pickle=False)
+                for old in sorted(cache.glob("*.npy"), key=os.path.getmtime)[:-KEPT]:
+                    old.unlink()
     return rows
 
 
-def _cache() -> Path:
-    return Path(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "dmtlib")
+def _hash(*parts: Any) -> bytes:
+    return hashlib.sha256(repr(parts).encode("utf-8", "backslashreplace")).hexdigest().encode()
 
 
-def _key(source: Sequence[Any]) -> bytes:
-    """Of the files' states; nothing if one has changed only now, or isn't there."""
-    digest = hashlib.sha256()
-    for part in source:
+def _state(part: Any) -> Any:
+    """Of a file on the disk: another one after each change. One that has changed only now is like no other."""
+    with suppress(OSError):
         if isinstance(part, Path):
-            try:
-                status = part.stat()
-            except OSError:
-                return b""
-            if time.time() - max(status.st_mtime, status.st_ctime) < SETTLED:
-                return b""
-            part = (str(part), status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
-        digest.update(repr(part).encode("utf-8", "backslashreplace"))
-    return digest.hexdigest().encode()
-
-
-def _remembered(place: Path, dtype: np.dtype) -> dict[bytes, np.void]:
-    try:
-        rows = np.load(place, allow_pickle=False)
-        return {bytes(row["key"]): row for row in rows} if rows.dtype == dtype else {}
-    except Exception:  # none, or garbage: everything is read anew
-        return {}
-
-
-def _remember(place: Path, rows: np.ndarray) -> None:
-    try:
-        place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)  # small copies of somebody's pictures
-        with whole_file(place) as file:
-            np.save(file, rows, allow_pickle=False)
-        for old in sorted(place.parent.glob("*.npy"), key=os.path.getmtime)[:-KEPT]:
-            old.unlink()
-    except OSError:
-        pass  # then the next start takes as long
+            status = part.stat()
+            settled = time.time() - max(status.st_mtime, status.st_ctime) > SETTLED or time.time_ns()
+            return str(part), status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino, settled
+    return part

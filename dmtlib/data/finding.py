@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 FORMATS = {
     "PNG": (".png",),
@@ -28,10 +28,9 @@ FORMATS = {
 
 SUFFIXES = tuple(suffix for suffixes in FORMATS.values() for suffix in suffixes)
 NAMES = f"{', '.join([*FORMATS][:-1])} or {[*FORMATS][-1]}"
-OTHERS = re.findall(
-    r"\S+",
-    ".heic .heif .hif .avif .jxl .jp2 .j2k .jpx .svg .psd .xcf .ico .tga .pcx .ppm .pgm .pbm .pnm .exr .hdr .dcm .eps"
-    " .raw .dng .cr2 .cr3 .nef .arw .orf .rw2 .raf",
+OTHERS = re.compile(
+    r"\.(heic|heif|hif|avif|jxl|jp2|j2k|jpx|svg|psd|xcf|ico|tga|pcx|p[pgbn]m|exr|hdr|dcm|eps|raw|dng|cr[23]|nef|arw|orf"
+    r"|rw2|raf)"
 )
 """Endings of pictures that aren't read, and are refused by name."""
 
@@ -40,6 +39,7 @@ UNLABELED = "unlabeled"
 """The folder beside the classes of the training images whose images have no label."""
 
 MAX_FOLDERS = 100_000
+NOT_UTF8 = "has a name that is not UTF-8: rename it"
 
 
 def nfc(name: str) -> str:
@@ -47,21 +47,14 @@ def nfc(name: str) -> str:
     return unicodedata.normalize("NFC", name)
 
 
-def written_out(data: str) -> str:
-    """`KIND:PATH` with the user's folder for `~`, and without a "/" at its end: one name for one place.
-
-    Raises:
-        ValueError: it is not UTF-8, which no file of a run could hold.
-    """
-    kind, colon, path = str(data).partition(":")
-    if str(data) != str(data).encode("utf-8", "replace").decode():
-        raise ValueError(f"data {data!r} is not UTF-8: rename it")
-    return f"{kind}:{Path(path).expanduser()}" if path else str(data)
-
-
 def is_hidden(name: str) -> bool:
-    """Of one part of a path."""
-    return name.startswith(".") or name.casefold() in SYSTEM
+    """Of a path with "/", whether any part of it is."""
+    return any(part.startswith(".") or part.casefold() in SYSTEM for part in name.split("/"))
+
+
+def is_utf8(name: str) -> bool:
+    """No file of a run, and no table, could hold another name."""
+    return name == name.encode("utf-8", "replace").decode()
 
 
 def is_almost_unlabeled(name: str) -> bool:
@@ -71,6 +64,18 @@ def is_almost_unlabeled(name: str) -> bool:
     return name != UNLABELED and (letters.startswith("unlabel") or (close and letters.startswith("u")))
 
 
+def written_out(data: str) -> str:
+    """`KIND:PATH` with the user's folder for `~`, and without a "/" at its end: one name for one place.
+
+    Raises:
+        ValueError: it is not UTF-8.
+    """
+    kind, _, path = str(data).partition(":")
+    if not is_utf8(str(data)):
+        raise ValueError(f"data {data!r} {NOT_UTF8}")
+    return f"{kind}:{Path(path).expanduser()}" if path else str(data)
+
+
 @dataclass
 class Found:
     """What lies below ``where``, sorted by the rule, by names: ways from there, in NFC and with "/" between.
@@ -78,60 +83,54 @@ class Found:
     Attributes:
         images: their files; in an archive they have none.
         folders: all that are not hidden, empty ones too.
-        left_out: why → names.
+        left_out: why, and the name.
         refused: name → why.
+        remarks: what else is to know, for people.
     """
 
     where: str
     images: dict[str, Path | None] = field(default_factory=dict)
     folders: set[str] = field(default_factory=set)
-    left_out: dict[str, list[str]] = field(default_factory=dict)
+    left_out: list[tuple[str, str]] = field(default_factory=list)
     refused: dict[str, str] = field(default_factory=dict)
+    remarks: list[str] = field(default_factory=list)
 
     def add(self, name: str, file: Path | None = None, suffixes: Iterable[str] = SUFFIXES) -> bool:
-        """Sort one file in; True if its ending is one of ``suffixes``, and it isn't refused or hidden."""
+        """Sort one file in; True if it is taken: it ends in one of ``suffixes``, and is neither hidden nor refused."""
         name = nfc(name)
-        *folders, last = name.split("/")
-        ending = Path(last.lower()).suffix
-        hidden = next((i for i, part in enumerate(name.split("/")) if is_hidden(part)), None)
-        self.folders |= {"/".join(folders[:i]) for i in range(1, len(folders[:hidden]) + 1)}
-        if hidden is not None:
-            self.leave_out("hidden", name)
-        elif ending in OTHERS:
+        ending = PurePosixPath(name.lower()).suffix
+        self.add_folder(name.rpartition("/")[0])
+        if is_hidden(name):
+            self.left_out.append(("hidden", name))
+        elif OTHERS.fullmatch(ending):
             self.refused[name] = f"is {ending}, which isn't read: bring it as {NAMES}, or move it away"
         elif ending not in suffixes:
-            self.leave_out(ending or "without an ending", name)
-        elif name in self.images:
-            self.refused[name] = "is there twice"
-        elif name != name.encode("utf-8", "replace").decode():
-            self.refused[name] = "has a name that is not UTF-8: rename it"
+            self.left_out.append((ending or "without an ending", name))
+        elif name in self.images or not is_utf8(name):
+            self.refused[name] = "is there twice" if name in self.images else NOT_UTF8
         else:
             self.images[name] = file
             return True
         return False
 
-    def leave_out(self, why: str, name: str) -> None:
-        """Count a file that is no image."""
-        self.left_out.setdefault(why, []).append(name)
+    def add_folder(self, name: str) -> None:
+        """And those that it lies in."""
+        self.folders |= {
+            way for way in (nfc(name), *map(str, PurePosixPath(nfc(name)).parents)) if way and not is_hidden(way)
+        }
 
     def require_whole(self) -> Found:
-        """Itself.
-
-        Raises:
-            ValueError: for the first file that is refused.
-        """
+        """Itself; a ValueError for the first file that is refused."""
         for name, why in sorted(self.refused.items()):
             raise ValueError(f"{self.where}: {name!r} {why}")
         return self
 
     def others(self, folder: str = "") -> str:
-        """In words, what was left out below a folder, how many of each kind; hidden files only if it is the whole."""
-        kinds = Counter({why: sum(name.startswith(folder) for name in names) for why, names in self.left_out.items()})
-        return ", ".join(
-            f"{count} {why}{f' ({self.left_out[why][0]!r}, …)' if why != 'hidden' and not folder else ''}"
-            for why, count in sorted(kinds.items())
-            if count and not (folder and why == "hidden")
-        )
+        """In words, what was left out below a folder: how many of each kind, and the first."""
+        left = [(why, name) for why, name in self.left_out if name.startswith(folder)]
+        first = dict(reversed(left))
+        counts = sorted(Counter(why for why, _ in left).items())
+        return ", ".join(f"{count} {why} ({PurePosixPath(first[why]).name!r})" for why, count in counts) or "nothing"
 
 
 def find(folder: Path, suffixes: Iterable[str] = SUFFIXES) -> Found:
@@ -140,29 +139,27 @@ def find(folder: Path, suffixes: Iterable[str] = SUFFIXES) -> Found:
     Raises:
         ValueError: a folder cannot be read, or there are more than :data:`MAX_FOLDERS`.
     """
-    found = Found(str(folder))
-    waiting, visited = [(os.fspath(folder), "", frozenset())], 0
+    found, visited = Found(str(folder)), 0
+    waiting = [(os.fspath(folder), "", frozenset())]
     while waiting:
         place, way, above = waiting.pop()
-        visited += 1
         try:
             names, status = os.listdir(place), os.stat(place)
         except OSError as error:
             raise ValueError(f"{place}: cannot be read: {error.strerror}") from None
-        here = (status.st_dev, status.st_ino)
-        if here in above:
-            found.leave_out("leading back", way.rstrip("/"))
+        if (here := (status.st_dev, status.st_ino)) in above:
+            found.left_out.append(("leading back", way.rstrip("/")))
             continue
-        if visited > MAX_FOLDERS:
+        if (visited := visited + 1) > MAX_FOLDERS:
             raise ValueError(f"{folder}: there are more than {MAX_FOLDERS:,} folders in it")
-        found.folders |= {nfc(way.rstrip("/"))} - {""}
+        found.add_folder(way.rstrip("/"))
         for name in names:
             path = os.path.join(place, name)
             if os.path.isdir(path) and not is_hidden(name):
                 waiting.append((path, f"{way}{name}/", above | {here}))
-            elif not is_hidden(name) and not os.path.exists(path):
-                found.refused[nfc(way + name)] = "is a link that leads nowhere: mend or remove it"
-            else:
+            elif os.path.exists(path) or is_hidden(name):
                 found.add(way + name, Path(path), suffixes)
+            else:
+                found.refused[nfc(way + name)] = "is a link that leads nowhere: mend or remove it"
     found.images = dict(sorted(found.images.items(), key=lambda image: image[0].split("/")))
     return found

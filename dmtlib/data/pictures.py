@@ -111,15 +111,5 @@ def decode_rgb(content: bytes, name: str) -> UInt8[np.ndarray, "3 H W"]:
 def upright_size(content: bytes, name: str) -> tuple[int, int]:
     """Height and width of what :func:`decode_rgb` would return, from the header alone."""
     with opened(content, name) as image:
-        lies = _lies(image) and image.format != "TIFF"  # whose size Pillow turns itself
+        lies = orientation(image) in (5, 6, 7, 8) and image.format != "TIFF"  # whose size Pillow turns itself
         return (image.width, image.height) if lies else (image.height, image.width)
-
-
-def is_turned(content: bytes, name: str) -> bool:
-    """Whether height and width in the file are exchanged."""
-    with opened(content, name) as image:
-        return _lies(image)
-
-
-def _lies(image: Image.Image) -> bool:
-    return orientation(image) in (5, 6, 7, 8)

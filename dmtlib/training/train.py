@@ -47,13 +47,14 @@ def train(
     directory = RunDirectory.of(config, runs)
     with telling(directory.path, "; the same command goes on afterwards"):
         data = data or Algorithm.load(config.data, progress)
-        if progress:
-            print("\n  ".join(data.summary), file=sys.stderr)
-        identity, split = data.identity, Algorithm.draw(config, data)  # what they refuse leaves no directory
+        fingerprint, split = data.fingerprint, Algorithm.draw(config, data)  # what they refuse leaves no directory
+        told = {"classes": list(data.classes)} if getattr(data, "own", False) else {}  # told in words
         with directory.lock():
             remove_unfinished(directory.path)
-            directory.claim({**config.to_json(), "device": where.type, **identity})
-            directory.claim_split(split.to_json(identity["data_fingerprint"]))
+            directory.claim({**config.to_json(), "device": where.type, "data_fingerprint": fingerprint, **told})
+            directory.claim_split(split.to_json(fingerprint))
+            if progress and data.remarks:  # somebody's own data
+                print("\n  ".join(data.summary), file=sys.stderr)
             record = directory.record
             while True:
                 try:

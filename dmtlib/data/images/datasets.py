@@ -51,18 +51,15 @@ class ClassificationData:
     def summary(self) -> list[str]:
         """What a run begins with: classes, images, labels, and what its reader met."""
         found = torch.bincount(self.train_labels + 1, minlength=len(self.classes) + 1).tolist()
-        counts = ", ".join(f"{name} {count}" for name, count in zip(self.classes, found[1:], strict=True))
+        counts = [f"{name} {count:,}" for name, count in zip(self.classes, found[1:], strict=True)]
+        if len(counts) > 12:
+            counts = [f"{min(found[1:]):,}…{max(found[1:]):,} labels each"]
         return [
             f"{self.name}: {len(self.train_labels):,} images to train on, {sum(found[1:]):,} of them with a label; "
             f"{len(self.test_labels):,} to test on, of {'×'.join(map(str, self.train_images.shape[:1:-1]))} pixels",
-            f"{len(self.classes)} classes: {counts}",
+            f"{len(self.classes)} classes: {', '.join(counts)}",
             *self.remarks,
         ]
-
-    @property
-    def identity(self) -> dict[str, Any]:
-        """What a run remembers of its data, to refuse others."""
-        return {"data_fingerprint": self.fingerprint} | ({"classes": list(self.classes)} if self.own else {})
 
     @property
     def interface(self) -> dict[str, Any]:
@@ -164,8 +161,8 @@ def load_dataset(name: str, progress: bool = False) -> ClassificationData:
     if kind == "packed":
         return replace(_from_images(read_packed(path), Path(path).stem), own=True)
     if path:
-        images, remarks = read_own_images(path, int(kind.partition("@")[2] or 32), progress=progress)
-        return replace(_from_images(images, Path(path).name), own=True, remarks=tuple(remarks))
+        images, found = read_own_images(path, int(kind.partition("@")[2] or 32), progress=progress)
+        return replace(_from_images(images, Path(path).name), own=True, remarks=tuple(found.remarks))
     return _from_images(read_packed(packed_file(name)), name)
 
 

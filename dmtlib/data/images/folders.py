@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
@@ -46,97 +46,70 @@ def read_image_folder(
 
 
 def read_own_images(
-    path: str | Path, side: int = 32, *, test_share: float = 0.2, seed: int = 0, progress: bool = False
-) -> tuple[PackedImages, list[str]]:
-    """The same, and what to know of it: sizes, what was left out, and the same picture in two places."""
-    if not 1 <= side <= MAX_SIDE:
-        raise ValueError(f"side must lie in 1…{MAX_SIDE} pixels, got {side}")
-    found, rows = _read(path, side, True, progress)
-    classes, members = _arrange(rows, found, test_share, seed)
-    places = {
-        name: (part, "" if label == UNLABELED else label)
-        for part, labels in members.items()
-        for label, names in labels.items()
-        for name in names
-    }
-    told = remarks(rows, places) + ([f"left out: {found.others()}"] if found.left_out else [])
-    return _pack({name: row["pixels"] for name, row in rows.items()}, classes, members, found.where), told
-
-
-def read_images(path: str | Path, side: int, *, resize: bool = True, progress: bool = False) -> dict[str, np.ndarray]:
-    """Decode every image below ``path``: name → uint8 (3, side, side).
+    path: str | Path,
+    side: int = 32,
+    *,
+    resize: bool = True,
+    test_share: float = 0.2,
+    seed: int = 0,
+    progress: bool = False,
+) -> tuple[PackedImages, Found]:
+    """The same, and what was found there, with remarks on it.
 
     Args:
         resize: False refuses an image of another size instead.
-
-    Raises:
-        ValueError: as :func:`read_image_folder`.
     """
-    return {name: row["pixels"] for name, row in _read(path, side, resize, progress)[1].items()}
-
-
-def _read(path: str | Path, side: int, resize: bool, progress: bool) -> tuple[Found, dict[str, np.void]]:
+    if not 1 <= side <= MAX_SIDE:
+        raise ValueError(f"side must lie in 1…{MAX_SIDE} pixels, got {side}")
     dtype = np.dtype([*FACTS, ("pixels", "u1", (3, side, side))])
 
     def row(name: str, content: bytes) -> tuple:
         image = picture(content, f"{path}: {name!r}")
-        return *facts(image), _square(image, f"{path}: {name!r}", side, resize)
+        if not resize and image.size != (side, side):
+            raise ValueError(f"{path}: {name!r} is {image.width}×{image.height} pixels, not {side}×{side}")
+        return *facts(image), _square(image, side)
 
     if Path(path).is_dir():
         found = find(Path(path)).require_whole()
         files = [*found.images.items()]
         sources = [(*file, resize) for file in files]
-        rows = read_all(lambda i: row(files[i][0], read_bytes(files[i][1])), sources, dtype, str(path), progress)
+        made = read_all(lambda i: row(files[i][0], read_bytes(files[i][1])), sources, dtype, str(path), progress)
     else:
         found = Found(str(path))
-        files = read_files(path, SUFFIXES, found)
-        bar = tqdm(files, desc=Path(path).name, unit=" images", disable=None if progress else True)
-        rows = np.array([*side_by_side(lambda file: row(*file), bar)], dtype)
-    if not len(rows):
-        there = f"; there are {found.others()}" if found.left_out else ""
-        raise ValueError(f"{path}: no {NAMES} image in class folders{there}")
-    return found, dict(zip(found.images, rows, strict=True))
+        bar = tqdm(read_files(path, SUFFIXES, found), desc=Path(path).name, disable=None if progress else True)
+        made = np.array([*side_by_side(lambda file: row(*file), bar)], dtype)
+    if not len(made):
+        raise ValueError(f"{path}: no {NAMES} image in class folders; in it: {found.others()}")
+    rows = dict(zip(found.images, made, strict=True))
+    classes, members = _arrange(found, test_share, seed)
+    labels = ((part, label, name) for part in PARTS for label, names in members[part].items() for name in names)
+    places = {name: (part, label.replace(UNLABELED, "")) for part, label, name in labels}
+    found.remarks = remarks(rows, places) + ([f"left out: {found.others()}"] if found.left_out else [])
+    tensors = {part: _stack(rows, members[part], classes) for part in PARTS}
+    return PackedImages(classes, *tensors["train"], *tensors["test"], source=found.where), found
 
 
 def decode_square(name: str, content: bytes, side: int) -> np.ndarray:
     """The middle of one picture as uint8 (3, side, side), as :func:`read_image_folder` brings it to that size.
 
-    Args:
-        name: of the file, for the error.
-
     Raises:
-        ValueError: as :func:`read_images`; one line that begins with ``name``.
+        ValueError: it cannot be read; one line that begins with ``name``.
     """
-    return _square(picture(content, name), name, side, resize=True)
+    return _square(picture(content, name), side)
 
 
-def _square(image: Image.Image, name: str, side: int, resize: bool) -> np.ndarray:
+def _square(image: Image.Image, side: int) -> np.ndarray:
     if image.size != (side, side):
-        if not resize:
-            raise ValueError(f"{name} is {image.width}×{image.height} pixels, not {side}×{side}")
         image = ImageOps.fit(image, (side, side), method=Image.Resampling.BICUBIC)
     return np.asarray(image).transpose(2, 0, 1)
 
 
-def arrange_images(
-    images: dict[str, np.ndarray], source: str, *, test_share: float = 0.2, seed: int = 0
-) -> PackedImages:
-    """Turn names into classes and parts, as :func:`read_image_folder` says, and refuse what it refuses."""
-    found = Found(source)
-    for name in images:
-        found.add(name)
-    return _pack(images, *_arrange(images, found, test_share, seed), source)
-
-
-Members = dict[str, dict[str, list[str]]]
-"""Part → class, or UNLABELED → names."""
-
-
-def _arrange(names: Collection[str], found: Found, test_share: float, seed: int) -> tuple[tuple[str, ...], Members]:
+def _arrange(found: Found, test_share: float, seed: int) -> tuple[tuple[str, ...], dict[str, dict[str, list[str]]]]:
+    """Classes, and the names of images by part and class, of which UNLABELED is one more."""
     source = found.where
     if not 0 < test_share < 1:
         raise ValueError(f"test_share must lie in (0, 1), got {test_share}")
-    below = _below_common_folder(names)
+    below = _below_common_folder(found.images)
     _check_folders(found, below)
     places = {name: _place(parts, source) for name, parts in below.items()}
     classes = tuple(sorted({label for part, label in places.values() if part == "train" and label != UNLABELED}))
@@ -179,13 +152,8 @@ def _check_folders(found: Found, below: dict[str, tuple[str, ...]]) -> None:
         if is_almost_unlabeled(label):
             raise ValueError(f"{found.where}: {folder!r}: call it {UNLABELED!r}, if its images have no class")
         if not any(name.startswith(f"{folder}/") for name in below):
-            there = found.others(f"{folder}/") or "nothing"
+            there = found.others(f"{folder}/")
             raise ValueError(f"{found.where}: the class folder {folder!r} has no {NAMES} image; in it: {there}")
-
-
-def _pack(images: Mapping[str, np.ndarray], classes: tuple[str, ...], members: Members, source: str) -> PackedImages:
-    tensors = {part: _stack(images, members[part], classes) for part in PARTS}
-    return PackedImages(classes, *tensors["train"], *tensors["test"], source=source)
 
 
 def _below_common_folder(images: Collection[str]) -> dict[str, tuple[str, ...]]:
@@ -220,9 +188,9 @@ def _set_test_apart(members: dict, classes: tuple[str, ...], test_share: float, 
         members["train"][label] = [name for i, name in enumerate(names) if i not in test]
 
 
-def _stack(images: Mapping[str, np.ndarray], members: dict[str, list[str]], classes: tuple[str, ...]):
+def _stack(rows: dict[str, np.void], members: dict[str, list[str]], classes: tuple[str, ...]):
     """Images and labels of one part, class after class, the unlabeled ones last."""
-    names = [name for label in (*classes, UNLABELED) for name in members[label]]
     numbers = {label: index for index, label in enumerate(classes)} | {UNLABELED: UNKNOWN}
-    labels = [numbers[label] for label in (*classes, UNLABELED) for _ in members[label]]
-    return torch.from_numpy(np.stack([images[name] for name in names])), torch.tensor(labels)
+    names = [(name, number) for label, number in numbers.items() for name in members[label]]
+    pixels = np.stack([rows[name]["pixels"] for name, _ in names])
+    return torch.from_numpy(pixels), torch.tensor([number for _, number in names])

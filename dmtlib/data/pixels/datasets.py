@@ -56,11 +56,6 @@ class SegmentationData:
         ]
 
     @property
-    def identity(self) -> dict[str, str]:
-        """What a run remembers of its data, to refuse others."""
-        return {"data_fingerprint": self.fingerprint}
-
-    @property
     def fingerprint(self) -> str:
         """SHA-256 over classes, names, images and masks: a run refuses to resume on other data."""
         digest = hashlib.sha256(repr(self.classes).encode())
@@ -99,11 +94,14 @@ ROWS = {
 """By their names."""
 
 
+PREPARED = (*SCENES, *ROWS, "camvid-quarter")
+
+
 def check_segmentation(name: str) -> None:
     """Raises a ValueError where :func:`load_segmentation` knows no data set of that name."""
     kind, _, path = str(name).partition(":")
-    if name not in (*SCENES, *ROWS, "camvid-quarter") and not (kind == "folder" and path):
-        raise ValueError(f"data must be {', '.join([*SCENES, *ROWS])}, camvid-quarter or folder:PATH, got {name!r}")
+    if name not in PREPARED and not (kind == "folder" and path):
+        raise ValueError(f"data must be {', '.join(PREPARED)} or folder:PATH, got {name!r}")
 
 
 def load_segmentation(name: str, progress: bool = False) -> SegmentationData:
@@ -194,50 +192,38 @@ def load_folder(path: str | Path, progress: bool = False) -> SegmentationData:
     own = read_own_folder(Path(path))
     classes = own.classes
     parts = {part: ListedImages(names, own.images, own.masks, len(classes)) for part, names in own.lists.items()}
-    places = [(part, index) for part in parts for index in range(len(parts[part]))]
+    part_of = {name: part for part, names in own.lists.items() for name in names}
+    places = [(part, index) for part in parts.values() for index in range(len(part))]
 
     def row(place: int) -> tuple:
-        part, index = parts[places[place][0]], places[place][1]
-        image, counts = part.image(index), torch.bincount(part.mask(index).flatten(), minlength=256)
-        return *facts(Image.fromarray(image.permute(1, 2, 0).numpy())), counts.numpy()
+        part, index = places[place]
+        ids = torch.bincount(part.mask(index).flatten(), minlength=256)
+        return *facts(Image.fromarray(part.image(index).permute(1, 2, 0).numpy())), ids.numpy()
 
-    sources = [(*parts[part].files(index), len(classes)) for part, index in places]
-    rows = read_all(row, sources, np.dtype([*FACTS, ("ids", "i8", 256)]), str(path), progress)
-    names = [parts[part].names[index] for part, index in places]
-    told = remarks(dict(zip(names, rows, strict=True)), {n: (p, "") for n, (p, _) in zip(names, places, strict=True)})
-    ids = {name: row["ids"] for name, row in zip(names, rows, strict=True) if name in own.masks}
-    told = (*told, *_check_classes(ids, own, Path(path)), *own.remarks)
-    return SegmentationData(Path(path).name, classes, parts, own.labeled, remarks=told)
+    sources = [(*part.files(index), len(classes)) for part, index in places]
+    made = read_all(row, sources, np.dtype([*FACTS, ("ids", "i8", 256)]), str(path), progress)
+    rows = dict(zip(part_of, made, strict=True))
+    told = remarks(rows, {name: (part, "") for name, part in part_of.items()})
+    told += _check_classes({name: rows[name]["ids"] for name in part_of if name in own.masks}, own, Path(path))
+    return SegmentationData(Path(path).name, classes, parts, own.labeled, remarks=(*told, *own.remarks))
 
 
 def _check_classes(ids: dict[str, np.ndarray], own: OwnFolder, folder: Path) -> list[str]:
-    """What to know of masks, from their pixels of each id.
+    """What to know of masks, from their pixels of each id; a ValueError, if no training mask has one of some class."""
 
-    Raises:
-        ValueError: a class has no pixel in any training mask.
-    """
-    lists = {"training masks": own.lists["train"], "labeled masks": own.labeled or (), "val": own.lists["val"]}
-    black_and_white = [name for name in ids if ids[name][VOID] and not ids[name][1:VOID].any()]
-    told = []
-    for what, names in lists.items():
-        counts = sum((ids[name] for name in names if name in ids), np.zeros(256, np.int64))
-        absent = [f"{label!r} (id {i})" for i, label in enumerate(own.classes) if not counts[i]]
-        if absent and what == "training masks":
-            only = counts[1:VOID].any() or not counts[VOID]
-            hint = (
-                ""
-                if only
-                else f": they are all 0 and {VOID}, which means ignore; write the object's id, 1 for the second class"
-            )
-            raise ValueError(f"{folder / 'masks'}: no training mask has a pixel of {', '.join(absent)}{hint}")
-        if absent and names:
-            told.append(f"warning: no pixel of {', '.join(absent)} in {what}")
-        elif what == "training masks":
-            shares = (f"{label} {100 * counts[i] / counts.sum():.1f}%" for i, label in enumerate(own.classes))
-            told.append(
-                f"pixels of training masks: {', '.join(shares)}, ignored {100 * counts[VOID] / counts.sum():.1f}%"
-            )
-    if black_and_white:
-        first = f"as that of {black_and_white[0]!r}"
-        told.append(f"warning: {len(black_and_white)} masks have 0 and {VOID} alone, {first}; {VOID} means ignore")
-    return told
+    def total(part: str) -> np.ndarray:
+        return sum((ids[name] for name in own.lists[part] if name in ids), np.zeros(256, np.int64))
+
+    def absent(counts: np.ndarray) -> str:
+        return ", ".join(f"{label!r} (id {i})" for i, label in enumerate(own.classes) if not counts[i])
+
+    train, flat = total("train"), [name for name in ids if ids[name][VOID] and not ids[name][1:VOID].any()]
+    told = [f"warning: {len(flat)} masks are 0 and {VOID} alone, as {flat[0]!r}: {VOID} means ignore"] if flat else []
+    if missing := absent(train):
+        hint = f"; where masks are 0 and {VOID} alone, write the object's id: {VOID} means ignore" if flat else ""
+        raise ValueError(f"{folder / 'masks'}: no training mask has a pixel of {missing}{hint}")
+    if missing := absent(total("val")):
+        told.append(f"warning: no pixel of {missing} in val")
+    shares = 100 * train / train.sum()
+    named = ", ".join(f"{label} {shares[i]:.1f}%" for i, label in enumerate(own.classes))
+    return [f"pixels of training masks: {named}, ignored {shares[VOID]:.1f}%", *told]

@@ -110,7 +110,7 @@ def find_masks(folder: Path) -> dict[str, Path]:
         ValueError: as above, or a file that is neither a PNG nor hidden.
     """
     masks, found = find_pictures(folder)
-    others = [name for why, names in found.left_out.items() if why != "hidden" for name in names]
+    others = [name for why, name in found.left_out if why != "hidden"]
     for name in [*others, *(name for name in found.images if not name.lower().endswith(".png"))]:
         raise ValueError(f"{folder / name}: a mask must be a PNG, which keeps ids exactly; nothing else may lie there")
     return masks

@@ -12,7 +12,7 @@ from jaxtyping import UInt8
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from ..pictures import decode_rgb, is_turned, read_bytes, upright_size
+from ..pictures import decode_rgb, read_bytes, upright_size
 from .masks import VOID, decode_mask
 
 
@@ -47,12 +47,10 @@ class ListedImages(Dataset):
     def mask(self, index: int) -> UInt8[Tensor, "H W"]:
         """Void everywhere, if the image has none."""
         image, mask = self._images[index], self._masks[index]
-        content = read_bytes(image)
-        size = upright_size(content, str(image))
+        size = upright_size(read_bytes(image), str(image))
         if mask is None:
             return torch.full(size, VOID, dtype=torch.uint8)
-        turned = is_turned(content, str(image))
-        return torch.from_numpy(decode_mask(read_bytes(mask), str(mask), size, self._num_classes, turned))
+        return torch.from_numpy(decode_mask(read_bytes(mask), str(mask), size, self._num_classes))
 
     def files(self, index: int) -> tuple[Path, Path | None]:
         """Of an image, and of its mask where there is one."""

@@ -17,9 +17,7 @@ VOID = 255
 BRIGHT = 128  # an unknown id from here on was probably meant to be seen
 
 
-def decode_mask(
-    content: bytes, name: str, size: tuple[int, int], num_ids: int, turned: bool = False
-) -> UInt8[np.ndarray, "H W"]:
+def decode_mask(content: bytes, name: str, size: tuple[int, int], num_ids: int) -> UInt8[np.ndarray, "H W"]:
     """The ids of an 8-bit grey or palette PNG; in a palette PNG, such as PASCAL VOC's, the id is the palette's index.
 
     The size is compared before any pixel is decoded, and ids are counted without a copy of them.
@@ -28,7 +26,6 @@ def decode_mask(
         name: of the file, for the error.
         size: height and width of the image that the mask belongs to.
         num_ids: ids 0…``num_ids`` − 1 are known, and 255.
-        turned: whether the image was turned upright, as EXIF says, and the mask should be.
 
     Raises:
         ValueError: another size than the image's, an unknown id, colours instead of ids, or a damaged file. One line
@@ -36,8 +33,8 @@ def decode_mask(
     """
     with opened(content, name) as image:
         if (image.height, image.width) != size:
-            exchanged = turned and (image.width, image.height) == size
-            hint = ", once turned as its EXIF orientation says: turn the mask as well" if exchanged else ""
+            exchanged = (image.width, image.height) == size  # as the camera holds it, say
+            hint = "; images are turned as their EXIF orientation says: turn the mask as well" if exchanged else ""
             raise ValueError(f"has {image.height}×{image.width} pixels, its image {size[0]}×{size[1]}{hint}")
         if image.format != "PNG":
             raise ValueError(f"is a {image.format}; a mask must be a PNG, which keeps ids exactly")

@@ -45,7 +45,9 @@ def test_an_unknown_id_is_named_with_its_file():
 def test_another_size_is_refused_before_a_pixel_is_decoded():
     content = encode_mask(IDS)
     header = content[: content.index(b"IDAT") + 6]  # the pixels are missing
-    with pytest.raises(ValueError, match=r"^a\.png has 2×3 pixels, its image 3×2$"):
+    with pytest.raises(
+        ValueError, match=r"^a\.png has 2×3 pixels, its image 3×2; images are turned as their EXIF orientation says"
+    ):
         decode_mask(header, "a.png", (3, 2), 21)
     with pytest.raises(ValueError, match=r"^a\.png is damaged: "):
         decode_mask(header, "a.png", (2, 3), 21)
