@@ -11,7 +11,6 @@ import csv
 import io
 import os
 import sys
-import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -138,7 +137,7 @@ def predict_folder(
             folder: for each image a palette PNG of its size and name, a pixel's value being its class. Written under
             another name and renamed: it is there whole, or not at all.
         progress: show a bar, and what was left out.
-        skip_unreadable: leave out what cannot be read, with a warning each. All images are read twice then.
+        skip_unreadable: leave out what cannot be read, and name it. All images are read twice then.
 
     Raises:
         RunError: as :func:`load_run`; or the answers cannot be written, or memory is short.
@@ -175,7 +174,7 @@ def find_images(path: Path, skip_unreadable: bool = False) -> Found:
     """Every image below a folder, or the one that ``path`` is.
 
     Args:
-        skip_unreadable: leave out, with a warning each, what is refused or cannot be read.
+        skip_unreadable: leave out, and name, what is refused or cannot be read.
 
     Raises:
         ValueError: there is none, or one is refused.
@@ -189,12 +188,13 @@ def find_images(path: Path, skip_unreadable: bool = False) -> Found:
     found = find(path)
     if skip_unreadable:
         told = [f"{path}: {name!r} {why}" for name, why in sorted(found.refused.items())]
-        for name, error in zip(list(found.images), side_by_side(_unreadable, found.images.values()), strict=True):
+        files = dict(found.images)
+        for name, error in zip(files, side_by_side(_unreadable, files.values()), strict=True):
             if error:
                 del found.images[name]
                 told.append(error)
         for line in told:
-            warnings.warn(f"skipped: {line}", stacklevel=2)
+            print(f"skipped: {line}", file=sys.stderr)
     else:
         found.require_whole()
     if not found.images:

@@ -28,9 +28,10 @@ FORMATS = {
 
 SUFFIXES = tuple(suffix for suffixes in FORMATS.values() for suffix in suffixes)
 NAMES = f"{', '.join([*FORMATS][:-1])} or {[*FORMATS][-1]}"
-OTHERS = re.compile(
-    r"\.(heic|heif|hif|avif|jxl|jp2|j2k|jpx|svg|psd|xcf|ico|tga|pcx|p[pgbn]m|exr|hdr|dcm|eps|raw|dng|cr[23]|nef|arw|orf"
-    r"|rw2|raf)"
+OTHERS = re.findall(
+    r"\.\w+",
+    ".heic .heif .hif .avif .jxl .jp2 .j2k .jpx .svg .psd .xcf .ico .tga .pcx .ppm .pgm .pbm .pnm .exr .hdr .dcm .eps"
+    " .raw .dng .cr2 .cr3 .nef .arw .orf .rw2 .raf",
 )
 """Endings of pictures that aren't read, and are refused by name."""
 
@@ -102,7 +103,7 @@ class Found:
         self.add_folder(name.rpartition("/")[0])
         if is_hidden(name):
             self.left_out.append(("hidden", name))
-        elif OTHERS.fullmatch(ending):
+        elif ending in OTHERS:
             self.refused[name] = f"is {ending}, which isn't read: bring it as {NAMES}, or move it away"
         elif ending not in suffixes:
             self.left_out.append((ending or "without an ending", name))
