@@ -12,7 +12,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 import yaml
 from data_page import PAGE, ROOT, page
 from hypothesis import HealthCheck, given, settings
@@ -32,7 +31,6 @@ from dmtlib.data.pixels.folder import find_pictures, read_own_folder
 from dmtlib.prediction import find_images
 from dmtlib.presets import preset
 from dmtlib.training.images.curriculum import Curriculum
-from dmtlib.training.pixels import evaluation
 
 REFUSALS = yaml.safe_load((ROOT / "book/refusals.yml").read_text())
 
@@ -315,30 +313,6 @@ def test_a_second_start_reads_only_what_changed_and_goes_on_after_a_repair(here,
     os.utime(file)
     load()
     assert len(read) == 1
-
-
-def test_large_photographs_go_through_the_network_one_by_one(monkeypatch):
-    sizes = []
-
-    class Network(torch.nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.weight = torch.nn.Parameter(torch.zeros(1))
-
-        def forward(self, x):
-            sizes.append(len(x))
-            return x[:, :2]
-
-    class Images:
-        def image(self, index):
-            return torch.zeros(3, 40, 50, dtype=torch.uint8)
-
-    monkeypatch.setattr(evaluation, "PREDICTION_PIXELS", 4100)
-    assert len(list(evaluation.predict_images(Network(), Images(), range(5)))) == 5 and sizes == [2, 2, 1]
-    monkeypatch.setattr(evaluation, "PREDICTION_PIXELS", 1)
-    sizes.clear()
-    list(evaluation.predict_images(Network(), Images(), range(2)))
-    assert sizes == [1, 1]
 
 
 @pytest.fixture(scope="module")

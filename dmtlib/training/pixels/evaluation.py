@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
@@ -18,7 +17,6 @@ from ...method.pseudo_labels import pseudo_label
 from .pixel_labels import PixelLabels
 
 PREDICTION_BATCH = 8  # images of one size, as in training: what fits there fits here
-PREDICTION_PIXELS = PREDICTION_BATCH * 512 * 1024  # of all of them, if they are larger than Cityscapes'; at least one
 
 
 @torch.no_grad()
@@ -42,9 +40,9 @@ def predict_images(
         padded = image if pad is None else pad_to(image, pad)
         return padded, tuple(image.shape[-2:])
 
-    for (_, *size), same in groupby((load(index) for index in indices), key=lambda loaded: loaded[0].shape):
-        at_once = max(1, min(PREDICTION_BATCH, PREDICTION_PIXELS // math.prod(size)))
-        while batch := [loaded for _, loaded in zip(range(at_once), same, strict=False)]:
+    for _, same in groupby((load(index) for index in indices), key=lambda loaded: loaded[0].shape):
+        same = iter(same)
+        while batch := [loaded for _, loaded in zip(range(PREDICTION_BATCH), same, strict=False)]:
             stacked = torch.stack([image for image, _ in batch]).to(device, memory_format=torch.channels_last)
             for probabilities, (_, (height, width)) in zip(model(stacked).float().softmax(dim=1), batch, strict=True):
                 yield probabilities[:, :height, :width]
