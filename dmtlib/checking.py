@@ -5,8 +5,8 @@ The question is whether the first model is good enough to teach (Sec. 7). Chapte
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -14,18 +14,19 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from .data.finding import written_out
-from .data.pixels.datasets import PREPARED, SegmentationData, load_segmentation
+from .data.images.datasets import ClassificationData
+from .data.pixels.datasets import PREPARED, SegmentationData
 from .data.pixels.masks import VOID
 from .method.pseudo_labels import pseudo_label, select_top_images
 from .method.schedules import CURRICULUM_ALPHAS
-from .presets import SEGMENTATION_PRESETS, preset
-from .training.directory import RunDirectory, RunError, is_run_directory
-from .training.images.curriculum import ClassificationData, Curriculum
+from .presets import preset
+from .training.directory import RunDirectory
 from .training.images.evaluation import predict
 from .training.images.stored import phase_model
+from .training.pixels.config import SegmentationConfig
 
 CLEAN, NOISY = 5.0, 15.0
-"""Percent of wrong labels among the first that the curriculum takes: below the one it is a good start, above the other
+"""Percent of wrong labels among the first that the curriculum takes: up to the one it is a good start, above the other
 a bad one. A rule of thumb, set by the first records of digits-40, scenes and cifar10-small: with up to 13% DMT ended
 above its baseline, with 17% and more below it."""
 
@@ -33,27 +34,6 @@ ENOUGH = 20
 """Held-out answers among the most confident ones, below which their error says next to nothing."""
 
 STRIDE = 4  # of pixels, every 4th row and column: neighbouring pixels tell the same
-
-
-def verdict(count: int, error: float) -> str:
-    """`good`, `doubtful` or `too weak`, by the ``error`` (in percent) of the ``count`` surest held-out answers;
-    `unknown` where these are too few."""
-    if count < ENOUGH:
-        return "unknown"
-    return "good" if error <= CLEAN else "doubtful" if error <= NOISY else "too weak"
-
-
-def advice(count: int, wrong: int) -> str:
-    """The same as a sentence, if ``wrong`` of them are."""
-    error = 100 * wrong / count if count else math.nan
-    finding = f"of the {count:,.0f} surest held-out answers {wrong:,.0f} are wrong ({error:.1f}%)"
-    return {
-        "unknown": f"Hold out more labels: {finding}, too few to tell anything.",
-        "good": f"Go ahead: {finding}, and up to {CLEAN:g}% is a good start.",
-        "doubtful": f"Try it, and compare with the baseline after every phase: {finding}, more than {CLEAN:g}%.",
-        "too weak": f"Improve the baseline first: {finding}, more than {NOISY:g}%. Label more, start from "
-        "pre-trained weights, or train longer (Sec. 7).",
-    }[verdict(count, error)]
 
 
 def surest(
@@ -78,40 +58,36 @@ def check(data: str, name: str | None = None, runs: str | Path = "runs", progres
         ValueError: what training would refuse.
     """
     data = written_out(f"folder:{data}" if ":" not in data and Path(data).expanduser().exists() else data)
-    fits = (Path(data.partition(":")[2]) / "masks").is_dir() if ":" in data else data in PREPARED
-    pixels = fits if name is None else name in SEGMENTATION_PRESETS
-    found = load_segmentation(data, progress) if pixels else Curriculum.load(data, progress)
-    yield from found.summary
-    own = ":" in data
-    if not pixels and (few := len(found.test_labels)) < (enough := round(ENOUGH / CURRICULUM_ALPHAS[0])):
-        yield f"warning: {few} held-out images are few: from {enough} on, their answers tell whether DMT helps"
-    if name is None:
-        yield "with --preset NAME, the split is checked as well, and a baseline in --runs"
-        return
-    if pixels:
+    own, enough = ":" in data, round(ENOUGH / CURRICULUM_ALPHAS[0])
+    config = None if name is None else preset(name, "dmt", data=data, all_labels=own)
+    fits = (Path(data.partition(":")[2]) / "masks").is_dir() if own else data in PREPARED
+    if pixels := fits if config is None else isinstance(config, SegmentationConfig):
         from .training.pixels.mutual import MutualTraining as Algorithm  # needs torchvision, which takes seconds
     else:
-        Algorithm = Curriculum
-    split = Algorithm.draw(preset(name, "dmt", data=data, all_labels=own), found)
-    labeled, unlabeled = len(split.labeled), len(split.unlabeled)
-    yield f"{name}: {labeled:,} labels, {unlabeled:,} unlabeled"
-    if unlabeled < labeled:
+        from .training.images.curriculum import Curriculum as Algorithm
+    found = Algorithm.load(data, progress)
+    yield from found.summary
+    if not pixels and (few := len(found.test_labels)) < enough:
+        yield f"warning: {few} held-out images are few: from {enough} on, their answers tell whether DMT helps"
+    if config is None:
+        yield "with --preset NAME, the split is checked as well, and a baseline in --runs"
+        return
+    split = Algorithm.draw(config, found)
+    yield f"{name}: {len(split.labeled):,} labels, {len(split.unlabeled):,} unlabeled"
+    if len(split.unlabeled) < len(split.labeled):
         yield "warning: there are fewer unlabeled images than labeled ones: pseudo labels can add little"
-    for method in ("baseline", "dmt"):
-        run = RunDirectory.of(preset(name, method, data=data), runs)
-        if is_run_directory(run.path) and run.split["data_fingerprint"] == found.fingerprint:
-            try:
-                labels, confidence, truth = _answers(run, found)
-            except RunError:  # its first model isn't done
-                continue
+    for run in (RunDirectory.of(replace(config, method=method), runs) for method in ("baseline", "dmt")):
+        if (run.path / "phase-0.pt").is_file() and run.split["data_fingerprint"] == found.fingerprint:
+            labels, confidence, truth = _answers(run, found)
             first = surest(labels, confidence, CURRICULUM_ALPHAS[0], by_class=pixels)
-            yield f"{run.path}: {advice(len(first), int((labels != truth)[first].sum()))}"
+            wrong = int((labels != truth)[first].sum())
+            error = 100 * wrong / len(first)
+            word = "a good start" if error <= CLEAN else "DMT may help" if error <= NOISY else "too weak to teach"
+            told = f"of the {len(first):,} surest held-out answers {wrong:,} are wrong ({error:.1f}%)"
+            yield f"{run.path}: {told}: {word if len(first) >= ENOUGH else 'too few to tell'}"
             return
-    with_all = " --all-labels" if own else ""
-    yield (
-        "whether DMT is likely to help, a baseline tells: "
-        f"dmtlib train {name} --method baseline --data {data}{with_all}, then this check again"
-    )
+    command = f"dmtlib train {name} --method baseline --data {data}{' --all-labels' * own}"
+    yield f"whether DMT is likely to help, a baseline tells: {command}, then this check again"
 
 
 def _answers(run: RunDirectory, data: ClassificationData | SegmentationData) -> tuple[Tensor, Tensor, Tensor]:

@@ -50,6 +50,10 @@ def _methods(ctx: typer.Context) -> list[str]:
     return list(SEGMENTATION_METHODS if on_pixels else METHODS)
 
 
+def _presets() -> list[str]:
+    return list(PRESETS | SEGMENTATION_PRESETS)
+
+
 def _tables_of_runs() -> list[str]:
     from .records.reproduction import TABLES
 
@@ -108,25 +112,15 @@ def check(
     data: Annotated[str, typer.Argument(metavar="DATA", help="A folder, or what --data of train takes.")],
     name: Annotated[
         str | None,
-        typer.Option(
-            "--preset",
-            metavar="PRESET",
-            autocompletion=lambda: list(PRESETS | SEGMENTATION_PRESETS),
-            help="What is to be trained: then the split is checked too.",
-        ),
+        _what("--preset", metavar="NAME", autocompletion=_presets, help="Then the split is checked, and a baseline."),
     ] = None,
-    runs: Annotated[Path, typer.Option(metavar="FOLDER", help="Where a baseline may lie.")] = Path("runs"),
+    runs: Runs = Path("runs"),
 ) -> None:
     """Look at data before training: what is read, what is left out, and whether DMT is likely to help."""
     from .checking import check as lines
 
-    if name is not None and name not in PRESETS | SEGMENTATION_PRESETS:
-        raise ValueError(f"preset must be one of {', '.join(PRESETS | SEGMENTATION_PRESETS)}, got {name!r}")
-    try:
-        for line in lines(data, name, runs):
-            print(line, flush=True)
-    except KeyboardInterrupt:
-        raise Stopped("stopped") from None
+    for line in lines(data, name, runs):
+        print(line, flush=True)
 
 
 @app.command()
@@ -135,7 +129,7 @@ def train(
         str,
         typer.Argument(
             metavar="PRESET",
-            autocompletion=lambda: list(PRESETS | SEGMENTATION_PRESETS),
+            autocompletion=_presets,
             help=f"On images {', '.join(PRESETS)}; on pixels {', '.join(SEGMENTATION_PRESETS)}. "
             f"`{NAME} presets` says more.",
         ),

@@ -143,7 +143,7 @@ def panels(text: str) -> dict[str, list[str]]:
             },
         ),
         ("predict", {"Options": "help", "Where": "out device", "How": "skip-unreadable"}),
-        ("check", {"Options": "preset runs help"}),
+        ("check", {"Options": "help", "What to train": "preset", "Where": "runs"}),
         ("presets", {"Options": "results help"}),
         ("table", {"Options": "results help"}),
     ],

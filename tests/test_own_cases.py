@@ -19,7 +19,6 @@ from hypothesis import strategies as st
 from own import UPRIGHT, exif, photos, streets
 from PIL import Image
 
-from dmtlib import checking
 from dmtlib.cli import main
 from dmtlib.data import entry
 from dmtlib.data.finding import FORMATS, OTHERS, SUFFIXES, find, is_almost_unlabeled
@@ -257,7 +256,7 @@ def test_what_is_passed_over_is_told(here, capsys):
         "warning: 1 pictures are in two parts, as 'test/cat/7.png' and 'train/cat/2.png'",
         "warning: 1 pictures are in two classes, as 'train/cat/1.png' and 'train/dog/7.png'",
         "left out: 1 .txt ('notes.txt'), 3 hidden (",
-        "1 without an ending ('0')",
+        "1 without an ending ('train/cat/0')",
         "digits-40: 15 labels, 20 unlabeled",
         "a baseline tells: dmtlib train digits-40 --method baseline --data folder:p --all-labels",
     ):
@@ -347,15 +346,6 @@ def test_check_judges_a_baseline_that_has_learned_the_data(run, capsys):
     assert main(["check", f"folder@8:{folder / 'p'}", "--preset", "digits-40", "--runs", str(folder)]) == 0
     told = capsys.readouterr().out
     assert f"{run}: " in told and "of the 24 surest held-out answers" in told and "images are few" not in told
-
-
-def test_the_verdict_is_chapter_12_s():
-    assert [checking.verdict(*a) for a in ((19, 0), (20, 5), (20, 15), (20, 15.1))] == [
-        "unknown",
-        "good",
-        "doubtful",
-        "too weak",
-    ]
 
 
 @pytest.mark.parametrize(

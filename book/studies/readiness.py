@@ -10,7 +10,7 @@ import pandas as pd
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from dmtlib.checking import advice, surest, verdict
+from dmtlib.checking import CLEAN, ENOUGH, NOISY, surest
 from dmtlib.method.pseudo_labels import pseudo_label
 from dmtlib.method.schedules import CURRICULUM_ALPHAS
 
@@ -61,13 +61,24 @@ class Readiness:
     @property
     def verdict(self) -> str:
         """`good`, `doubtful` or `too weak`; `unknown` where too few labels are held out."""
-        return verdict(self.first["labels"], self.first["error"])
+        if self.first["labels"] < ENOUGH:
+            return "unknown"
+        error = self.first["error"]
+        return "good" if error <= CLEAN else "doubtful" if error <= NOISY else "too weak"
 
     @property
     def advice(self) -> list[str]:
         """What to do, in plain sentences; what matters most stands first."""
-        share = self.tops.index[0]
-        found = [advice(self.first["labels"], self.first["wrong"])]
+        share, (count, wrong, error) = self.tops.index[0], self.first[["labels", "wrong", "error"]]
+        finding = f"of the {count:,.0f} surest held-out answers {wrong:,.0f} are wrong ({error:.1f}%)"
+        lines = {
+            "unknown": f"Hold out more labels: {finding}, too few to tell anything.",
+            "good": f"Go ahead: {finding}, and up to {CLEAN:g}% is a good start.",
+            "doubtful": f"Try it, and compare with the baseline after every phase: {finding}, more than {CLEAN:g}%.",
+            "too weak": f"Improve the baseline first: {finding}, more than {NOISY:g}%. Label more, start from "
+            "pre-trained weights, or train longer (Sec. 7).",
+        }
+        found = [lines[self.verdict]]
         for column, what in (("all", "among all pseudo labels"), ("first", f"among the first {share:.0%}")):
             absent = [str(name) for name, count in self.balance[column].items() if count == 0]
             if absent:

@@ -1,7 +1,6 @@
 """Every file is read to its end on entry, before anything is trained: several at a time, and once for all starts.
 
-What was found is remembered in the user's cache (``$XDG_CACHE_HOME`` or ``~/.cache``, folder ``dmtlib``), by each
-file's size, times and inode. The folder can be deleted at any time.
+What was found is remembered in ``$XDG_CACHE_HOME/dmtlib`` or ``~/.cache/dmtlib``, by files' sizes, times and inodes.
 """
 
 from __future__ import annotations
@@ -34,17 +33,14 @@ FACTS = [("key", "S64"), ("width", "i4"), ("height", "i4"), ("same", "S32"), ("b
 
 
 def facts(image: Image.Image) -> tuple[Any, ...]:
-    """A row of :data:`FACTS`, of an image in RGB."""
+    """A row of :data:`FACTS` but for the key, of an image in RGB."""
     digest = hashlib.blake2b(np.asarray(image), digest_size=16, key=repr(image.size).encode())
-    return b"", image.width, image.height, digest.hexdigest().encode(), max(high for _, high in image.getextrema())
+    return image.width, image.height, digest.hexdigest().encode(), max(high for _, high in image.getextrema())
 
 
 def remarks(rows: Mapping[str, np.void], places: Mapping[str, tuple[str, str]]) -> list[str]:
-    """What to know of pictures by name: sizes, dark ones, and the same pixels in two parts or classes.
-
-    Args:
-        places: part and class of each; "" is none.
-    """
+    """What to know of pictures by name, if ``places`` has their parts and classes ("" is none): sizes, dark ones, and
+    the same pixels in two places."""
     sizes = sorted({(int(row["width"]), int(row["height"])) for row in rows.values()}, key=np.prod)
     told = [f"sizes: {'…'.join(f'{width}×{height}' for width, height in {sizes[0]: 0, sizes[-1]: 0})} pixels"]
     if dark := [name for name, row in rows.items() if row["brightest"] < DARK]:
@@ -78,12 +74,9 @@ def read_all(
     """A row of ``dtype`` for each source, as ``read`` makes it: only of what is new, or changed since the last time.
 
     Args:
-        read: gets the source's index.
+        read: gets the source's index, and raises a ValueError if it is broken; what was read before is remembered.
         sources: the files, and all else, that a row is made of.
         name: of the folder, for the bar and for the place in the cache.
-
-    Raises:
-        ValueError: what ``read`` raises for the first that is broken. What was read before it is remembered.
     """
     cache = Path(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "dmtlib")
     place = cache / f"{_hash(os.path.realpath(name), dtype, MADE_BY).decode()[:32]}.npy"
@@ -92,16 +85,13 @@ def read_all(
         stored = np.load(place, allow_pickle=False)
         before = {bytes(row["key"]): row for row in stored} if stored.dtype == dtype else {}
     keys = [_hash(*map(_state, source)) for source in sources]
-    rows = np.zeros(len(sources), dtype)
+    rows = np.array([before.get(key, np.zeros((), dtype)) for key in keys], dtype)
     new = [i for i, key in enumerate(keys) if key not in before]
-    for i in set(range(len(keys))) - set(new):
-        rows[i] = before[keys[i]]
     try:
         made = side_by_side(read, new)
         bar = tqdm(made, desc=f"{Path(name).name}: reading", total=len(new), disable=None if progress else True)
         for i, row in zip(new, bar, strict=True):
-            rows[i] = row
-            rows[i]["key"] = keys[i]
+            rows[i] = (keys[i], *row)
     finally:
         if new:
             with suppress(OSError):  # then the next start takes as long

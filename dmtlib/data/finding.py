@@ -54,7 +54,7 @@ def is_hidden(name: str) -> bool:
 
 
 def is_utf8(name: str) -> bool:
-    """No file of a run, and no table, could hold another name."""
+    """Whether a table or a run's files can hold the name."""
     return name == name.encode("utf-8", "replace").decode()
 
 
@@ -66,11 +66,7 @@ def is_almost_unlabeled(name: str) -> bool:
 
 
 def written_out(data: str) -> str:
-    """`KIND:PATH` with the user's folder for `~`, and without a "/" at its end: one name for one place.
-
-    Raises:
-        ValueError: it is not UTF-8.
-    """
+    """`KIND:PATH` with the user's folder for `~`, and without a "/" at its end; a ValueError if it is not UTF-8."""
     kind, _, path = str(data).partition(":")
     if not is_utf8(str(data)):
         raise ValueError(f"data {data!r} {NOT_UTF8}")
@@ -79,22 +75,14 @@ def written_out(data: str) -> str:
 
 @dataclass
 class Found:
-    """What lies below ``where``, sorted by the rule, by names: ways from there, in NFC and with "/" between.
-
-    Attributes:
-        images: their files; in an archive they have none.
-        folders: all that are not hidden, empty ones too.
-        left_out: why, and the name.
-        refused: name → why.
-        remarks: what else is to know, for people.
-    """
+    """What lies below ``where``, sorted by the rule, by names: ways from there, in NFC and with "/" between."""
 
     where: str
-    images: dict[str, Path | None] = field(default_factory=dict)
-    folders: set[str] = field(default_factory=set)
-    left_out: list[tuple[str, str]] = field(default_factory=list)
-    refused: dict[str, str] = field(default_factory=dict)
-    remarks: list[str] = field(default_factory=list)
+    images: dict[str, Path | None] = field(default_factory=dict)  # None: in an archive
+    folders: set[str] = field(default_factory=set)  # empty ones too
+    left_out: list[tuple[str, str]] = field(default_factory=list)  # why, and the name
+    refused: dict[str, str] = field(default_factory=dict)  # name → why
+    remarks: list[str] = field(default_factory=list)  # what else is to know, for people
 
     def add(self, name: str, file: Path | None = None, suffixes: Iterable[str] = SUFFIXES) -> bool:
         """Sort one file in; True if it is taken: it ends in one of ``suffixes``, and is neither hidden nor refused."""
@@ -116,9 +104,9 @@ class Found:
 
     def add_folder(self, name: str) -> None:
         """And those that it lies in."""
-        self.folders |= {
-            way for way in (nfc(name), *map(str, PurePosixPath(nfc(name)).parents)) if way and not is_hidden(way)
-        }
+        if name and name not in self.folders and not is_hidden(name):
+            self.folders.add(nfc(name))
+            self.add_folder(name.rpartition("/")[0])
 
     def require_whole(self) -> Found:
         """Itself; a ValueError for the first file that is refused."""
@@ -129,19 +117,14 @@ class Found:
     def others(self, folder: str = "") -> str:
         """In words, what was left out below a folder: how many of each kind, and the first."""
         left = [(why, name) for why, name in self.left_out if name.startswith(folder)]
-        first = dict(reversed(left))
-        counts = sorted(Counter(why for why, _ in left).items())
-        return ", ".join(f"{count} {why} ({PurePosixPath(first[why]).name!r})" for why, count in counts) or "nothing"
+        first, counts = dict(reversed(left)), Counter(why for why, _ in left)
+        return ", ".join(f"{counts[why]} {why} ({first[why]!r})" for why in sorted(counts)) or "nothing"
 
 
 def find(folder: Path, suffixes: Iterable[str] = SUFFIXES) -> Found:
-    """Everything below a folder; images in alphabetical order, folder by folder.
-
-    Raises:
-        ValueError: a folder cannot be read, or there are more than :data:`MAX_FOLDERS`.
-    """
-    found, visited = Found(str(folder)), 0
-    waiting = [(os.fspath(folder), "", frozenset())]
+    """Everything below a folder; images in alphabetical order, folder by folder. A ValueError for a folder that cannot
+    be read, or more than :data:`MAX_FOLDERS` of them."""
+    found, visited, waiting = Found(str(folder)), 0, [(os.fspath(folder), "", frozenset())]
     while waiting:
         place, way, above = waiting.pop()
         try:

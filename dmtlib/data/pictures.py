@@ -21,16 +21,9 @@ from .finding import FORMATS, NAMES
 BACKGROUND = "white"
 """What shows through where a picture is transparent."""
 
-TURNS = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-"""What turns a picture upright, by its EXIF orientation; 1 is upright."""
+T = Image.Transpose
+TURNS = [T.FLIP_LEFT_RIGHT, T.ROTATE_180, T.FLIP_TOP_BOTTOM, T.TRANSPOSE, T.ROTATE_270, T.TRANSVERSE, T.ROTATE_90]
+"""What turns a picture upright whose EXIF orientation is 2, 3, …; 1 is upright."""
 
 # Odd metadata is no reason to print. For good: files are read side by side, and catch_warnings knows no threads.
 warnings.filterwarnings("ignore", module=r"PIL\b")
@@ -80,7 +73,7 @@ def orientation(image: Image.Image) -> int:
         found = image.getexif().get(ExifTags.Base.Orientation, 1)
     except Exception:  # as garbage has it
         return 1
-    return found if isinstance(found, int) and found in TURNS else 1
+    return found if isinstance(found, int) and 1 <= found <= 8 else 1
 
 
 def picture(content: bytes, name: str) -> Image.Image:
@@ -92,7 +85,7 @@ def picture(content: bytes, name: str) -> Image.Image:
     """
     with opened(content, name) as image:
         image.load()
-        turn = TURNS.get(orientation(image))
+        turned = orientation(image)
         if image.mode.startswith("I;16") or (image.mode == "I" and image.format == "PNG"):  # older Pillows have I
             image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
         if image.mode in ("I", "F"):
@@ -100,7 +93,7 @@ def picture(content: bytes, name: str) -> Image.Image:
         if image.has_transparency_data:
             image = Image.alpha_composite(Image.new("RGBA", image.size, BACKGROUND), image.convert("RGBA"))
         image = image.convert("RGB")
-        return image if turn is None else image.transpose(turn)
+        return image if turned == 1 else image.transpose(TURNS[turned - 2])
 
 
 def decode_rgb(content: bytes, name: str) -> UInt8[np.ndarray, "3 H W"]:

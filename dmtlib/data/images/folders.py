@@ -54,11 +54,7 @@ def read_own_images(
     seed: int = 0,
     progress: bool = False,
 ) -> tuple[PackedImages, Found]:
-    """The same, and what was found there, with remarks on it.
-
-    Args:
-        resize: False refuses an image of another size instead.
-    """
+    """The same, and what was found there, with remarks on it. ``resize=False`` refuses an image of another size."""
     if not 1 <= side <= MAX_SIDE:
         raise ValueError(f"side must lie in 1…{MAX_SIDE} pixels, got {side}")
     dtype = np.dtype([*FACTS, ("pixels", "u1", (3, side, side))])
@@ -77,7 +73,7 @@ def read_own_images(
     else:
         found = Found(str(path))
         bar = tqdm(read_files(path, SUFFIXES, found), desc=Path(path).name, disable=None if progress else True)
-        made = np.array([*side_by_side(lambda file: row(*file), bar)], dtype)
+        made = np.array([*side_by_side(lambda file: (b"", *row(*file)), bar)], dtype)
     if not len(made):
         raise ValueError(f"{path}: no {NAMES} image in class folders; in it: {found.others()}")
     rows = dict(zip(found.images, made, strict=True))
@@ -90,11 +86,8 @@ def read_own_images(
 
 
 def decode_square(name: str, content: bytes, side: int) -> np.ndarray:
-    """The middle of one picture as uint8 (3, side, side), as :func:`read_image_folder` brings it to that size.
-
-    Raises:
-        ValueError: it cannot be read; one line that begins with ``name``.
-    """
+    """The middle of one picture as uint8 (3, side, side), as :func:`read_image_folder` brings it to that size; a
+    ValueError of one line that begins with ``name``, if it cannot be read."""
     return _square(picture(content, name), side)
 
 
