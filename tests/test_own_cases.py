@@ -31,6 +31,7 @@ from dmtlib.prediction import find_images
 from dmtlib.presets import preset
 from dmtlib.training.images.curriculum import Curriculum
 
+pytestmark = pytest.mark.filterwarnings("ignore:::PIL")  # of broken pictures
 REFUSALS = yaml.safe_load((ROOT / "book/refusals.yml").read_text())
 
 

@@ -129,24 +129,25 @@ def _arrange(found: Found, test_share: float, seed: int) -> tuple[tuple[str, ...
 
 def _check_folders(found: Found, below: dict[str, tuple[str, ...]]) -> None:
     """Where classes stand, every folder has an image, and none is almost called :data:`UNLABELED`."""
+    filled = Found(found.where)
+    for name in below:
+        filled.add_folder(name.rpartition("/")[0])
     name, parts = next(iter(below.items()))
-    top = name.split("/")[: len(name.split("/")) - len(parts)]
-    depth = 2 if any(parts[0] in PARTS for parts in below.values()) else 1
+    top = name.split("/")[: -len(parts)]
+    in_parts = any(parts[0] in PARTS for parts in below.values())
     for folder in sorted(found.folders):
-        place = folder.split("/")
-        here, (label, *_) = place[len(top) :], place[::-1]
-        beside = place[:-1] == top[: len(place) - 1] and len(place) <= len(top) and place[-1] != top[len(place) - 1]
-        if beside and not any(name.startswith(f"{folder}/") for name in below):
-            raise ValueError(
-                f"{found.where}: all images lie in {'/'.join(top)!r}, none in {folder!r}: give that folder alone"
-            )
-        if place[: len(top)] != top or len(here) != depth or (depth == 2 and here[0] not in PARTS):
+        *above, label = folder.split("/")
+        there = f"{found.where}: {folder!r}"
+        if len(above) < len(top) and above == top[: len(above)] and folder not in filled.folders:
+            raise ValueError(f"{there} has no image, all lie in {'/'.join(top)!r}: give that folder alone")
+        if above[: len(top)] != top or len(above) != len(top) + in_parts or (in_parts and above[-1] not in PARTS):
             continue
         if is_almost_unlabeled(label):
-            raise ValueError(f"{found.where}: {folder!r}: call it {UNLABELED!r}, if its images have no class")
-        if not any(name.startswith(f"{folder}/") for name in below):
-            there = found.others(f"{folder}/")
-            raise ValueError(f"{found.where}: the class folder {folder!r} has no {NAMES} image; in it: {there}")
+            raise ValueError(f"{there}: call it {UNLABELED!r}, if its images have no class")
+        if folder not in filled.folders:
+            raise ValueError(
+                f"{there} stands for a class, and has no {NAMES} image; in it: {found.others(f'{folder}/')}"
+            )
 
 
 def _below_common_folder(images: Collection[str]) -> dict[str, tuple[str, ...]]:
