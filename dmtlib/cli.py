@@ -1,4 +1,4 @@
-"""The command line: ``dmtlib train | predict | reproduce | presets | table``.
+"""The command line: ``dmtlib check | train | predict | reproduce | presets | table``.
 
 Whatever is wrong with a command is told in one line on standard error, with exit code 2 and no traceback.
 """
@@ -33,6 +33,11 @@ _what, _data, _where, _how = (
     partial(typer.Option, rich_help_panel=panel) for panel in ("What to train", "Data", "Where", "How")
 )
 
+
+class Stopped(Exception):
+    """Ctrl-C in a command that doesn't go on where it was."""
+
+
 app = typer.Typer(rich_markup_mode="rich")  # or there would be no panels
 
 
@@ -43,6 +48,10 @@ def _methods(ctx: typer.Context) -> list[str]:
     """Those of the preset, if the line names one by now; after an option that waits for its value it is in `args`."""
     on_pixels = SEGMENTATION_PRESETS.keys() & {ctx.params.get("name"), *ctx.args}
     return list(SEGMENTATION_METHODS if on_pixels else METHODS)
+
+
+def _presets() -> list[str]:
+    return list(PRESETS | SEGMENTATION_PRESETS)
 
 
 def _tables_of_runs() -> list[str]:
@@ -99,12 +108,28 @@ def _root(
 
 
 @app.command()
+def check(
+    data: Annotated[str, typer.Argument(metavar="DATA", help="A folder, or what --data of train takes.")],
+    name: Annotated[
+        str | None,
+        _what("--preset", metavar="NAME", autocompletion=_presets, help="Then the split is checked, and a baseline."),
+    ] = None,
+    runs: Runs = Path("runs"),
+) -> None:
+    """Look at data before training: what is read, what is left out, and whether DMT is likely to help."""
+    from .checking import check as lines
+
+    for line in lines(data, name, runs):
+        print(line, flush=True)
+
+
+@app.command()
 def train(
     name: Annotated[
         str,
         typer.Argument(
             metavar="PRESET",
-            autocompletion=lambda: list(PRESETS | SEGMENTATION_PRESETS),
+            autocompletion=_presets,
             help=f"On images {', '.join(PRESETS)}; on pixels {', '.join(SEGMENTATION_PRESETS)}. "
             f"`{NAME} presets` says more.",
         ),
@@ -168,16 +193,22 @@ def predict(
     run: Annotated[
         Path, typer.Argument(metavar="RUN", help="Directory of a finished run: runs/PRESET/METHOD/seed-N.")
     ],
-    images: Annotated[Path, typer.Argument(metavar="IMAGES", help="Folder of PNG and JPEG images, or one image.")],
+    images: Annotated[Path, typer.Argument(metavar="IMAGES", help="Folder of images, or one image.")],
     out: Annotated[
         Path, _where(metavar="PATH", help="CSV file for a run on images; a new folder of masks for one on pixels.")
     ],
     device: Device = "auto",
+    skip_unreadable: Annotated[
+        bool, _how("--skip-unreadable", metavar=FLAG, help="Leave out images that cannot be read, and name them.")
+    ] = False,
 ) -> None:
     """Ask a finished run about images: a class and a confidence for each, or a mask."""
     from .prediction import predict_folder
 
-    count = predict_folder(run, images, out, device=device)
+    try:
+        count = predict_folder(run, images.expanduser(), out, device=device, skip_unreadable=skip_unreadable)
+    except KeyboardInterrupt:
+        raise Stopped("stopped; nothing was written, and the same command starts anew") from None
     print(f"{count:,} image{'s' * (count != 1)} predicted: {out}")
 
 
@@ -278,6 +309,9 @@ def main(arguments: list[str] | None = None) -> int:
         return code
     except (RunError, ValueError, OSError) as error:
         return _refuse(told(error))
+    except Stopped as stopped:
+        print(stopped, file=sys.stderr)
+        return INTERRUPTED
     except (KeyboardInterrupt, typer.Abort):
         print("stopped; the same command goes on from here", file=sys.stderr)
         return INTERRUPTED

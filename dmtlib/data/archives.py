@@ -8,27 +8,33 @@ import tarfile
 import zipfile
 import zlib
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path, PurePosixPath
+
+from .finding import Found, find, nfc
 
 MAX_FILE_BYTES = 64 * 2**20  # a picture of 64 MiB is none: refused before it is read
 
 DAMAGE = (tarfile.TarError, zipfile.BadZipFile, lzma.LZMAError, zlib.error, EOFError, OSError, RuntimeError)
 
 
-def read_files(path: str | Path, suffixes: tuple[str, ...]) -> Iterator[tuple[str, bytes]]:
-    """Yield name and content of every file whose name ends in one of ``suffixes``; hidden files are passed over.
+def read_files(path: str | Path, suffixes: tuple[str, ...], found: Found | None = None) -> Iterator[tuple[str, bytes]]:
+    """Yield name and content of every file whose name has one of the endings ``suffixes``, by the rule of
+    :mod:`.finding`.
 
     Args:
         path: a folder, or a .tar (plain, .gz, .bz2, .xz) or .zip archive.
         suffixes: in lower case; upper-case names match too.
+        found: what is to know of all the others.
 
     Raises:
         ValueError: no such path, not an archive, a damaged one, or a member that is a link, a device, larger than
             64 MiB or named to land outside the archive. One line, naming it.
     """
     path = Path(path)
+    found = Found(str(path)) if found is None else found
     if path.is_dir():
-        files = _folder_files(path)
+        files = _folder_files(path, suffixes)
     elif not path.is_file():
         raise ValueError(f"{path}: no such file or folder")
     elif zipfile.is_zipfile(path):
@@ -42,24 +48,25 @@ def read_files(path: str | Path, suffixes: tuple[str, ...]) -> Iterator[tuple[st
     try:
         for name, size, read in files:
             parts = PurePosixPath(name).parts
-            if not name.lower().endswith(suffixes) or any(p.startswith(".") or p == "__MACOSX" for p in parts):
+            if read is None:
+                found.add_folder("/".join(parts))
+                continue
+            if not found.add("/".join(parts), suffixes=suffixes):
                 continue
             if size > MAX_FILE_BYTES:
                 raise ValueError(f"{path}: {name!r} is larger than {MAX_FILE_BYTES // 2**20} MiB: refused")
-            yield "/".join(parts), read()
+            yield nfc("/".join(parts)), read()
             last = name
+        found.require_whole()
     except DAMAGE as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         where = f" after {last!r}" if last else ""
         raise ValueError(f"{path}: damaged{where}: {reason}") from None
 
 
-def _folder_files(path: Path):
-    """Four levels deep, no further: links are followed here, and a circle of them must end."""
-    for pattern in ("*", "*/*", "*/*/*", "*/*/*/*"):
-        for file in sorted(path.glob(pattern)):
-            if file.is_file():
-                yield file.relative_to(path).as_posix(), file.stat().st_size, file.read_bytes
+def _folder_files(path: Path, suffixes: tuple[str, ...]):
+    for name, file in find(path, suffixes).require_whole().images.items():
+        yield name, file.stat().st_size, file.read_bytes
 
 
 def _zip_files(path: Path):
@@ -67,16 +74,15 @@ def _zip_files(path: Path):
         for member in archive.infolist():
             kind = stat.S_IFMT(member.external_attr >> 16)
             _refuse_unsafe(path, member.filename, is_plain=kind in (0, stat.S_IFREG, stat.S_IFDIR))
-            if not member.is_dir():
-                yield member.filename, member.file_size, lambda member=member: archive.read(member)
+            yield member.filename, member.file_size, None if member.is_dir() else partial(archive.read, member)
 
 
 def _tar_files(path: Path):
     with tarfile.open(path, "r|*") as archive:  # a stream: forwards only, nothing kept
         for member in archive:
             _refuse_unsafe(path, member.name, is_plain=member.isfile() or member.isdir())
-            if member.isfile():
-                yield member.name, member.size, lambda member=member: archive.extractfile(member).read()
+            read = None if member.isdir() else lambda member=member: archive.extractfile(member).read()
+            yield member.name, member.size, read
 
 
 def _is_tar(path: Path) -> bool:

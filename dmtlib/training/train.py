@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -49,10 +50,13 @@ def train(
     with telling(directory.path, "; the same command goes on afterwards", f" for batches of {config.batch_size}"):
         data = data or Algorithm.load(config.data, progress)
         fingerprint, split = data.fingerprint, Algorithm.draw(config, data)  # what they refuse leaves no directory
+        told = {"classes": list(data.classes)} if getattr(data, "own", False) else {}  # told in words
         with directory.lock(WORKERS_LEAVE if where.type == "cuda" else 0):
             remove_unfinished(directory.path)
-            directory.claim({**config.to_json(), "device": where.type, "data_fingerprint": fingerprint})
+            directory.claim({**config.to_json(), "device": where.type, "data_fingerprint": fingerprint, **told})
             directory.claim_split(split.to_json(fingerprint))
+            if progress and data.remarks:  # somebody's own data
+                print("\n  ".join(data.summary), file=sys.stderr)
             record = directory.record
             while True:
                 try:
