@@ -53,8 +53,9 @@ test: $(ENVIRONMENT) ## Test all that needs no made book, some minutes
 check: $(SITE) ## Test the rest: the book's pages in a browser, its chapters on Colab, make itself
 	$(PYTEST) -m book $(ARGS)
 
-lab: $(ENVIRONMENT) ## Open the chapters in JupyterLab
-	$(BIN)/jupyter lab --notebook-dir=. --LabApp.default_url=/lab/tree/book
+lab: $(ENVIRONMENT) ## Open the chapters' texts in JupyterLab, as notebooks
+	JUPYTER_CONFIG_PATH=$(CURDIR)/tools/lab $(BIN)/jupyter lab --notebook-dir=. \
+		--LabApp.default_url=/lab/tree/book/$(word 1,$(TOC)).py
 
 sync: $(ENVIRONMENT) ## Write each chapter's first cell and notebook from its text
 	@$(BIN)/python tools/chapters.py sync
