@@ -36,7 +36,8 @@ if missing:
 # number on its pages comes from a cell that ran while the page was made, or from a record in `results/` that names
 # its seed, settings and code. The few numbers quoted from papers say that they are.
 #
-# :::{goals}
+# :::{admonition} Before you begin
+# :class: dmt-goals
 # **You need** nothing yet. The chapters need the basics of PyTorch.
 #
 # **Afterwards you can**

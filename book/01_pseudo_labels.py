@@ -35,7 +35,8 @@ if missing:
 # confident labels and discard the rest. {cite:t}`feng2022dmt` open with an experiment on how far that goes, their
 # Fig. 1. Here it is on scikit-learn's handwritten digits, with a model trained on this page.
 #
-# :::{goals}
+# :::{admonition} Before you begin
+# :class: dmt-goals
 # **You need** to have trained a classifier in PyTorch.
 #
 # **Afterwards you can**

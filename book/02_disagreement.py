@@ -36,7 +36,8 @@ if missing:
 # {cite:t}`feng2022dmt` say that it can, and build a method on it. Their Fig. 3 illustrates it on a toy.
 # Here we build such a toy with two real networks, count, and then try to break what we found.
 #
-# :::{goals}
+# :::{admonition} Before you begin
+# :class: dmt-goals
 # **You need** {doc}`01_pseudo_labels`.
 #
 # **Afterwards you can**

@@ -34,7 +34,8 @@ if missing:
 # {cite:t}`feng2022dmt`: one formula, worked by hand, checked by the library, and then looked at from the side that
 # matters in training, its gradient.
 #
-# :::{goals}
+# :::{admonition} Before you begin
+# :class: dmt-goals
 # **You need** {doc}`02_disagreement`, and to know the derivative of a product.
 #
 # **Afterwards you can**

@@ -39,7 +39,8 @@ if missing:
 # - **CL**, Curriculum Labeling {cite:p}`cascante2021curriculum`: five generations, every pseudo label counts 1;
 # - **DMT**: the same five generations, every pseudo label counts what Eq. 3 says ({doc}`03_dynamic_loss`).
 #
-# :::{goals}
+# :::{admonition} Before you begin
+# :class: dmt-goals
 # **You need** {doc}`03_dynamic_loss`.
 #
 # **Afterwards you can**

@@ -35,7 +35,8 @@ if missing:
 # looks at what happens to the image, then at what an anchor is worth, and last at what mixing does to a label's
 # weight.
 #
-# :::{goals}
+# :::{admonition} Before you begin
+# :class: dmt-goals
 # **You need** {doc}`03_dynamic_loss`; {doc}`04_curriculum` for what the anchors are made of.
 #
 # **Afterwards you can**

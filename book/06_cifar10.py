@@ -39,7 +39,8 @@ if missing:
 # - *here*: computed from the records in `results/`, each of which names its seed, settings, code and device. Where no
 #   record is, the cell says "not run".
 #
-# :::{goals}
+# :::{admonition} Before you begin
+# :class: dmt-goals
 # **You need** {doc}`04_curriculum`, and from {doc}`05_augmentation` what the operations are.
 #
 # **Afterwards you can**

@@ -35,7 +35,8 @@ if missing:
 # with more or with less care. The paper's Appendices B and C are about just these things. This page measures each of
 # them, on small models that you can train while you read.
 #
-# :::{goals}
+# :::{admonition} Before you begin
+# :class: dmt-goals
 # **You need** {doc}`04_curriculum`, a mean and a standard deviation.
 #
 # **Afterwards you can**

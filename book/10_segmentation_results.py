@@ -32,7 +32,8 @@ if missing:
 # labeled well and some badly, and a weight for each can tell them apart (Sec. 7). **How much does DMT gain on pixels,
 # where the paper measured it, and where we could?**
 #
-# :::{goals}
+# :::{admonition} Before you begin
+# :class: dmt-goals
 # **You need** {doc}`09_mutual_training`, and {doc}`07_honest_evaluation` for what a difference over three seeds says.
 #
 # **Afterwards you can**

@@ -31,7 +31,8 @@ if missing:
 # because of one of them. The paper takes the parts out, one at a time (Sec. 5.4, Table 7).
 # **Which of them does the work?**
 #
-# :::{goals}
+# :::{admonition} Before you begin
+# :class: dmt-goals
 # **You need** {doc}`03_dynamic_loss` for Eq. 3, and {doc}`09_mutual_training` for Alg. 2.
 #
 # **Afterwards you can**

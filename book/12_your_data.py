@@ -35,7 +35,8 @@ if missing:
 # folder of images with classes, once on a folder of images with masks. After that it lifts the dynamic loss into a
 # training loop that isn't ours, and uses that loop for an experiment: are soft pseudo labels better than hard ones?
 #
-# :::{goals}
+# :::{admonition} Before you begin
+# :class: dmt-goals
 # **You need** {doc}`04_curriculum`; for masks {doc}`09_mutual_training` as well.
 #
 # **Afterwards you can**

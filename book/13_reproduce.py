@@ -30,7 +30,8 @@ if missing:
 # A table of the paper is a few cells, a cell is a mean over a few runs, and a run is one command. This page lists
 # them all. **What is done, what would the rest cost you, and which command do you type?**
 #
-# :::{goals}
+# :::{admonition} Before you begin
+# :class: dmt-goals
 # **You need** {doc}`00_start_here`; for the paper's tables a GPU, or patience.
 #
 # **Afterwards you can**

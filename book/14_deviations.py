@@ -34,7 +34,8 @@ if missing:
 # This page is the list: what the paper says, what the code of {cite:t}`feng2022dmt` does, what we do and why, and
 # what difference it makes, where that can be counted or measured.
 #
-# :::{goals}
+# :::{admonition} Before you begin
+# :class: dmt-goals
 # **You need** {doc}`04_curriculum` and {doc}`09_mutual_training`.
 #
 # **Afterwards you can**

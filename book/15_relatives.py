@@ -32,7 +32,8 @@ if missing:
 # says decide what the other learns. But they make opposite things of a disagreement: a reason to learn, a fault to
 # remove, a question of rank, a warning. **On the same batch, what would each of them teach B?**
 #
-# :::{goals}
+# :::{admonition} Before you begin
+# :class: dmt-goals
 # **You need** {doc}`03_dynamic_loss`.
 #
 # **Afterwards you can**

@@ -60,7 +60,7 @@ def with_first_cell(text: str, address: str) -> str:
 
 
 def notebook(text: str) -> nbformat.NotebookNode:
-    """A chapter's text as cells, which its page is made of. Ids are made from the cells, so that a cell keeps its own."""
+    """A chapter's text as cells, which its page is made of. Ids come from the cells, so that a cell keeps its own."""
     book = jupytext.reads(text, fmt="py:percent")
     book.metadata = nbformat.from_dict(METADATA)
     book.nbformat, book.nbformat_minor = 4, 5

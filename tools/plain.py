@@ -1,7 +1,7 @@
 """Plain Markdown from the book's: what a chapter says where nothing knows roles and directives.
 
 Pages are rendered from MyST. Colab, GitHub's preview and a bare JupyterLab show Markdown alone, so that is what the
-notebooks get: links with a chapter's number and title instead of `{doc}`, names and year instead of `{cite:p}`, a quote
+notebooks get: links with a chapter's number and title for `{doc}`, names and year for `{cite:p}`, a quote
 with a heading instead of a box, and a solution that is closed until one opens it. A role or a directive that this file
 doesn't know is an error: it needs a row here before a chapter can use it.
 """
@@ -130,10 +130,6 @@ def folded(heading: str, body: str) -> str:
     return f"<details>\n<summary>{heading}</summary>\n\n{body.strip()}\n\n</details>"
 
 
-def goals(title: str, body: str) -> str:
-    return quote("Before you begin", body)
-
-
 def exercise(title: str, body: str) -> str:
     return f"### Exercise: {title}\n\n{body.strip()}"
 
@@ -151,7 +147,6 @@ def formula(title: str, body: str) -> str:
 
 
 DIRECTIVES: dict[str, Callable[[str, str], str]] = {
-    "goals": goals,
     "exercise": exercise,
     "solution": solution,
     "dropdown": folded,

@@ -15,7 +15,9 @@ from jupytext.config import load_jupytext_config
 TEXTS = chapters()
 
 GOALS = re.compile(
-    r"^:::\{goals\}\n\*\*You need\*\* .+?\n\n\*\*Afterwards you can\*\*\n\n(- .+)\n:::$", re.MULTILINE | re.DOTALL
+    r"^:::\{admonition\} Before you begin\n:class: dmt-goals\n"
+    r"\*\*You need\*\* .+?\n\n\*\*Afterwards you can\*\*\n\n(- .+)\n:::$",
+    re.MULTILINE | re.DOTALL,
 )
 
 each_chapter = pytest.mark.parametrize("text", TEXTS, ids=lambda path: path.stem)
