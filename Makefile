@@ -40,7 +40,7 @@ PYTEST := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
 
 MAKEFLAGS += --jobs=2# chapters at a time
 
-.PHONY: book test check lab sync venv records picture repo-url clean help FORCE
+.PHONY: book test check lab sync venv wheel records picture repo-url clean help FORCE
 .PRECIOUS: book/%.ipynb
 .DEFAULT_GOAL := help
 
@@ -64,6 +64,9 @@ sync: $(ENVIRONMENT) ## Write each chapter's first cell and notebook from its te
 	@$(BIN)/python tools/chapters.py sync
 
 venv: $(ENVIRONMENT) ## Make the environment
+
+wheel: ## Build the library's package into dist/, and try it in an environment of its own
+	@PYTHON=$(PYTHON) .ci/wheel
 
 repo-url: $(ENVIRONMENT) ## Set the book's public address: make repo-url URL=https://github.com/OWNER/NAME
 	@$(BIN)/python tools/chapters.py repository "$$URL"
