@@ -135,7 +135,7 @@ def exercise(title: str, body: str) -> str:
 
 
 def solution(title: str, body: str) -> str:
-    return folded("Solution", body)
+    return folded("Show the solution", body)
 
 
 def box(name: str) -> Callable[[str, str], str]:

@@ -5,7 +5,7 @@ import re
 import nbformat
 import pytest
 from chapters import PLUMBING, ROOT, chapters, notebook
-from plain import CODE, ROLES, plain, works
+from plain import CODE, ROLES, address, plain, works
 
 each_chapter = pytest.mark.parametrize("text", chapters(), ids=lambda path: path.stem)
 
@@ -46,12 +46,21 @@ def test_every_link_leads_somewhere(text):
 
 
 @each_chapter
+def test_every_work_that_is_cited_can_be_looked_up(text):
+    cited = re.findall(r"\{cite:[pt]\}`([^`]+)`", text.read_text())
+    keys = {key.strip() for group in cited for key in group.split(",")}
+    assert not [key for key in keys if address(works()[key]) is None], "give it a doi, an eprint or an url"
+
+
+@each_chapter
 def test_formulas_and_solutions_are_those_of_the_text(text):
     ours, theirs = words(pair(text).cells), words(notebook(text.read_text()).cells)
     assert FORMULA.findall(ours) == FORMULA.findall(theirs)
     assert PYTHON.findall(ours) == PYTHON.findall(theirs)
     assert ours.count("\n### Exercise: ") == theirs.count("{exercise}")
-    closed = re.findall(r"^<details>\n<summary>Solution</summary>\n\n.+?\n\n</details>$", ours, re.M | re.DOTALL)
+    closed = re.findall(
+        r"^<details>\n<summary>Show the solution</summary>\n\n.+?\n\n</details>$", ours, re.M | re.DOTALL
+    )
     assert len(closed) == theirs.count("{solution}") == ours.count("<details")
 
 
@@ -96,7 +105,7 @@ def test_a_notebook_names_no_pair(text):
         ("```{math}\n:label: x\na\n```", "$$\na\n$$"),
         (
             "````{solution} ex-one\n:class: dropdown\n```python\nx\n```\n````",
-            "<details>\n<summary>Solution</summary>\n\n```python\nx\n```\n\n</details>",
+            "<details>\n<summary>Show the solution</summary>\n\n```python\nx\n```\n\n</details>",
         ),
     ],
 )
