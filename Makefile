@@ -4,7 +4,7 @@ PYTHON ?= python3#  the interpreter that makes the environment, 3.10 or newer
 VENV ?= .venv#      the environment; one made elsewhere can be shared between clones
 BUILD ?= _build#    where everything made goes
 BUDGET ?=#          the share of full training that the chapters spend, 0.1 say; empty: what each chapter states
-ARGS ?=#            more arguments for pytest: make test ARGS="-k slider"
+ARGS ?=#            more arguments for pytest, or JupyterLab: make test ARGS="-k slider"
 URL ?=#             for make repo-url
 
 BIN := $(VENV)/bin
@@ -40,7 +40,7 @@ PYTEST := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
 
 MAKEFLAGS += --jobs=2# chapters at a time
 
-.PHONY: book test check lab sync venv records picture repo-url clean help FORCE
+.PHONY: book test check lab sync venv wheel records picture repo-url clean help FORCE
 .PRECIOUS: book/%.ipynb
 .DEFAULT_GOAL := help
 
@@ -53,13 +53,20 @@ test: $(ENVIRONMENT) ## Test all that needs no made book, some minutes
 check: $(SITE) ## Test the rest: the book's pages in a browser, its chapters on Colab, make itself
 	$(PYTEST) -m book $(ARGS)
 
-lab: $(ENVIRONMENT) ## Open the chapters in JupyterLab
-	$(BIN)/jupyter lab --notebook-dir=. --LabApp.default_url=/lab/tree/book
+# The kernel is installed anew, named by its path: jupytext starts one without asking only if it knows it for its own Python.
+lab: export JUPYTER_PATH := $(abspath $(BUILD))/lab/share/jupyter
+lab: export JUPYTER_CONFIG_PATH := $(CURDIR)/tools/lab
+lab: $(ENVIRONMENT) ## Open the chapters' texts in JupyterLab, as notebooks
+	@$(BIN)/python -m ipykernel install --prefix $(BUILD)/lab >/dev/null
+	$(BIN)/jupyter lab --notebook-dir=. --LabApp.default_url=/lab/tree/book/$(firstword $(TOC)).py $(ARGS)
 
 sync: $(ENVIRONMENT) ## Write each chapter's first cell and notebook from its text
 	@$(BIN)/python tools/chapters.py sync
 
 venv: $(ENVIRONMENT) ## Make the environment
+
+wheel: ## Build the library's package into dist/, and try it in an environment of its own
+	@PYTHON=$(PYTHON) .ci/wheel
 
 repo-url: $(ENVIRONMENT) ## Set the book's public address: make repo-url URL=https://github.com/OWNER/NAME
 	@$(BIN)/python tools/chapters.py repository "$$URL"

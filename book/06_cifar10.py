@@ -1,5 +1,5 @@
-# %% tags=["setup", "remove-cell"]
-# In a clone of the book this finds the clone. On Colab, or beside a lone notebook, it brings the book and its needs.
+# %% tags=["setup", "remove-cell"] jupyter={"source_hidden": true}
+# @title Set-up: finds the clone of the book. On Colab, or beside a lone notebook, it brings the book and its needs
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -39,7 +39,8 @@ if missing:
 # - *here*: computed from the records in `results/`, each of which names its seed, settings, code and device. Where no
 #   record is, the cell says "not run".
 #
-# :::{goals}
+# :::{admonition} Before you begin
+# :class: dmt-goals
 # **You need** {doc}`04_curriculum`, and from {doc}`05_augmentation` what the operations are.
 #
 # **Afterwards you can**

@@ -1,5 +1,5 @@
-# %% tags=["setup", "remove-cell"]
-# In a clone of the book this finds the clone. On Colab, or beside a lone notebook, it brings the book and its needs.
+# %% tags=["setup", "remove-cell"] jupyter={"source_hidden": true}
+# @title Set-up: finds the clone of the book. On Colab, or beside a lone notebook, it brings the book and its needs
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -35,7 +35,8 @@ if missing:
 # folder of images with classes, once on a folder of images with masks. After that it lifts the dynamic loss into a
 # training loop that isn't ours, and uses that loop for an experiment: are soft pseudo labels better than hard ones?
 #
-# :::{goals}
+# :::{admonition} Before you begin
+# :class: dmt-goals
 # **You need** {doc}`04_curriculum`; for masks {doc}`09_mutual_training` as well.
 #
 # **Afterwards you can**
