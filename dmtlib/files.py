@@ -16,6 +16,7 @@ import re
 import secrets
 import shutil
 import stat
+import unicodedata
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -242,8 +243,15 @@ def read_json(path: Path, kind: type = dict, what: str = "JSON object") -> Any:
 
 def told(error: Exception) -> str:
     """One line; of the system's errors, which file and why."""
+    if isinstance(error, MemoryError):
+        return "there is not enough memory"
     system = isinstance(error, OSError) and error.strerror
     return f"{error.filename}: {error.strerror}" if system and error.filename else system or str(error)
+
+
+def printable(text: str) -> str:
+    """For a terminal, which would obey what others wrote: all but letters, signs and spaces as Python's escapes."""
+    return "".join(c if c.isprintable() or unicodedata.category(c) == "Zs" else ascii(c)[1:-1] for c in text)
 
 
 # Into a folder that is not in its place yet

@@ -77,8 +77,9 @@ class Segmenter:
         """The class of every pixel of one image after the other, each in its own size, on the CPU; an
         unreadable image is a ValueError of one line that names the file."""
         images = ListedImages([str(file) for file in files], {str(f): f for f in files}, {}, len(self.classes))
-        for probabilities in predict_images(self.model, images, range(len(images))):
-            yield probabilities.argmax(dim=0).to(torch.uint8).cpu()
+        predictions = predict_images(self.model, images, range(len(images)))
+        for _ in files:  # no name holds one image's probabilities while the next one's are made
+            yield next(predictions).argmax(dim=0).to(torch.uint8).cpu()
 
 
 def load_run(path: str | Path, device: str = "auto") -> Classifier | Segmenter:
