@@ -18,14 +18,11 @@ MAX_FILE_BYTES = 64 * 2**20  # a picture of 64 MiB is none: refused before it is
 MAX_HEADER_BYTES = 2**20  # of all that stands between two files of a tar: long names, and what else is said of a file
 MAX_UNPACKING_BYTES = 128 * 2**20  # xz -9 takes half of it
 
-DAMAGE = (
-    *(tarfile.TarError, zipfile.BadZipFile, lzma.LZMAError, zlib.error, struct.error),
-    *(EOFError, OSError, RuntimeError, ValueError),
-)
+DAMAGE = (tarfile.TarError, zipfile.BadZipFile, lzma.LZMAError, zlib.error, EOFError, OSError, RuntimeError)
 
 
 class Refused(ValueError):
-    """An archive that is whole, and is not read."""
+    """An archive that is not read, damaged or not."""
 
 
 def read_files(path: str | Path, suffixes: tuple[str, ...]) -> Iterator[tuple[str, bytes]]:
@@ -58,13 +55,9 @@ def read_files(path: str | Path, suffixes: tuple[str, ...]) -> Iterator[tuple[st
             if not name.lower().endswith(suffixes) or any(p.startswith(".") or p == "__MACOSX" for p in parts):
                 continue
             if size > MAX_FILE_BYTES:
-                raise Refused(f"{path}: {name!r} is larger than {MAX_FILE_BYTES // 2**20} MiB: refused")
+                raise ValueError(f"{path}: {name!r} is larger than {MAX_FILE_BYTES // 2**20} MiB: refused")
             yield "/".join(parts), read()
             last = name
-    except Refused:
-        raise
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path}: the name {error.object!r} in it is not UTF-8") from None
     except DAMAGE as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         where = f" after {last!r}" if last else ""
@@ -80,7 +73,13 @@ def _folder_files(path: Path):
 
 
 def _zip_files(path: Path):
-    with zipfile.ZipFile(path) as archive:
+    try:
+        archive = zipfile.ZipFile(path)
+    except UnicodeDecodeError as error:
+        raise Refused(f"{path}: the name {error.object!r} in it is not UTF-8") from None
+    except (ValueError, struct.error) as error:
+        raise zipfile.BadZipFile(str(error)) from None
+    with archive:
         for member in archive.infolist():
             kind = stat.S_IFMT(member.external_attr >> 16)
             _refuse_unsafe(path, member.filename, is_plain=kind in (0, stat.S_IFREG, stat.S_IFDIR))
@@ -130,7 +129,9 @@ class _Member(tarfile.TarInfo):
             raise
         except (tarfile.EmptyHeaderError, tarfile.TruncatedHeaderError):
             raise tarfile.ReadError("it ends too early") from None
-        except tarfile.HeaderError as error:
+        except Refused:
+            raise
+        except (tarfile.HeaderError, ValueError) as error:
             raise tarfile.ReadError(f"a header is broken: {error}") from None
 
 
@@ -144,7 +145,7 @@ class _Unpacked:
     def __init__(self, path: Path, file: BinaryIO) -> None:
         begin = file.read(6)
         file.seek(0)
-        self._path, self.left = path, MAX_HEADER_BYTES
+        self._path, self._ends, self.left = path, 0, MAX_HEADER_BYTES
         if begin.startswith(b"\x1f\x8b"):
             self._read = gzip.GzipFile(fileobj=file).read
         elif begin.startswith(b"BZh"):
@@ -156,6 +157,9 @@ class _Unpacked:
 
     def read(self, size: int) -> bytes:
         block = self._read(size)
+        self._ends += not block
+        if self._ends > 8:  # tarfile would go on for as long as a header says that there is more
+            raise EOFError("it ends too early")
         self.left -= len(block)
         if self.left < -tarfile.RECORDSIZE:  # it reads whole records
             raise Refused(f"{self._path}: a header in it is larger than {MAX_HEADER_BYTES // 2**20} MiB: refused")
