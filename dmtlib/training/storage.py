@@ -15,7 +15,7 @@ from pathlib import Path
 
 import torch
 
-from ..files import open_regular, told, whole_file
+from ..files import load_whole, open_regular, tensors_in, told, whole_file
 
 NO_MEMORY = re.compile(r"allocate memory|out of memory|not enough memory", re.IGNORECASE)
 MACHINE = re.compile(r"CUDA|cuDNN|HIP|MPS|Too many open files")  # in errors that say nothing about a file
@@ -61,7 +61,7 @@ def load_tensors(path: Path, device: torch.device | str = "cpu") -> dict | None:
     """Read what :func:`save_tensors` wrote, with ``weights_only=True``; None where there is no such file.
 
     Raises:
-        Damaged: it is not what was written (torch.load itself does not look at the checksums that it wrote).
+        Damaged: it is not what was written, or not of finite numbers.
         OSError, MemoryError, RuntimeError: it cannot be read now.
     """
     try:
@@ -70,18 +70,13 @@ def load_tensors(path: Path, device: torch.device | str = "cpu") -> dict | None:
         return None
     with file, restoring(path, "its content is garbage"):
         try:
-            with zipfile.ZipFile(file) as archive:
-                broken = archive.testzip()
-        except (zipfile.BadZipFile, EOFError):
-            raise Damaged(path, "it is no whole zip archive") from None
-        if broken is not None:
-            raise Damaged(path, f"the checksum of {broken} is wrong")
-        file.seek(0)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # torch's advice on how to run the code in it
-            state = torch.load(file, map_location=device, weights_only=True)
+            state = load_whole(file, device)
+        except zipfile.BadZipFile as error:
+            raise Damaged(path, str(error)) from None
         if not isinstance(state, dict):
             raise Damaged(path, f"it holds a {type(state).__name__}")
+        if not all(tensor.isfinite().all() for tensor in tensors_in(state)):
+            raise Damaged(path, "it holds numbers that are not finite")
         return state
 
 
