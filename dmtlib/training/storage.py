@@ -51,8 +51,11 @@ def save_tensors(path: Path, state: dict) -> None:
     """torch.save, whole or not at all. Only tensors and plain values, so that :func:`load_tensors` can read them.
 
     Raises:
+        RunError: numbers that are not finite.
         OSError: it cannot be written.
     """
+    if not _finite(state):
+        raise RunError(f"{path} is not written: its numbers are not finite; a smaller learning rate may help")
     with whole_file(path) as file:
         torch.save(state, file)
 
@@ -75,9 +78,13 @@ def load_tensors(path: Path, device: torch.device | str = "cpu") -> dict | None:
             raise Damaged(path, str(error)) from None
         if not isinstance(state, dict):
             raise Damaged(path, f"it holds a {type(state).__name__}")
-        if not all(tensor.isfinite().all() for tensor in tensors_in(state)):
+        if not _finite(state):
             raise Damaged(path, "it holds numbers that are not finite")
         return state
+
+
+def _finite(state: dict) -> bool:
+    return all(tensor.isfinite().all() for tensor in tensors_in(state))
 
 
 @contextmanager
