@@ -57,6 +57,7 @@ from book.figures.curriculum import phases, phases_table
 from book.figures.methods import by_method, differences
 from book.figures.pseudo_labels import error_bars, gallery
 from book.page.look import say, show, style
+from book.page.words import as_words
 from book.page.places import missing_data
 from book.page.places import results as recorded_results
 from book.studies import pseudo_labels as confidence
@@ -241,7 +242,7 @@ say(
     if missing
     else f"`{config.preset}`, {config.method}, seed {config.seed}, budget {config.budget:g}: "
     f"test accuracy {record['test_accuracy']:.2f}%, {record['seconds']:.0f} s on "
-    f"{record['device']}."
+    f"{as_words(record['device'])}."
 )
 
 # %% [markdown]

@@ -49,6 +49,7 @@ import pandas as pd
 
 from book.figures import mutual_training as draw
 from book.page.look import say, show, show_body, style
+from book.page.words import as_words
 from book.page.places import results
 from book.page.runs import runs_folder
 from book.page.slider import slider
@@ -231,7 +232,7 @@ show(
 )
 
 # %%
-circumstances = {f"{r['device']}, commit {r['commit'][:7]}" for rs in full.values() for r in rs}
+circumstances = {as_words(f"{r['device']}, commit {str(r['commit'])[:7]}") for rs in full.values() for r in rs}
 counts = ", ".join(f"{method.upper()} {len(rs)}" for method, rs in full.items())
 courses = [f"- **{method.upper()}**: {study.course(runs)}" for method, runs in full.items()]
 say(

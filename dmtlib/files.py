@@ -105,7 +105,10 @@ def check_folder(path: Path, names: Collection[str] = (), sources: Sequence[Path
     if not names and os.path.lexists(path / MADE):
         made += read_json(path / MADE, list, "list of files")
     if others := sorted({*_files(path)} - {*map(str, made)}):
-        raise FileExistsError(errno.EEXIST, f"has files that were not made here, as {others[0]!r}; move it", str(path))
+        what = f"has files that were not made here, as {others[0]!r}; move it"
+        if not names and not os.path.lexists(path / MADE):
+            what += f", or delete it, if it was made before there was a {MADE} in such a folder"
+        raise FileExistsError(errno.EEXIST, what, str(path))
 
 
 def inside(path: str | Path, folder: str | Path) -> bool:

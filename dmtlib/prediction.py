@@ -179,7 +179,8 @@ def find_images(path: Path) -> list[Path]:
 
 
 def write_classes(model: Classifier, files: Sequence[Path], folder: Path, out: Path, progress: bool) -> None:
-    """A line for each image; an older table of that name is replaced.
+    """A line for each image; an older table of that name is replaced. A name that begins as a formula does, with one
+    of ``= + - @``, has a quote mark before it.
 
     Raises:
         ValueError: a folder, or a file that is no such table, is there.
@@ -199,9 +200,16 @@ def write_classes(model: Classifier, files: Sequence[Path], folder: Path, out: P
         while batch := list(islice(left, PREDICTION_BATCH)):
             labels, confidence = pseudo_label(model.probabilities(torch.stack([model.read(file) for file in batch])))
             for file, label, sure in zip(batch, labels.tolist(), confidence.tolist(), strict=True):
-                table.writerow((file.relative_to(folder).as_posix(), model.classes[label], f"{sure:.6f}"))
+                table.writerow(
+                    (*map(_as_text, (file.relative_to(folder).as_posix(), model.classes[label])), f"{sure:.6f}")
+                )
             bar.update(len(batch))
         table_file.write(text.getvalue().encode())
+
+
+def _as_text(name: str) -> str:
+    """Excel and its kin would compute what begins like a formula; a quote mark makes it a word, for them."""
+    return f"'{name}" if name.startswith(("=", "+", "-", "@", "\t", "\r")) else name
 
 
 def write_masks(model: Segmenter, files: Sequence[Path], folder: Path, out: Path, progress: bool) -> None:

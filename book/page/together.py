@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
+import threading
 from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from pathlib import Path
@@ -30,7 +31,7 @@ def train_together(
     """
     workers = max(1, min(len(configs), os.cpu_count() or 1))
     spawn = multiprocessing.get_context("spawn")  # a fork would inherit torch's threads, dead, and a broken CUDA
-    with ProcessPoolExecutor(workers, mp_context=spawn, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+    with ProcessPoolExecutor(workers, mp_context=spawn, initializer=_begin_worker) as pool:
         jobs = [pool.submit(train, config, runs=runs, device=device, progress=False) for config in configs]
         watched = [_Watched(config, runs, progress) for config in configs]
         unfinished = set(jobs)
@@ -41,6 +42,17 @@ def train_together(
         for run in watched:
             run.close()
         return [job.result() for job in jobs]
+
+
+def _begin_worker() -> None:
+    """One thread; and no longer than the process that asked for the runs, however that one ends."""
+    torch.set_num_threads(1)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    multiprocessing.parent_process().join()
+    os._exit(1)
 
 
 class _Watched:

@@ -94,7 +94,8 @@ def cost_table(results: Path) -> pd.DataFrame:
     """
     rows = []
     for labels, row in CIFAR10.items():
-        groups = [group for setting, group in recorded_settings(results, row).items() if setting.variant == "paper"]
+        settings = recorded_settings(results, row, "seconds", "images_per_second", "device")
+        groups = [group for setting, group in settings.items() if setting.variant == "paper"]
         for method in COMPARED:
             images = training_images(preset(row, method))
             on_gpu = [r for group in groups for r in group[method] if r["device"].startswith("cuda")]

@@ -68,7 +68,9 @@ def test_a_small_file_of_large_tensors_is_refused(tmp_path):
     path = tmp_path / "animals.pt"
     write_packed(small(), path)
     many = torch.zeros(1, 3, 8, 8, dtype=torch.uint8).expand(1_000_000, 3, 8, 8)
-    torch.save(torch.load(path) | {"train_images": many, "train_labels": torch.zeros(1).long().expand(len(many))}, path)
+    torch.save(
+        torch.load(path) | {"train_images": many, "train_labels": torch.zeros(1).long().expand(len(many))}, path
+    )
     with pytest.raises(ValueError, match=r"animals\.pt: damaged, .*: its tensors are larger than the file"):
         read_packed(path)
     with zipfile.ZipFile(path) as stored, zipfile.ZipFile(tmp_path / "b.pt", "w", zipfile.ZIP_DEFLATED) as packed:
@@ -112,8 +114,14 @@ def test_a_missing_file_is_named(tmp_path):
         ({"test_labels": torch.tensor([0, 1, -1])}, "test_labels must lie in 0…1"),
         ({"test_images": torch.zeros(3, 3, 9, 9, dtype=torch.uint8)}, "same height and width"),
         ({"test_images": torch.zeros(3, 3, 8, 9, dtype=torch.uint8)}, "must be one or more and be square"),
-        ({"train_images": torch.zeros(7, 3, 0, 0, dtype=torch.uint8)}, "train_images must be one or more and be square"),
-        ({"test_images": torch.zeros(0, 3, 8, 8, dtype=torch.uint8), "test_labels": torch.zeros(0).long()}, "be square"),
+        (
+            {"train_images": torch.zeros(7, 3, 0, 0, dtype=torch.uint8)},
+            "train_images must be one or more and be square",
+        ),
+        (
+            {"test_images": torch.zeros(0, 3, 8, 8, dtype=torch.uint8), "test_labels": torch.zeros(0).long()},
+            "be square",
+        ),
         ({"classes": ("cat",)}, "two or more different names"),
         ({"classes": ("cat", "cat")}, "two or more different names"),
         ({"classes": (0, 1)}, "two or more different names"),
