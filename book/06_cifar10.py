@@ -57,9 +57,9 @@ from book.figures.curriculum import phases, phases_table
 from book.figures.methods import by_method, differences
 from book.figures.pseudo_labels import error_bars, gallery
 from book.page.look import say, show, style
-from book.page.words import as_words
 from book.page.places import missing_data
 from book.page.places import results as recorded_results
+from book.page.words import as_words
 from book.studies import pseudo_labels as confidence
 from book.studies.cifar10 import baseline_curves, confidence_table
 from book.studies.recorded import difference, last_phase, recorded, summary

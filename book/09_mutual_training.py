@@ -49,11 +49,11 @@ import pandas as pd
 
 from book.figures import mutual_training as draw
 from book.page.look import say, show, show_body, style
-from book.page.words import as_words
 from book.page.places import results
 from book.page.runs import runs_folder
 from book.page.slider import slider
 from book.page.together import train_together
+from book.page.words import as_words
 from book.studies import mutual_training as study
 from book.studies.algorithms import algorithm_2
 from book.studies.recorded import difference, recorded

@@ -8,5 +8,5 @@ from dmtlib.files import printable
 
 
 def as_words(text: object) -> str:
-    """What a record or a benchmark says, for :func:`~.look.say`: on the page it stands as it is, be it Markdown or HTML."""
+    """What a record or a benchmark says, for :func:`~.look.say`: it stands as it is, be it Markdown or HTML."""
     return re.sub(r"([\\`*_{}\[\]<>#|~$&!^])", r"\\\1", printable(" ".join(str(text).split())))

@@ -121,8 +121,8 @@ class RunDirectory:
             RunError: it was changed.
         """
         there, made = self.record, json.loads(json.dumps(plain(made)))
-        same_code = made.keys() - {"device", "commit", "versions", "images_per_second"}
-        if changed := sorted(name for name in same_code & there.keys() if there[name] != made[name]):
+        others = {"device", "commit", "versions", "images_per_second"}  # of another machine, or of a later version
+        if changed := [k for k in made if k not in there or (k not in others and there[k] != made[k])]:
             raise RunError(
                 f"{self.path / 'result.json'} is not what the run's phases say ({', '.join(changed)} differ);"
                 " delete it, and the same command writes it again"

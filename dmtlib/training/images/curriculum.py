@@ -162,7 +162,7 @@ class Curriculum:
                     raise ValueError("another number of images")
                 if not torch.isin(stored.indices, self.split.unlabeled).all():
                     raise ValueError("images that are not to be labeled")
-                if not (0 <= stored.labels.min() and stored.labels.max() < len(self.data.classes)):
+                if not (stored.labels.min() >= 0 and stored.labels.max() < len(self.data.classes)):
                     raise ValueError("other classes")
                 return stored
         unlabeled = self.split.unlabeled
