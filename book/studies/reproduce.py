@@ -101,9 +101,10 @@ def measured_steps(results: Path) -> list[str]:
             continue
         row = found.get("preset", row)
         rate, images = found["images_per_second"], run_cost(preset(row, "dmt")).images
+        device = as_words(found["device"])
         told.append(
-            f"Measured on {as_words(found['device'])}: a step of DMT trains on {rate:,.0f} images a second, so the steps of "
-            f"a run of {row} take {images / rate / 3600:.2f} hours."
+            f"Measured on {device}: a step of DMT trains on {rate:,.0f} images a second, so the steps of a "
+            f"run of {row} take {images / rate / 3600:.2f} hours."
         )
     return told
 

@@ -14,6 +14,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import tiny_scenes
@@ -53,13 +54,14 @@ def reproduce(folder: Path) -> None:
     """Three short runs of a table, two at a time."""
     launch._start = lambda arguments, log, _: Forked(arguments, log)
     runs = reproduction.runs_of([TABLE], seeds=[0], budget=0.002)[:3]
-    missing = reproduction.missing_runs(runs, folder / "results")
-    launch.launch(missing, jobs=2, device="cpu", runs=folder, results=folder / "results")
+    while missing := reproduction.missing_runs(runs, folder / "results"):  # a killed run may hold its lock a moment
+        launch.launch(missing, jobs=2, device="cpu", runs=folder, results=folder / "results")
 
 
 def begin(work: Callable[[], object]) -> int:
     """In a process of its own, which leads a group: who kills the group kills all that it has begun."""
     if child := os.fork():
+        os.setpgid(child, child)
         return child
     os.setpgid(0, 0)
     work()
@@ -72,7 +74,7 @@ def kill_at_random(name: str, work: Callable[[Path], object], folder: Path, mome
     os.waitpid(begin(lambda: work(folder / name / "undisturbed")), 0)
     whole, kills, number = time.monotonic() - started, 0, 0
     while True:
-        child = begin(lambda: work(folder / name / str(number)))
+        child = begin(partial(work, folder / name / str(number)))
         left = moments.uniform(0, whole / 2) if kills < KILLS[name] else float("inf")
         ended = 0
         while not ended and left > 0:

@@ -25,7 +25,7 @@ def test_killed_at_random_moments_runs_end_as_if_nothing_had_been(tmp_path):
     command = [sys.executable, random_kills.__file__, tmp_path]
     done = subprocess.run(command, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    for name, runs in json.loads(done.stdout).items():
+    for name, runs in json.loads(done.stdout.splitlines()[-1]).items():
         undisturbed = tmp_path / name / "undisturbed"
         expected = results(undisturbed)
         assert len(expected) == (6 if name == "reproduce" else 1)
