@@ -199,6 +199,6 @@ class _Xz:
 def _refuse_unsafe(path: Path, name: str, is_plain: bool) -> None:
     """Nothing here writes to a member's name; but an archive that tries this is not one to trust the images of."""
     if not is_plain:
-        raise Refused(f"{path}: {name!r} is a link, a device or a sparse file: refused")
+        raise Refused(f"{path}: {name!r} is a link or a device, or sparse, not a plain file: refused")
     if name.startswith("/") or "\\" in name or ":" in name.split("/")[0] or ".." in name.split("/"):
         raise Refused(f"{path}: {name!r} leads outside the archive: refused")
