@@ -51,17 +51,14 @@ class Setting(NamedTuple):
 BySetting = dict[Setting, ByMethod]
 
 
-def recorded_settings(results: Path, row: str, *needed: str) -> BySetting:
-    """All records of a preset, of each variant and budget, by setting: the paper's variant and long runs first.
-
-    For what is ``needed`` see :func:`.store.load_records`.
-    """
+def recorded_settings(results: Path, row: str) -> BySetting:
+    """All records of a preset, of each variant and budget, by setting: the paper's variant and long runs first."""
     found: BySetting = {}
     for variant, name in (("paper", row), ("authors", f"{row}-authors")):
         shorter = f"{name}-budget-"
         budgets = [float(folder.name.removeprefix(shorter)) for folder in Path(results).glob(f"{shorter}*")]
         for budget, method in itertools.product([1.0, *budgets], METHODS):
-            for record in load_records(results, name, method, budget, *needed):
+            for record in load_records(results, name, method, budget):
                 setting = Setting(variant, budget, record["config"]["data"])
                 found.setdefault(setting, {m: [] for m in METHODS})[method].append(record)
     order = sorted(found, key=lambda s: (s.variant != "paper", -s.budget, s.data))
@@ -155,14 +152,16 @@ def comparison(results: Path, preset: str) -> pd.DataFrame:
     on_pixels = preset in SEGMENTATION_PRESETS
     methods, score_name = (SEGMENTATION_METHODS, "mean IoU") if on_pixels else (METHODS, "test accuracy")
     always = ("baseline", "cbst" if on_pixels else "cl", "dmt", "oracle")
-    found = {method: load_records(results, preset, method, 1.0, "seconds", "phases") for method in methods}
+    found = {method: load_records(results, preset, method, 1.0, "seconds") for method in methods}
     rows = []
     for method, records in found.items():
         if not records and method not in always:
             continue
         gain = cell(paired_differences(records, found["baseline"]), sign=True)
         if on_pixels:  # each of two models learns as many steps
-            steps = [sum(p.get("models", {}).get("A", {}).get("steps", 0) for p in r["phases"]) for r in records[:1]]
+            steps = [
+                sum(p.get("models", {}).get("A", {}).get("steps", 0) for p in r.get("phases", [])) for r in records[:1]
+            ]
             more = {"steps a model": f"{steps[0]:,}" if steps else NOT_RUN}
         else:
             more = {"fine-grained (%)": cell([r["fine_grained_accuracy"] for r in records])}

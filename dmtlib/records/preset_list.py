@@ -42,10 +42,8 @@ def preset_rows(results: Path) -> list[Row]:
     for name in PRESETS | SEGMENTATION_PRESETS:
         config = preset(name, "dmt")
         recorded = {}
-        for record in (
-            record for method in METHODS for record in load_records(results, name, method, 1.0, "seconds", "device")
-        ):
-            if record["config"]["data"] == config.data:
+        for record in (record for method in METHODS for record in load_records(results, name, method)):
+            if record["config"]["data"] == config.data and {"seconds", "device"} <= record.keys():
                 recorded.setdefault(record["method"], []).append(record)
         rows.append(Row(name, config.data, _labels(config), recorded, training_images(config)))
     return rows
