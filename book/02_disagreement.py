@@ -18,7 +18,7 @@ if clone is None:
     clone = here / "the-dmt-book"
     subprocess.run(["git", "clone", "--quiet", "--depth", "1", REPOSITORY, str(clone)], check=True)
 sys.path.insert(0, str(clone))  # first, so that chapter, figures and library are of one version
-needs = "torch torchvision numpy pandas sklearn jaxtyping tqdm rich typer tensorboard filelock yaml"
+needs = "torch torchvision numpy pandas scipy sklearn jaxtyping tqdm rich typer tensorboard filelock yaml"
 missing = [name for name in f"{needs} matplotlib seaborn ipywidgets".split() if find_spec(name) is None]
 if missing:
     packages = [{"sklearn": "scikit-learn", "yaml": "PyYAML"}.get(name, name) for name in missing]
@@ -53,6 +53,7 @@ from book.figures import disagreement as draw
 from book.page.look import say, show, style
 from book.page.slider import slider
 from book.studies import disagreement as toy
+from dmtlib.records.comparison import Spread, difference_cell
 
 style()
 
@@ -125,18 +126,28 @@ arms[columns].agg(["mean", "std"]).T.round(1)
 # %%
 gain = arms["found by disagreement"] - arms["found by A's confidence"]
 say(
-    f"In the same draw, disagreement finds **{gain.mean():+.1f} ± {gain.sem():.1f} points** "
-    f"more of A's errors than A's own confidence (mean over {draws} draws and its standard "
-    f"error). The difference is positive in {(gain > 0).sum()} draws and negative in "
-    f"{(gain < 0).sum()}."
+    f"In the same draw, disagreement finds **{difference_cell(gain.tolist(), digits=1)} points** "
+    f"more of A's errors than A's own confidence: the mean over {draws} draws, its 95% interval, "
+    f"and in how many of the draws it is above zero. In {(gain < 0).sum()} it is below."
 )
 
 # %% [markdown]
 # Three things to take from here. First, disagreement wins on average, not always: a draw from the winning side makes
-# a fine figure and a poor argument. Second, look at the row *both models' mean*. It flags the points where the mean
-# of both models' probabilities for A's label is lowest, and finds about as much. So there is no magic in the word
-# disagreement. **What helps is a second opinion**, and disagreement is the plainest way to read it. Third, the last
-# row: of the points in the disagreement region A got about half wrong, as the argument from symmetry says.
+# a fine figure and a poor argument. Second, of the points in the disagreement region A got about half wrong (the last
+# row), as the argument from symmetry says. Third, B's answer can be used in another way: take the mean of both models'
+# probabilities for A's label, and flag the points where it is lowest.
+
+# %%
+by_disagreement, by_a, by_mean = arms[found_by].mean()
+say(
+    f"**The mean of both models finds {by_mean:.1f}% of A's errors, and "
+    f"disagreement {by_disagreement:.1f}%**, with equally many flags. A's "
+    f"confidence finds {by_a:.1f}%."
+)
+
+# %% [markdown]
+# So the mean of two models is as good a detector as their disagreement. **What helps is a second opinion**, however
+# it is read.
 #
 # ## From yes or no to a number
 #
@@ -166,7 +177,7 @@ show(
 )
 
 # %% [markdown]
-# *Mean over the draws; the bands are one standard error.*
+# *Mean over the draws; the bands are its 95% interval.*
 #
 # With few flags B finds more. Beyond the points on which the two disagree, $p_B$ is only B's confidence in a label
 # that both gave, and does no better than A's. **The errors that A and B share are the ones that no disagreement
@@ -182,10 +193,11 @@ cases = [f"wrong in case {case}" for case in (1, 2, 3)]
 arms[cases].agg(["mean", "std"]).T.round(1)
 
 # %% [markdown]
-# These are the shares, in percent, of each case's points that A got wrong. Agreement makes a label fairly safe. Of
-# the disagreements, the more confident model is more often the right one: a label that B contradicts with the
-# greater confidence is wrong more often than not. A label that A defends is right more often than not, and deserves
-# to stay, with less weight. Three cases, three kinds of treatment: this is where Eq. 3 comes from.
+# These are the shares, in percent, of each case's points that A got wrong. Agreement makes a label fairly safe. Of the
+# disagreements, the more confident model is more often the right one: a label that B contradicts with the greater
+# confidence is wrong more often than not. A label that A defends is right more often than not. It may stay, with less
+# weight; {doc}`03_dynamic_loss` says how little that is. Three cases, three kinds of treatment: this is where Eq. 3
+# comes from.
 #
 # ## How far does this carry?
 #
@@ -218,7 +230,7 @@ show(
 # %%
 mean = pd.DataFrame({name.replace("\n", " "): r.mean() for name, r in results.items()}).T
 gains = [r["found by disagreement"] - r["found by A's confidence"] for r in results.values()]
-mean["gain"], mean["±"] = [g.mean() for g in gains], [g.sem() for g in gains]
+mean["gain"], mean["±"] = [g.mean() for g in gains], [Spread.of(g.tolist()).half_width() for g in gains]
 table = mean[["error", "disagreement", "gain", "±"]].rename(columns={"disagreement": "disagree"})
 table[["case 1", "case 3"]] = mean[["wrong in case 1", "wrong in case 3"]]
 table["sure"] = mean["confident errors found"]
@@ -226,8 +238,9 @@ table.round(1)
 
 # %% [markdown]
 # *Percent of all points: A's error, and where the models disagree. The gain: by how many points disagreement finds
-# more of A's errors than confidence, and its standard error. Cases 1 and 3: percent of them that A got wrong. Sure:
-# of A's errors among the half of the points that it is most confident about, the percent that disagreement finds.*
+# more of A's errors than confidence, and its 95% interval to each side. Cases 1 and 3: percent of them that A got
+# wrong. Sure: of A's errors among the half of the points that it is most confident about, the percent that
+# disagreement finds.*
 #
 # Read the table as a list of conditions:
 #
@@ -260,7 +273,27 @@ show(
 )
 
 # %% [markdown]
-# *The paper's Fig. 2, redrawn. Afterwards the roles change: a new model learns from B's labels, and so on.*
+# *The paper's Fig. 2, redrawn.*
+#
+# Who is the second model, and does it teach the first one back? The paper calls its method *mutual* training, and that
+# is true of pixels only:
+#
+# - **On images it is a chain** (Alg. 1, {doc}`04_curriculum`). A labels, and a new model B learns. Then B labels, and
+#   a third model learns from it. Each model has one teacher, the generation before it. Nobody teaches A back.
+# - **On pixels it is an exchange** (Alg. 2, {doc}`09_mutual_training`). Two models are kept. In every phase B learns
+#   what A said, and A learns what B said.
+
+# %%
+show(
+    draw.chain_and_exchange(),
+    alt="Two diagrams. On images a chain: model A labels for B, B for C, C "
+    "for D, and no arrow goes back. On pixels an exchange: two rows of "
+    "models, A and B; each goes on as itself from phase to phase, and "
+    "arrows cross over from A to B and from B to A.",
+)
+
+# %% [markdown]
+# *Orange: labels for. Black: the same model, trained on.*
 #
 # ## Exercises
 #
@@ -350,4 +383,4 @@ if budget >= 1:
     assert alike["disagreement"] < alike["error"] / 2
     assert mean["gain"].idxmax() == "two arms, waves"
     digits = mean.loc["digits, rectifiers"]
-    assert digits["gain"] > 2 * digits["±"] and digits["confident errors found"] < 20
+    assert digits["gain"] > digits["±"] and digits["confident errors found"] < 20

@@ -246,8 +246,8 @@ def read_json(path: Path, kind: type = dict, what: str = "JSON object") -> Any:
     return value
 
 
-def load_whole(file: BinaryIO, device: Any = "cpu") -> Any:
-    """What torch.save wrote: tensors and plain values, never code. torch.load looks at no checksum and at no size.
+def load_whole(file: BinaryIO) -> Any:
+    """What torch.save wrote, onto the CPU: tensors and plain values, never code. torch.load looks at no checksum.
 
     Raises:
         zipfile.BadZipFile: the file is proven to be something else; one line.
@@ -269,7 +269,7 @@ def load_whole(file: BinaryIO, device: Any = "cpu") -> Any:
     file.seek(0)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch's advice on how to run the code in it
-        value = torch.load(file, map_location=device, weights_only=True)
+        value = torch.load(file, map_location="cpu", weights_only=True)
     for tensor in tensors_in(value):
         if tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes() or tensor.nbytes > size:
             raise zipfile.BadZipFile("its tensors are larger than the file")

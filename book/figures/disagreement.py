@@ -9,9 +9,11 @@ import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from dmtlib.records.comparison import Spread
+
 from ..page.look import COLOURS, WIDTH
 from ..studies.disagreement import Pair, Predict, Task, errors_found, least, spiral_class
-from .diagrams import arrow, box
+from .diagrams import arrow, arrow_key, box, canvas
 
 CLASS_TINTS = ["#E3DBF0", "#F4EFD9"]  # lilac and sand: classes are places, so they are grounds, not marks
 AGREE_TINTS = ["#FFFFFF", "#D5D9DF"]
@@ -60,7 +62,7 @@ def flags(task: Task, pair: Pair, share: float) -> Figure:
 
 
 def found_curve(pairs: list[Pair]) -> Figure:
-    """The share of A's errors found, against the share of points flagged: the mean over all draws and its error."""
+    """The share of A's errors found, against the share of points flagged: mean over all draws, 95% interval."""
     shares = np.linspace(0, 0.5, 51)
     figure, ax = plt.subplots(figsize=(WIDTH, 4.2))
     for name, colour, score in [
@@ -68,7 +70,7 @@ def found_curve(pairs: list[Pair]) -> Figure:
         ("A's own confidence", COLOURS["labeled"], lambda pair: pair.c_a),
     ]:
         curves = np.array([errors_found(score(pair), pair.wrong, shares) for pair in pairs if pair.wrong.any()])
-        mean, error = curves.mean(axis=0), curves.std(axis=0, ddof=1) / len(curves) ** 0.5
+        mean, error = curves.mean(axis=0), [Spread.of(column.tolist()).half_width() for column in curves.T]
         ax.fill_between(100 * shares, mean - error, mean + error, color=colour, alpha=0.2, linewidth=0)
         ax.plot(100 * shares, mean, color=colour, label=name)
     ax.plot([0, 50], [0, 50], color=COLOURS["quiet"], linewidth=1.2, linestyle="--", label="flags drawn by lot")
@@ -81,16 +83,17 @@ def found_curve(pairs: list[Pair]) -> Figure:
 
 
 def setups(results: dict[str, pd.DataFrame]) -> Figure:
-    """For each setup, the share of errors that disagreement and confidence find: means over draws and their errors."""
+    """For each setup, the share of errors that disagreement and confidence find: means over draws, 95% intervals."""
     figure, ax = plt.subplots(figsize=(WIDTH, 0.72 * len(results) + 1.5))
     for row, result in enumerate(results.values()):
-        means, errors = result.mean(), result.sem()
+        means = result.mean()
         ends = [means["found by A's confidence"], means["found by disagreement"]]
         ax.plot(ends, [row, row], color="#C9CDD3", linewidth=4, solid_capstyle="round", zorder=1)
         for column, colour in [("A's confidence", COLOURS["labeled"]), ("disagreement", COLOURS["pseudo"])]:
             key = f"found by {column}"
             label = None if row else column
-            ax.errorbar(means[key], row, xerr=errors[key], fmt="o", color=colour, markersize=8, capsize=3, label=label)
+            reach = Spread.of(result[key].dropna().tolist()).half_width()
+            ax.errorbar(means[key], row, xerr=reach, fmt="o", color=colour, markersize=8, capsize=3, label=label)
     ax.set(xlabel="A's errors found, with as many flags (%)", xlim=(0, 75), ylim=(len(results) - 0.5, -0.6))
     ax.set_yticks(range(len(results)), list(results))
     ax.tick_params(axis="y", length=0)
@@ -121,6 +124,28 @@ def framework() -> Figure:
     _step(ax, (18, 57), "1", "each learns the labels, from its own seed", blue)
     _step(ax, (18, 22), "2", "A labels, once,\nand stays as it is", orange)
     _step(ax, (59, 19), "3", "B learns from\nA's labels", green)
+    return figure
+
+
+def chain_and_exchange() -> Figure:
+    """Who labels for whom: on images each model for the next one, on pixels two models for each other."""
+    figure, ax = canvas(4.4, 70)
+    ink, orange = COLOURS["ink"], COLOURS["pseudo"]
+    columns = (12, 37, 62, 87)
+    ax.text(0, 67, "Images: a chain of new models", va="center", weight="bold")
+    for name, x in zip("ABCD", columns, strict=True):
+        box(ax, (x, 55), (14, 10), name, ink)
+        if name != "D":
+            arrow(ax, (x + 7, 55), (x + 18, 55), orange)
+    ax.text(0, 41, "Pixels: two models exchange their labels", va="center", weight="bold")
+    for name, y, other in (("A", 29, 8), ("B", 8, 29)):
+        for x in columns:
+            box(ax, (x, y), (14, 10), name, ink)
+            if x < columns[-1]:
+                arrow(ax, (x + 7, y), (x + 18, y), ink)
+                inner = 5 if name == "B" else -5
+                arrow(ax, (x + 4, y + inner), (x + 21, other - inner), orange)
+    arrow_key(figure, {"labels for": orange, "goes on as": ink})
     return figure
 
 

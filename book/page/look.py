@@ -9,8 +9,10 @@ import inspect
 import io
 import textwrap
 from collections.abc import Callable
+from types import ModuleType
 
 import matplotlib.pyplot as plt
+import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 from PIL import Image
@@ -75,6 +77,16 @@ def show(figure: Figure, alt: str) -> None:
     display({"text/html": image, "text/plain": f"[{alt}]"}, raw=True)
 
 
+def show_table(frame: pd.DataFrame) -> None:
+    """Put a table on the page without the columns that hold nothing yet, and say which those are."""
+    from IPython.display import display
+
+    empty = [column for column in frame.columns if {str(value) for value in frame[column]} <= {"", "0", "not run"}]
+    display(frame.drop(columns=empty))
+    if empty:
+        say(f"*Nothing is recorded yet for {', '.join(f'“{column}”' for column in empty)}.*")
+
+
 def to_png(figure: Figure, sharpness: float = SHARPNESS, colours: int | None = None) -> bytes:
     """The picture's bytes, the same on every run, and the figure closed, or the notebook would show it once more.
 
@@ -109,3 +121,8 @@ def show_body(function: Callable) -> None:
     first = statements[1 if isinstance(statements[0], ast.Expr) else 0].lineno
     body = textwrap.dedent("\n".join(source.splitlines()[first - 1 :]))
     say(f"```python\n# {function.__module__}.{function.__name__}\n{body}\n```")
+
+
+def show_source(module: ModuleType) -> None:
+    """Show a whole file."""
+    say(f"```python\n# {module.__name__}\n{inspect.getsource(module)}```")

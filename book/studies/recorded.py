@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from dmtlib.presets import preset
 from dmtlib.records.comparison import NAMES, NOT_RUN, ByMethod, Spread, paired_differences, signed
@@ -13,6 +16,10 @@ from dmtlib.training.methods import METHODS
 
 from ..page.places import results
 
+PHASE = ("alpha", "pseudo_labels", "pseudo_label_error", "test_accuracy")
+PHASE += ("mean_weight", "mean_weight_right", "mean_weight_wrong", "case_shares")
+"""What a record of Alg. 1 says of every phase."""
+
 
 def recorded(name: str) -> ByMethod:
     """All records of the preset ``name``, by method; empty lists where nothing was run."""
@@ -20,16 +27,22 @@ def recorded(name: str) -> ByMethod:
 
 
 def difference(records: ByMethod, first: str, second: str) -> str:
-    """One method against another, seed by seed: mean ± standard deviation, and how often which is ahead."""
+    """One method against another, seed by seed: the mean with its 95% t-interval, and how often which is ahead."""
     pair = f"{NAMES[first]} − {NAMES[second]}"
     differences = paired_differences(records[first], records[second])
     spread = Spread.of(differences)
     if spread is None:
         return f"**{pair}**: {NOT_RUN}."
+    if spread.n == 1:
+        return f"**{pair}**: {signed(spread.mean)} points, n = 1. One seed can't tell which is ahead."
+    low, high = spread.interval()
     ahead, behind = sum(d > 0 for d in differences), sum(d < 0 for d in differences)
-    deviation = f" ± {spread.std:.2f}" if spread.n > 1 else ""
-    text = f"**{pair}**: {signed(spread.mean)}{deviation} points, n = {spread.n}"
-    return f"{text}; {ahead} above zero, {behind} below, {spread.n - ahead - behind} level. {_reading(spread)}"
+    level = spread.n - ahead - behind
+    told = f"{NAMES[first if low > 0 else second]} is ahead" if low > 0 or high < 0 else "Which is ahead can't be told"
+    return (
+        f"**{pair}**: {signed(spread.mean)} points, 95% interval {signed(low)} to {signed(high)}, n = {spread.n}; "
+        f"{ahead} above zero, {behind} below{f', {level} level' if level else ''}. {told}."
+    )
 
 
 def last_phase(records: list[dict[str, Any]]) -> str:
@@ -47,13 +60,31 @@ def last_phase(records: list[dict[str, Any]]) -> str:
     )
 
 
-def _reading(spread: Spread) -> str:
-    """Whether the mean is clear of zero, by its standard error."""
-    if spread.n < 3:
-        return "Too few seeds to say more."
-    error = spread.std / spread.n**0.5
-    clear = abs(spread.mean) > 2 * error
-    return f"The mean is {'clear of' if clear else 'not clear of'} zero (standard error {error:.2f})."
+def case_share(records: list[dict[str, Any]], case: int) -> str:
+    """How much of what the phases learned was in a case of Eq. 3: the mean over phases, models and seeds."""
+    shares = [
+        model["case_shares"][case - 1]
+        for record in records
+        for phase in record["phases"][1:]
+        for model in phase.get("models", {"": phase}).values()
+    ]
+    return f"{100 * np.mean(shares):.1f}% of the labels" if shares else NOT_RUN
+
+
+def mean_over_seeds(records: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """One run of Alg. 1 in the place of several: ``phases``, in which every number is the mean over the records.
+
+    Where some of them have None, such as the weight of wrong labels where there were none, it is the others' mean.
+    """
+
+    def mean(values: list[Any]) -> Any:
+        there = [value for value in values if value is not None]
+        if all(value == there[0] for value in there):  # None at all, or a whole number, or a share such as 0.2
+            return there[0] if there else None
+        return np.mean(there, axis=0).tolist()
+
+    together = zip(*(record["phases"] for record in records), strict=True)
+    return {"phases": [{key: mean([phase[key] for phase in same]) for key in PHASE} for same in together]}
 
 
 def summary(records: ByMethod, methods: tuple[str, ...]) -> str:

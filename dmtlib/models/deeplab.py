@@ -104,5 +104,18 @@ class DeepLabV2(nn.Module):
 
 
 def enlarge(logits: Float[Tensor, "B C h w"], size: tuple[int, int]) -> Float[Tensor, "B C H W"]:
-    """From :meth:`DeepLabV2.coarse` to the images' size."""
-    return F.interpolate(logits, size=size, mode="bilinear", align_corners=True)
+    """Bilinear, corners aligned. On CUDA by two matrix products: interpolation's backward pass adds up there in an
+    order that changes from time to time, and no run could be repeated to the bit."""
+    if logits.device.type != "cuda":
+        return F.interpolate(logits, size=size, mode="bilinear", align_corners=True)
+    return enlarge_by_products(logits, size)
+
+
+def enlarge_by_products(logits: Float[Tensor, "B C h w"], size: tuple[int, int]) -> Float[Tensor, "B C H W"]:
+    """The same as F.interpolate up to rounding, and its backward pass in a fixed order."""
+    rows, columns = (
+        F.interpolate(torch.eye(old, device=logits.device)[None], size=new, mode="linear", align_corners=True)[0]
+        for old, new in zip(logits.shape[-2:], size, strict=True)
+    )  # (h, H), (w, W)
+    with torch.autocast(logits.device.type, enabled=False):
+        return rows.T @ logits.float() @ columns

@@ -60,8 +60,10 @@ def save_tensors(path: Path, state: dict) -> None:
         torch.save(state, file)
 
 
-def load_tensors(path: Path, device: torch.device | str = "cpu") -> dict | None:
+def load_tensors(path: Path) -> dict | None:
     """Read what :func:`save_tensors` wrote, with ``weights_only=True``; None where there is no such file.
+
+    Onto the CPU, whatever the run's device: one that is full, or gone, says nothing about a file.
 
     Raises:
         Damaged: it is not what was written, or not of finite numbers.
@@ -73,7 +75,7 @@ def load_tensors(path: Path, device: torch.device | str = "cpu") -> dict | None:
         return None
     with file, restoring(path, "its content is garbage"):
         try:
-            state = load_whole(file, device)
+            state = load_whole(file)
         except zipfile.BadZipFile as error:
             raise Damaged(path, str(error)) from None
         if not isinstance(state, dict):
@@ -109,12 +111,13 @@ def restoring(path: Path, reason: str = "it does not fit this run") -> Iterator[
 
 
 @contextmanager
-def telling(path: Path, then: str = "") -> Iterator[None]:
+def telling(path: Path, then: str = "", memory_for: str = "") -> Iterator[None]:
     """What the system refuses in the block, in one line.
 
     Args:
         path: what is at work, where the error itself names no file.
         then: what can be done, the end of the line.
+        memory_for: what the memory was wanted for, where it is short.
 
     Raises:
         RunError: for an OSError, or where memory is short.
@@ -126,8 +129,10 @@ def telling(path: Path, then: str = "") -> Iterator[None]:
     except (MemoryError, RuntimeError) as error:
         if not _no_memory(error):
             raise
-        line = (str(error).splitlines() or ["MemoryError"])[0]
-        raise RunError(f"{path}: there is not enough memory ({line[:200]}){then}") from None
+        line = (str(error).splitlines() or ["MemoryError"])[0].split(" Including")[
+            0
+        ]  # CUDA: the GPU, what is free there
+        raise RunError(f"{path}: there is not enough memory{memory_for} ({line[:200]}){then}") from None
 
 
 def _no_memory(error: Exception) -> bool:
