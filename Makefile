@@ -26,6 +26,16 @@ else
 ENVIRONMENT := $(BIN)/jupyter-book
 endif
 
+# As it was typed: make would run a $(shell …) in it, and a shell whatever else is no number.
+override BUDGET := $(value BUDGET)
+REST := $(BUDGET)
+$(foreach sign,. 0 1 2 3 4 5 6 7 8 9,$(eval REST := $$(subst $(sign),,$$(REST))))
+ifneq ($(BUDGET),)
+ifneq ($(if $(REST),0,$(shell awk 'BEGIN { b = "$(BUDGET)"; print (b ~ /^(0|[1-9][0-9]*)?([.][0-9]*)?$$/ && b + 0 > 0 && b + 0 <= 10) }')),1)
+$(error BUDGET must be a number above 0 and up to 10, as 0.1, got $(BUDGET))
+endif
+endif
+
 export PYTHONPATH := $(CURDIR)# this clone's dmtlib, whichever clone the environment was made by
 export PYTHONHASHSEED := 0
 export PYDEVD_DISABLE_FILE_VALIDATION := 1# or each kernel warns about frozen modules

@@ -60,6 +60,7 @@ from book.figures.pseudo_labels import error_bars, gallery
 from book.page.look import say, show, show_table, style
 from book.page.places import missing_data
 from book.page.places import results as recorded_results
+from book.page.words import as_words
 from book.studies import pseudo_labels as confidence
 from book.studies.cifar10 import baseline_curves, confidence_table
 from book.studies.recorded import difference, last_phase, recorded, summary
@@ -243,7 +244,7 @@ say(
     if missing
     else f"`{config.preset}`, {config.method}, seed {config.seed}, budget {config.budget:g}: "
     f"test accuracy {record['test_accuracy']:.2f}%, {record['seconds']:.0f} s on "
-    f"{record['device']}."
+    f"{as_words(record['device'])}."
 )
 
 # %% [markdown]

@@ -54,6 +54,7 @@ from book.page.places import results
 from book.page.runs import runs_folder
 from book.page.slider import slider
 from book.page.together import train_together
+from book.page.words import as_words
 from book.studies import dmt_pixels as one_page
 from book.studies import mutual_training as study
 from book.studies.recorded import difference, recorded
@@ -268,7 +269,7 @@ show(
 )
 
 # %%
-circumstances = {f"{r['device']}, commit {r['commit'][:7]}" for rs in full.values() for r in rs}
+circumstances = {as_words(f"{r['device']}, commit {str(r['commit'])[:7]}") for rs in full.values() for r in rs}
 counts = ", ".join(f"{method.upper()} {len(rs)}" for method, rs in full.items())
 courses = [f"- **{method.upper()}**: {study.course(runs)}" for method, runs in full.items()]
 say(

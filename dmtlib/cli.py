@@ -16,7 +16,7 @@ from typing import Annotated
 import typer
 
 from . import training
-from .files import told
+from .files import printable, told
 from .presets import METHODS, PRESETS, SEGMENTATION_METHODS, SEGMENTATION_PRESETS, VARIANTS, preset
 from .records.store import check_writable, find_record, record_path, write_record
 from .training import RunDirectory, RunError
@@ -120,7 +120,7 @@ def check(
     from .checking import check as lines
 
     for line in lines(data, name, runs):
-        print(line, flush=True)
+        print(printable(line), flush=True)
 
 
 @app.command()
@@ -167,7 +167,7 @@ def train(
         raise ValueError("--skip-recorded needs --results, the folder of records to look in")
     recorded = None if results is None else find_record(results, config)
     if skip_recorded and recorded is not None:
-        print(f"{config.preset} {method} seed {seed}: recorded before in {record_path(results, recorded)}")
+        print(printable(f"{config.preset} {method} seed {seed}: recorded before in {record_path(results, recorded)}"))
         return
     if results is not None:
         check_writable(results, config)
@@ -182,10 +182,8 @@ def train(
         score = f"mean IoU {record['mean_iou']:.2f}% on {record['scored_on']} (model {record['best']})"
     else:
         score = f"test accuracy {record['test_accuracy']:.2f}% (fine-grained {record['fine_grained_accuracy']:.2f}%)"
-    print(
-        f"{config.preset} {method} seed {seed}{' was finished before' if record == before else ''}: "
-        f"{score}, record {file}"
-    )
+    again = " was finished before" if record == before else ""
+    print(printable(f"{config.preset} {method} seed {seed}{again}: {score}, record {file}"))
 
 
 @app.command()
@@ -209,7 +207,7 @@ def predict(
         count = predict_folder(run, images.expanduser(), out, device=device, skip_unreadable=skip_unreadable)
     except KeyboardInterrupt:
         raise Stopped("stopped; nothing was written, and the same command starts anew") from None
-    print(f"{count:,} image{'s' * (count != 1)} predicted: {out}")
+    print(printable(f"{count:,} image{'s' * (count != 1)} predicted: {out}"))
 
 
 @app.command()
@@ -246,7 +244,7 @@ def reproduce(
     missing = missing_runs(wanted, results)
     for config in missing:
         check_writable(results, config)
-    print(f"{len(wanted) - len(missing)} of {len(wanted)} runs are recorded in {results}", flush=True)
+    print(printable(f"{len(wanted) - len(missing)} of {len(wanted)} runs are recorded in {results}"), flush=True)
     if dry_run:
         for config in missing:
             print(shlex.join([NAME, *train_command(config, device=device, runs=runs, results=results)]))
@@ -268,7 +266,7 @@ def presets(
     console.print(preset_table(rows, results))
     console.print()
     for line in explanation(rows, results):
-        console.print(line)
+        console.print(printable(line))
     console.print(f"methods: {', '.join(METHODS)}; {NOT_ON_PIXELS}")
     console.print(f"variants: {', '.join(VARIANTS)} (the row PRESET-authors)")
 
@@ -301,13 +299,13 @@ def main(arguments: list[str] | None = None) -> int:
     SIGTERM, by which batch systems stop a job, is taken for Ctrl-C.
     """
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    warnings.showwarning = lambda message, *_, **__: print(f"warning: {message}", file=sys.stderr)
+    warnings.showwarning = lambda message, *_, **__: print(printable(f"warning: {message}"), file=sys.stderr)
     try:
         code = app(arguments, prog_name=NAME, standalone_mode=False) or 0
         if code == INTERRUPTED:  # newer typers answer Ctrl-C themselves, with this code and no word
             raise KeyboardInterrupt
         return code
-    except (RunError, ValueError, OSError) as error:
+    except (RunError, ValueError, OSError, MemoryError) as error:
         return _refuse(told(error))
     except Stopped as stopped:
         print(stopped, file=sys.stderr)
@@ -324,5 +322,5 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _refuse(message: str) -> int:
-    print(f"error: {' '.join(message.split())}", file=sys.stderr)
+    print(printable(f"error: {' '.join(message.split())}"), file=sys.stderr)
     return 2

@@ -80,8 +80,9 @@ class Segmenter:
         """The class of every pixel of one image after the other, each in its own size, on the CPU; an
         unreadable image is a ValueError of one line that names the file."""
         images = ListedImages([str(file) for file in files], {str(f): f for f in files}, {}, len(self.classes))
-        for probabilities in predict_images(self.model, images, range(len(images))):
-            yield probabilities.argmax(dim=0).to(torch.uint8).cpu()
+        predictions = predict_images(self.model, images, range(len(images)))
+        for _ in files:  # no name holds one image's probabilities while the next one's are made
+            yield next(predictions).argmax(dim=0).to(torch.uint8).cpu()
 
 
 def load_run(path: str | Path, device: str = "auto") -> Classifier | Segmenter:
@@ -210,7 +211,8 @@ def _unreadable(file: Path) -> str | None:
 
 
 def write_classes(model: Classifier, files: Sequence[Path], folder: Path, out: Path, progress: bool) -> None:
-    """A line for each image; an older table of that name is replaced.
+    """A line for each image; an older table of that name is replaced. A name that begins as a formula does, with one
+    of ``= + - @``, has a quote mark before it.
 
     Raises:
         ValueError: a folder, or a file that is no such table, is there.
@@ -230,9 +232,16 @@ def write_classes(model: Classifier, files: Sequence[Path], folder: Path, out: P
         while batch := list(islice(left, PREDICTION_BATCH)):
             labels, confidence = pseudo_label(model.probabilities(torch.stack([model.read(file) for file in batch])))
             for file, label, sure in zip(batch, labels.tolist(), confidence.tolist(), strict=True):
-                table.writerow((file.relative_to(folder).as_posix(), model.classes[label], f"{sure:.6f}"))
+                table.writerow(
+                    (*map(_as_text, (file.relative_to(folder).as_posix(), model.classes[label])), f"{sure:.6f}")
+                )
             bar.update(len(batch))
         table_file.write(text.getvalue().encode())
+
+
+def _as_text(name: str) -> str:
+    """Excel and its kin would compute what begins like a formula; a quote mark makes it a word, for them."""
+    return f"'{name}" if name.startswith(("=", "+", "-", "@", "\t", "\r")) else name
 
 
 def write_masks(model: Segmenter, files: Sequence[Path], folder: Path, out: Path, progress: bool) -> None:

@@ -61,7 +61,9 @@ def train(
             while True:
                 try:
                     run = Algorithm(config, data, split, directory, where, progress)
-                    finished = record is not None and len(run.journal.records) == config.phases
-                    return record if finished else run.run()
+                    if record is None or len(run.journal.records) < config.phases:
+                        return run.run()
+                    directory.check_record(run.record(record["seconds"]))
+                    return record
                 except Damaged as damaged:  # then from the phase before it, or without it
                     damaged.set_aside()

@@ -228,11 +228,22 @@ def test_a_file_too_large_for_a_picture_is_refused(tmp_path, monkeypatch):
         assert "larger than 9.53674e-05 MiB" in (told := refusal(read_image_folder, path)) or "larger than 0" in told
 
 
-@pytest.mark.parametrize("container", ["a.tar", "a.tar.gz", "a.tar.xz", "a.zip"])
-def test_a_truncated_archive_is_refused(tmp_path, container):
-    path = make(two_parts(), tmp_path / container)
-    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    assert refusal(read_image_folder, path).startswith(f"{path}: ")
+@pytest.mark.parametrize("container", ["a.tar", "a.tar.gz", "a.tar.bz2", "a.tar.xz", "a.zip"])
+@pytest.mark.parametrize("kind", [tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
+def test_an_archive_that_is_cut_short_anywhere_is_refused(tmp_path, container, kind, monkeypatch):
+    monkeypatch.setattr(tarfile.TarFile, "format", kind)
+    files = {name[:-4] + "x" * (101 * (i % 5 == 0)) + ".png": picture(i, (4, 4)) for i, name in enumerate(two_parts())}
+    path = make(files, tmp_path / container)
+    whole = path.read_bytes()
+    images = len(read_images(path, 4))
+    end = len(whole) - 1
+    if container == "a.tar":  # one of the two blocks of zeros is enough
+        end = -(-len(whole.rstrip(b"\0")) // 512) * 512 + 512
+    for length in {*range(0, end, 256), *range(end - 3, end)}:
+        path.write_bytes(whole[:length])
+        assert refusal(read_images, path, 4).startswith(f"{path}: "), length
+    path.write_bytes(whole)
+    assert len(read_images(path, 4)) == images == 12
 
 
 def test_a_changed_byte_in_a_zip_is_noticed(tmp_path):
