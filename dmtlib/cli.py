@@ -16,7 +16,7 @@ from typing import Annotated
 import typer
 
 from . import training
-from .files import printable, told
+from .files import printable, tell, told
 from .presets import METHODS, PRESETS, SEGMENTATION_METHODS, SEGMENTATION_PRESETS, VARIANTS, preset
 from .records.store import check_writable, find_record, record_path, write_record
 from .training import RunDirectory, RunError
@@ -299,7 +299,7 @@ def main(arguments: list[str] | None = None) -> int:
     SIGTERM, by which batch systems stop a job, is taken for Ctrl-C.
     """
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    warnings.showwarning = lambda message, *_, **__: print(printable(f"warning: {message}"), file=sys.stderr)
+    warnings.showwarning = lambda message, *_, **__: tell(f"warning: {message}")
     try:
         code = app(arguments, prog_name=NAME, standalone_mode=False) or 0
         if code == INTERRUPTED:  # newer typers answer Ctrl-C themselves, with this code and no word
@@ -322,5 +322,5 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _refuse(message: str) -> int:
-    print(printable(f"error: {' '.join(message.split())}"), file=sys.stderr)
+    tell(f"error: {' '.join(message.split())}")
     return 2

@@ -16,6 +16,7 @@ import re
 import secrets
 import shutil
 import stat
+import sys
 import unicodedata
 import warnings
 import zipfile
@@ -296,6 +297,11 @@ def told(error: Exception) -> str:
 def printable(text: str) -> str:
     """For a terminal, which would obey what others wrote: all but letters, signs and spaces as Python's escapes."""
     return "".join(c if c.isprintable() or unicodedata.category(c) == "Zs" else ascii(c)[1:-1] for c in text)
+
+
+def tell(line: str) -> None:
+    """A line about a run, on standard error, with nothing in it that a terminal obeys."""
+    print(printable(line), file=sys.stderr, flush=True)
 
 
 # Into a folder that is not in its place yet

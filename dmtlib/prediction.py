@@ -10,7 +10,6 @@ from __future__ import annotations
 import csv
 import io
 import os
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -27,7 +26,7 @@ from .data.images.folders import decode_square
 from .data.pictures import picture, read_bytes
 from .data.pixels.images import ListedImages
 from .data.pixels.masks import encode_palette
-from .files import inside, open_regular, whole_file, whole_folder, write_file
+from .files import inside, open_regular, tell, whole_file, whole_folder, write_file
 from .method.pseudo_labels import pseudo_label
 from .training.directory import RunDirectory, RunError, is_run_directory
 from .training.images.evaluation import PREDICTION_BATCH, predict
@@ -149,7 +148,7 @@ def predict_folder(
     check_place(out, Path(run), images)
     found = find_images(images, skip_unreadable)
     if progress and found.left_out:
-        print(f"left out: {found.others()}", file=sys.stderr)
+        tell(f"left out: {found.others()}")
     files = list(found.images.values())
     write = write_masks if isinstance(model, Segmenter) else write_classes
     with telling(out, "; nothing was written"):
@@ -195,7 +194,7 @@ def find_images(path: Path, skip_unreadable: bool = False) -> Found:
                 del found.images[name]
                 told.append(error)
         for line in told:
-            print(f"skipped: {line}", file=sys.stderr)
+            tell(f"skipped: {line}")
     else:
         found.require_whole()
     if not found.images:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any
 
-from ..files import remove_unfinished
+from ..files import remove_unfinished, tell
 from .directory import RunDirectory
 from .pixels.config import SegmentationConfig
 from .precision import choose_device
@@ -56,7 +55,8 @@ def train(
             directory.claim({**config.to_json(), "device": where.type, "data_fingerprint": fingerprint, **told})
             directory.claim_split(split.to_json(fingerprint))
             if progress and data.remarks:  # somebody's own data
-                print("\n  ".join(data.summary), file=sys.stderr)
+                for place, line in enumerate(data.summary):
+                    tell(("  " if place else "") + line)
             record = directory.record
             while True:
                 try:
