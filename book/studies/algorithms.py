@@ -17,7 +17,7 @@ Algorithm = list[tuple[str, ModuleType, list[str]]]
 """A line of the algorithm, the module that does it, and how its source lines can be recognised."""
 
 ALGORITHM_1: Algorithm = [
-    ("1  Randomly initialise F⁰", phase, ["model = WideResNet("]),
+    ("1  Randomly initialise F⁰", phase, ["model = classifier("]),
     ("2  Train F⁰ on S_l", phase, ["return task.labeled[labeled], "]),
     ("3  α = {20%, 40%, 60%, 80%, 100%}", schedules, ["CURRICULUM_ALPHAS = "]),
     ("4  foreach iteration i", curriculum, ["for phase in range("]),
