@@ -93,9 +93,7 @@ def run_cost(config: RunConfig | SegmentationConfig) -> RunCost:
 def _classification_cost(config: RunConfig) -> RunCost:
     """A further forward pass over each batch gives the weights where the rule asks the model and batches are mixed."""
     size = DATA["cifar10"]
-    step = count_classification_step(
-        config.depth, config.widen_factor, config.batch_size, size.classes, config.widths
-    )
+    step = count_classification_step(config.depth, config.widen_factor, config.batch_size, size.classes, config.widths)
     first, *later = (sum(models) for models in steps_of_a_run(config))
     asks = config.method not in PREDICTION_FREE and config.mixup_alpha > 0
     flops = (first + sum(later)) * step.training + asks * sum(later) * step.forward

@@ -64,6 +64,5 @@ AUGMENTATIONS: dict[str, Callable[[Sequence[float], Sequence[float]], Augmentati
     "paper": partial(RandAugment, "paper"),
     "paper-half": partial(RandAugment, "paper-half"),
     "authors": partial(RandAugment, "authors"),
-    "light": partial(RandAugment, "light"),
 }
 """By the name in a preset: from the data's mean and std to an augmentation."""

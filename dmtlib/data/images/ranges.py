@@ -84,8 +84,7 @@ VARIANTS = {
     ),
 }
 """``paper``: RandAugment's list, any strength, Cutout 16. ``authors``: what the authors' code draws.
-``paper-half``: the first, for images of 16×16 pixels. ``light``: no operation, and Cutout 8."""
+``paper-half``: the first, for images of 16×16 pixels."""
 
 # For images of half the side: lengths in pixels halve with it, everything else stays.
 VARIANTS["paper-half"] = replace(VARIANTS["paper"], cutout=8, padding=2)
-VARIANTS["light"] = replace(VARIANTS["paper"], operations=(Range("identity"),), cutout=8)
