@@ -18,7 +18,7 @@ if clone is None:
     clone = here / "the-dmt-book"
     subprocess.run(["git", "clone", "--quiet", "--depth", "1", REPOSITORY, str(clone)], check=True)
 sys.path.insert(0, str(clone))  # first, so that chapter, figures and library are of one version
-needs = "torch torchvision numpy pandas sklearn jaxtyping tqdm rich typer tensorboard filelock yaml"
+needs = "torch torchvision numpy pandas scipy sklearn jaxtyping tqdm rich typer tensorboard filelock yaml"
 missing = [name for name in f"{needs} matplotlib seaborn ipywidgets".split() if find_spec(name) is None]
 if missing:
     packages = [{"sklearn": "scikit-learn", "yaml": "PyYAML"}.get(name, name) for name in missing]
@@ -220,10 +220,9 @@ slider(
 # %% [markdown]
 # *Above: every threshold is a point of the curve. Below: all labels, kept ones in full colour, dropped ones pale.*
 #
-# Moving to the left along the curve buys a cleaner set with a smaller one. There is no free lunch on it, only a
-# price. The rest of the book is about methods that leave the curve. Curriculum Labeling
-# {cite:p}`cascante2021curriculum` starts at the left end and moves right as its models become better.
-# DMT asks a second model.
+# Moving to the left along the curve makes the set cleaner and smaller; no threshold does one without the other. The
+# rest of the book is about methods that don't stay on this curve. Curriculum Labeling {cite:p}`cascante2021curriculum`
+# starts at the left end and moves right as its models become better. DMT asks a second model.
 #
 # ## Exercises
 #

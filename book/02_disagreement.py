@@ -18,7 +18,7 @@ if clone is None:
     clone = here / "the-dmt-book"
     subprocess.run(["git", "clone", "--quiet", "--depth", "1", REPOSITORY, str(clone)], check=True)
 sys.path.insert(0, str(clone))  # first, so that chapter, figures and library are of one version
-needs = "torch torchvision numpy pandas sklearn jaxtyping tqdm rich typer tensorboard filelock yaml"
+needs = "torch torchvision numpy pandas scipy sklearn jaxtyping tqdm rich typer tensorboard filelock yaml"
 missing = [name for name in f"{needs} matplotlib seaborn ipywidgets".split() if find_spec(name) is None]
 if missing:
     packages = [{"sklearn": "scikit-learn", "yaml": "PyYAML"}.get(name, name) for name in missing]
@@ -53,6 +53,7 @@ from book.figures import disagreement as draw
 from book.page.look import say, show, style
 from book.page.slider import slider
 from book.studies import disagreement as toy
+from dmtlib.records.comparison import Spread, difference_cell
 
 style()
 
@@ -125,10 +126,9 @@ arms[columns].agg(["mean", "std"]).T.round(1)
 # %%
 gain = arms["found by disagreement"] - arms["found by A's confidence"]
 say(
-    f"In the same draw, disagreement finds **{gain.mean():+.1f} ± {gain.sem():.1f} points** "
-    f"more of A's errors than A's own confidence (mean over {draws} draws and its standard "
-    f"error). The difference is positive in {(gain > 0).sum()} draws and negative in "
-    f"{(gain < 0).sum()}."
+    f"In the same draw, disagreement finds **{difference_cell(gain.tolist(), digits=1)} points** "
+    f"more of A's errors than A's own confidence: the mean over {draws} draws, its 95% interval, "
+    f"and in how many of the draws it is above zero. In {(gain < 0).sum()} it is below."
 )
 
 # %% [markdown]
@@ -166,7 +166,7 @@ show(
 )
 
 # %% [markdown]
-# *Mean over the draws; the bands are one standard error.*
+# *Mean over the draws; the bands are its 95% interval.*
 #
 # With few flags B finds more. Beyond the points on which the two disagree, $p_B$ is only B's confidence in a label
 # that both gave, and does no better than A's. **The errors that A and B share are the ones that no disagreement
@@ -218,7 +218,7 @@ show(
 # %%
 mean = pd.DataFrame({name.replace("\n", " "): r.mean() for name, r in results.items()}).T
 gains = [r["found by disagreement"] - r["found by A's confidence"] for r in results.values()]
-mean["gain"], mean["±"] = [g.mean() for g in gains], [g.sem() for g in gains]
+mean["gain"], mean["±"] = [g.mean() for g in gains], [Spread.of(g.tolist()).half_width() for g in gains]
 table = mean[["error", "disagreement", "gain", "±"]].rename(columns={"disagreement": "disagree"})
 table[["case 1", "case 3"]] = mean[["wrong in case 1", "wrong in case 3"]]
 table["sure"] = mean["confident errors found"]
@@ -226,8 +226,9 @@ table.round(1)
 
 # %% [markdown]
 # *Percent of all points: A's error, and where the models disagree. The gain: by how many points disagreement finds
-# more of A's errors than confidence, and its standard error. Cases 1 and 3: percent of them that A got wrong. Sure:
-# of A's errors among the half of the points that it is most confident about, the percent that disagreement finds.*
+# more of A's errors than confidence, and its 95% interval to each side. Cases 1 and 3: percent of them that A got
+# wrong. Sure: of A's errors among the half of the points that it is most confident about, the percent that
+# disagreement finds.*
 #
 # Read the table as a list of conditions:
 #
@@ -350,4 +351,4 @@ if budget >= 1:
     assert alike["disagreement"] < alike["error"] / 2
     assert mean["gain"].idxmax() == "two arms, waves"
     digits = mean.loc["digits, rectifiers"]
-    assert digits["gain"] > 2 * digits["±"] and digits["confident errors found"] < 20
+    assert digits["gain"] > digits["±"] and digits["confident errors found"] < 20

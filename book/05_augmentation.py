@@ -18,7 +18,7 @@ if clone is None:
     clone = here / "the-dmt-book"
     subprocess.run(["git", "clone", "--quiet", "--depth", "1", REPOSITORY, str(clone)], check=True)
 sys.path.insert(0, str(clone))  # first, so that chapter, figures and library are of one version
-needs = "torch torchvision numpy pandas sklearn jaxtyping tqdm rich typer tensorboard filelock yaml"
+needs = "torch torchvision numpy pandas scipy sklearn jaxtyping tqdm rich typer tensorboard filelock yaml"
 missing = [name for name in f"{needs} matplotlib seaborn ipywidgets".split() if find_spec(name) is None]
 if missing:
     packages = [{"sklearn": "scikit-learn", "yaml": "PyYAML"}.get(name, name) for name in missing]
@@ -27,13 +27,12 @@ if missing:
 # %% [markdown]
 # # Augmentation, consistency and mixup
 #
-# A labels the clean image. B learns that label from a copy that is rotated, recoloured, cropped and has a hole in it,
-# and mixed with another image on top. **Why make it so hard for B, when the label is in doubt already?**
+# A labels the clean image. B learns that label from a copy that is rotated, recoloured and cropped, that has a hole in
+# it, and that is mixed with another image as well. **Why make it so hard for B, when the label is in doubt already?**
 #
-# Because the doubt and the difficulty work together. {cite:t}`feng2022dmt` (Sec. 2.2) call the label on the clean
-# image an *anchor*: it was made where the model errs least, and holds while the image under it changes. This page
-# looks at what happens to the image, then at what an anchor is worth, and last at what mixing does to a label's
-# weight.
+# {cite:t}`feng2022dmt` (Sec. 2.2) call the label on the clean image an *anchor*: it is made where the model errs
+# least, and it stays the same while the image is changed. This page looks at what happens to the image, then at what
+# an anchor is worth, and last at what mixing does to a label's weight.
 #
 # :::{goals}
 # **You need** {doc}`03_dynamic_loss`; {doc}`04_curriculum` for what the anchors are made of.
@@ -136,9 +135,10 @@ say(
 )
 
 # %% [markdown]
-# A black image teaches nothing about its label except how common that label is. To mend that in silence would be
-# wrong, since the published code has it and perhaps the published numbers too; and it isn't in the paper. So both
-# readings are there, as variants, and `paper` is the default.
+# A black image teaches nothing about its label except how common that label is. The published code has this, and
+# perhaps the published numbers have it too; the paper's words don't. So the library has both readings, as variants,
+# and
+# `paper` is the default.
 #
 # ## An anchor, and two ends that move
 #
@@ -158,8 +158,8 @@ show(
 # *Orange: made once, before training began. $F^i$ learns, $F^{i-1}$ doesn't. In Mean Teacher the upper $F^i$ of the
 # second drawing is an average of the weights so far; it moves too, more slowly.*
 #
-# The upper scheme says what the answer shall be. The lower says that there shall be one answer, and leaves open
-# which. The paper argues for the upper with one observation: on the clean image the label is right more often. Is it?
+# The upper scheme says what the answer is. The lower one says only that both copies must get the same answer. The
+# paper argues for the upper with one observation: on the clean image the label is right more often. Is it?
 # A small model learns 40 digits ({doc}`01_pseudo_labels`), and we ask it about each unlabeled image, clean and in
 # eight augmented copies.
 
@@ -240,10 +240,10 @@ say(
 )
 
 # %% [markdown]
-# Why can a model please the consistency loss and become worse? Because there is a cheap way: give every image the
-# same answer, and any two copies agree. Nothing in the loss forbids it. Probabilities that flatten are a step towards
-# it; one class for everything is the end. Consistency needs something that holds it, and in practice the labeled
-# images do.
+# Why can the consistency loss fall while the model becomes worse? There is a cheap way to make it fall: give every
+# image the same answer, and any two copies agree. Nothing in the loss forbids it. Flatter probabilities are a step
+# towards it; one class for everything is the end. Something else must prevent it, and in practice the labeled images
+# do.
 
 # %%
 held = {name: history.iloc[-1]["accuracy"] for name, history in practice.items()}
@@ -253,9 +253,10 @@ say(
 )
 
 # %% [markdown]
-# So held, the two come near each other: "similar principles and similar outcomes", as the paper's caption says. The
-# difference is what has to hold them. And an anchored step needs no second copy: once the labels are there, it is
-# ordinary supervised training. The price is in the word *fixed*:
+# With labeled images in each step the two end close to each other: "similar principles and similar outcomes", as the
+# paper's caption says. Consistency needs the labeled images for that, the anchor doesn't. And an anchored step needs
+# no second copy: once the labels are there, it is ordinary supervised training. The price is that an anchor is
+# *fixed*, also where it is wrong:
 
 # %%
 wrong = int((clean != truth).sum())
@@ -266,9 +267,9 @@ say(
 )
 
 # %% [markdown]
-# Augmentation lets go of some wrong anchors, since the neighbours of an image pull on it too, and drops few of the
-# right ones. But a bad anchor does hold. Against that the paper has two other means: the dynamic loss, which lets B
-# object ({doc}`03_dynamic_loss`), and new anchors in each generation ({doc}`04_curriculum`).
+# With augmentation the model gives up some of the wrong anchors, since it learns from an image's neighbours too, and
+# few of the right ones. But most wrong anchors stay. Against them the paper has two other means: the dynamic loss,
+# which lets B object ({doc}`03_dynamic_loss`), and new anchors in each generation ({doc}`04_curriculum`).
 #
 # ## Mixing images, and their weights
 #
@@ -353,8 +354,8 @@ say(f"A label that Eq. 3 rejects keeps **{echo:.0%}** of a trusted label's pull,
 
 # %% [markdown]
 # For Beta($a, a$) it is $a/(2a+1)$, here 0.3 exactly. A mixture made of both images at once is a weaker lesson
-# about either, and we haven't measured what it costs. But with mixup the dynamic loss mutes wrong labels and
-# doesn't remove them.
+# about either, and we haven't measured what it costs. So with mixup a label of weight 0 still teaches a
+# little: the dynamic loss weakens wrong labels and doesn't remove them.
 #
 # ## Exercises
 #
@@ -422,9 +423,9 @@ say(f"A label that Eq. 3 rejects keeps **{echo:.0%}** of a trusted label's pull,
 # ## What was shown
 #
 # Augmentation makes an image hard and leaves its label alone. The label comes from the clean image, where the model
-# is right more often, and stays: an anchor. A target that moves with the model can be pleased by saying the same
-# about everything, unless labels hold it. Mixup mixes weights as it mixes images, so that a doubted label is muted in
-# what it is mixed into, and never quite silenced.
+# is right more often, and stays: an anchor. A target that moves with the model can be met by giving every image the
+# same answer, unless labeled images prevent it. Mixup mixes weights as it mixes images, so a doubted label counts less
+# in what it is mixed into, and never quite nothing.
 #
 # On digits all this is small. {doc}`06_cifar10` is the experiment that the paper ran.
 

@@ -18,7 +18,7 @@ if clone is None:
     clone = here / "the-dmt-book"
     subprocess.run(["git", "clone", "--quiet", "--depth", "1", REPOSITORY, str(clone)], check=True)
 sys.path.insert(0, str(clone))  # first, so that chapter, figures and library are of one version
-needs = "torch torchvision numpy pandas sklearn jaxtyping tqdm rich typer tensorboard filelock yaml"
+needs = "torch torchvision numpy pandas scipy sklearn jaxtyping tqdm rich typer tensorboard filelock yaml"
 missing = [name for name in f"{needs} matplotlib seaborn ipywidgets".split() if find_spec(name) is None]
 if missing:
     packages = [{"sklearn": "scikit-learn", "yaml": "PyYAML"}.get(name, name) for name in missing]
@@ -56,7 +56,7 @@ from book.figures import cifar10 as draw
 from book.figures.curriculum import phases, phases_table
 from book.figures.methods import by_method, differences
 from book.figures.pseudo_labels import error_bars, gallery
-from book.page.look import say, show, style
+from book.page.look import say, show, show_table, style
 from book.page.places import missing_data
 from book.page.places import results as recorded_results
 from book.studies import pseudo_labels as confidence
@@ -118,7 +118,7 @@ confidence_table(curves)
 
 # %%
 table_2 = tables.table_2(recorded_results())
-table_2
+show_table(table_2)
 
 # %% [markdown]
 # *Test accuracy in percent. "paper − its Oracle" is the distance to the model that learned all 50,000 labels in the
@@ -184,12 +184,13 @@ show(figure, alt=f"Small-scale: test accuracy by method, one dot a seed. {words}
 
 # %% [markdown]
 # *A dot is a seed, which draws the labeled images and everything else; the bar is the mean with the sample standard
-# deviation.* Seed by seed:
+# deviation. In the table a difference has its mean, the mean's 95% interval, and how many seeds are above zero.* Seed
+# by seed, with that interval:
 
 # %%
 show(
     differences(small, "dmt", ["cl", "baseline"]),
-    alt="Small-scale: DMT minus CL and minus the baseline, one dot a seed, mean and deviation.",
+    alt="Small-scale: DMT minus CL and minus the baseline, one dot a seed, mean and 95% interval.",
 )
 pairs = [("dmt", "cl"), ("dmt", "baseline"), ("cl", "baseline"), ("oracle", "dmt")]
 say("\n".join(f"- {difference(small, *pair)}" for pair in pairs))
@@ -225,8 +226,8 @@ say(f"In the last phase of DMT: {last_phase(small['dmt'])}.")
 # `runs/cifar10-4000/dmt/seed-3`: either goes on where the other was stopped, and neither repeats what is done. With
 # `-p results results` (or `--results results`) the record goes where the tables above look for records.
 #
-# Below is the run of this page's own parameters, done while the page was made: a small-scale baseline, shorter than
-# the recorded ones. It shows the machine at work, and is no result.
+# Below is the run of this page's own parameters, a small-scale baseline, shorter than the recorded ones. It is done
+# while the page is made, if CIFAR-10 is there. It shows the machine at work, and is no result.
 
 # %% tags=["remove-output"]
 config = presets.preset(preset, method, seed, budget, data, variant)
@@ -296,7 +297,7 @@ phases_table(record).round(2).astype(object).fillna("–") if has_phases else No
 
 # %%
 table_3 = tables.table_3(recorded_results())
-table_3
+show_table(table_3)
 
 # %% [markdown]
 # A reader of today will ask about FixMatch {cite:p}`sohn2020fixmatch`, FreeMatch {cite:p}`wang2023freematch` and
@@ -325,7 +326,7 @@ say(
 # ```{exercise} How many seeds?
 # :label: ex-how-many-seeds
 # Suppose that DMT − CL scatters from seed to seed as it does in the small-scale records. How many seeds would it take
-# until the paper's gain with 4,000 labels is twice the standard error of its mean? What does that say about five runs?
+# until a 95% interval around the paper's gain with 4,000 labels leaves zero out? What does that say about five runs?
 # ```
 #
 # ````{solution} ex-how-many-seeds
@@ -333,12 +334,13 @@ say(
 # ```python
 # from dmtlib.records.comparison import Spread, paired_differences
 #
-# spread = Spread.of(paired_differences(small["dmt"], small["cl"]))
-# (2 * spread.std / paper_number("Table 2", "4000 labels", "DMT over CL")) ** 2
+# gain = paper_number("Table 2", "4000 labels", "DMT over CL")
+# std = Spread.of(paired_differences(small["dmt"], small["cl"])).std
+# next(n for n in range(2, 100_000) if Spread(gain, std, n).half_width() < gain)
 # ```
-# The standard error is the deviation divided by √n, so n = (2 · deviation / gain)². On the full data, with 4,000
-# labels, runs scatter less than on a part of them. The records of that setting would tell, and the paper prints no
-# deviation. If the deviation is 0.2 points, five seeds are just enough; if it is 0.4, one needs eighteen.
+# On the full data, with 4,000 labels, runs scatter less than on a part of them. The records of that setting would
+# tell, and the paper prints no deviation. If it is 0.15 points, five seeds are just enough; if it is 0.4, one needs
+# twenty.
 # ````
 #
 # ```{exercise} Where the time goes

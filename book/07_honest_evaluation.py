@@ -18,7 +18,7 @@ if clone is None:
     clone = here / "the-dmt-book"
     subprocess.run(["git", "clone", "--quiet", "--depth", "1", REPOSITORY, str(clone)], check=True)
 sys.path.insert(0, str(clone))  # first, so that chapter, figures and library are of one version
-needs = "torch torchvision numpy pandas sklearn jaxtyping tqdm rich typer tensorboard filelock yaml"
+needs = "torch torchvision numpy pandas scipy sklearn jaxtyping tqdm rich typer tensorboard filelock yaml"
 missing = [name for name in f"{needs} matplotlib seaborn ipywidgets".split() if find_spec(name) is None]
 if missing:
     packages = [{"sklearn": "scikit-learn", "yaml": "PyYAML"}.get(name, name) for name in missing]
@@ -30,10 +30,10 @@ if missing:
 # With 4,000 labels of CIFAR-10, CL gets 94.02% of the test images right and DMT 94.21%, says the paper's Table 2.
 # Another table could say it of your model and mine. **Is the second one better?**
 #
-# A number like these depends on three kinds of chance: which images are in the test set, which seed the model had,
-# and how often somebody looked before writing it down. And it is compared with a baseline, that may have been trained
-# with more or with less care. The paper's Appendices B and C are about just these things. This page measures each of
-# them, on small models that you can train while you read.
+# Such a number depends on three kinds of chance: which images are in the test set, which seed the model had, and how
+# often somebody looked before writing it down. And it is compared with a baseline, which may have been trained with
+# more or with less care. The paper's Appendices B and C are about just these things. This page measures each of them,
+# on small models that you can train while you read.
 #
 # :::{goals}
 # **You need** {doc}`04_curriculum`, a mean and a standard deviation.
@@ -52,7 +52,7 @@ import pandas as pd
 import torch
 
 from book.figures import honest_evaluation as draw
-from book.page.look import say, show, show_body, style
+from book.page.look import say, show, show_body, show_table, style
 from book.page.places import results
 from book.page.runs import runs_folder
 from book.page.slider import slider
@@ -62,7 +62,7 @@ from book.studies import honest_evaluation as evaluation
 from book.studies.recorded import recorded
 from dmtlib import presets
 from dmtlib.data.images.datasets import load_dataset
-from dmtlib.records.comparison import cell
+from dmtlib.records.comparison import difference_cell
 from dmtlib.records.printed import paper_number
 from dmtlib.training.directory import RunDirectory
 from dmtlib.training.images.evaluation import accuracy, fine_grained_accuracy, predict
@@ -254,9 +254,9 @@ say(
 )
 
 # %% [markdown]
-# Plain accuracy is an honest witness with poor eyes: the closer the pair, the more often it guesses. Fine-grained
-# accuracy sees sharply, and looks at something else as well. Where the better model is also the surer one, it needs
-# few images. Where it isn't, more images only make it more certain of the wrong order.
+# Plain accuracy measures the right thing coarsely: the closer the pair, the more often 200 images rank it by luck.
+# Fine-grained accuracy measures finely, and measures sureness as well. Where the better model is also the surer one,
+# it needs few images. Where it isn't, more images only make it more certain of the wrong order.
 #
 # The paper says where to expect that: between models with mixup and without, because mixup changes how sure a model
 # is. Our one pair, the same but for mixup:
@@ -303,11 +303,11 @@ dmt = {record["seed"]: record["test_accuracy"] for record in recorded(preset)["d
 gains = {length: [] for length in lengths}
 for record, (length, s) in zip(records, names, strict=False):
     gains[length] += [dmt[s] - record["test_accuracy"]] if s in dmt else []
-words = [f"length {length:g}: {cell(g, sign=True, digits=1)}" for length, g in gains.items()]
+words = [f"length {length:g}: {difference_cell(g, digits=1)}" for length, g in gains.items()]
 say(
     f"On digits the best of these lengths is {best:,} steps. Against the baseline of "
     "each length, the recorded full runs of DMT gain on the same seeds, in points "
-    f"on the test images, mean ± standard deviation: {'; '.join(words)}."
+    f"on the test images (95% interval; seeds above zero): {'; '.join(words)}."
 )
 
 # %% [markdown]
@@ -317,7 +317,7 @@ say(
 # follow it. What has been recorded of it:
 
 # %%
-baselines.recorded_lengths(results())
+show_table(baselines.recorded_lengths(results()))
 
 # %% [markdown]
 # *Epochs are passes over the labeled images. From the records in `results/`, none of it from this page. A single
@@ -377,15 +377,16 @@ say(
 # ```{exercise} Five seeds
 # :label: ex-five-seeds
 # A method's accuracy has a standard deviation of 0.15 points over seeds. Two methods are run with five seeds each, on
-# the same test set, and their means differ by 0.19. How far is that from zero in standard errors? And if the seeds
-# share their labels pairwise, and half of the variance with them?
+# the same test set, and their means differ by 0.19. Does the 95% interval of the difference hold zero? And if the
+# seeds share their labels pairwise, and half of the variance with them?
 # ```
 #
 # ```{solution} ex-five-seeds
 # :class: dropdown
-# The standard error of the difference is $0.15\sqrt{2/5} = 0.095$, so 0.19 is two of them: suggestive. Paired, the
-# shared half cancels, and it is $0.15\sqrt{2 \cdot 0.5/5} = 0.067$: nearly three. All of that is about these 10,000
-# images; with others the mean difference may be another.
+# The standard error of the difference is $0.15\sqrt{2/5} = 0.095$. With eight degrees of freedom Student's factor is
+# 2.31, so the interval reaches 0.22 to each side and holds zero. Paired, the shared half cancels, and the error is
+# $0.15\sqrt{2 \cdot 0.5/5} = 0.067$; with four degrees the factor is 2.78, and the interval, 0.186, just leaves zero
+# out. All of that is about these 10,000 images; with others the mean difference may be another.
 # ```
 #
 # ```{exercise} A fairer fine-grained accuracy?
@@ -433,8 +434,8 @@ say(
 # Fine-grained testing sees small differences and can't say what they are differences of. A baseline's length decides
 # how large a gain looks. And choosing by the test set adds tenths of points to everybody, more to some.
 #
-# So a result is a mean over seeds, with its spread, against a baseline that had its chance, on images that chose
-# nothing. {doc}`00_start_here` shows ours, and which parts of the paper are still to come.
+# So a result is a mean over seeds, with its spread, against a baseline that trained as long as it should, on images by
+# which nothing was chosen. {doc}`00_start_here` shows ours, and which parts of the paper are still to come.
 
 # %%
 assert evaluation.images_to_tell(94.0, 94.2) > 200_000 > 10_000 and high - low > 8

@@ -18,7 +18,7 @@ if clone is None:
     clone = here / "the-dmt-book"
     subprocess.run(["git", "clone", "--quiet", "--depth", "1", REPOSITORY, str(clone)], check=True)
 sys.path.insert(0, str(clone))  # first, so that chapter, figures and library are of one version
-needs = "torch torchvision numpy pandas sklearn jaxtyping tqdm rich typer tensorboard filelock yaml"
+needs = "torch torchvision numpy pandas scipy sklearn jaxtyping tqdm rich typer tensorboard filelock yaml"
 missing = [name for name in f"{needs} matplotlib seaborn ipywidgets".split() if find_spec(name) is None]
 if missing:
     packages = [{"sklearn": "scikit-learn", "yaml": "PyYAML"}.get(name, name) for name in missing]
@@ -193,8 +193,8 @@ say(
 )
 
 # %% [markdown]
-# Inside a class, confidence is worth something, and less than one would wish. A model that can't tell a 3 from an 8
-# isn't saved by asking it how sure it is. No choice of $\alpha$ mends that; a second opinion may.
+# Inside a class, confidence tells something, and less than one would wish. If a model can't tell a 3 from an 8, its
+# confidence can't either. No choice of $\alpha$ changes that; a second model may.
 #
 # ## CBST divides; why not here?
 #
@@ -331,7 +331,7 @@ picture_rows(
 # %% [markdown]
 # *Confidence: yellow is 1, dark violet 0. Flips are here for show. The preset leaves them out: a mirrored 7 is no 7.*
 #
-# Three things keep the maps honest.
+# Three rules keep the maps right.
 #
 # - A resized image may blend its pixels, a map may not. Halfway between classes 1 and 3 lies class 2, which is
 #   neither. Each pixel of a map takes one pixel's value.

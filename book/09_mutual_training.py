@@ -18,7 +18,7 @@ if clone is None:
     clone = here / "the-dmt-book"
     subprocess.run(["git", "clone", "--quiet", "--depth", "1", REPOSITORY, str(clone)], check=True)
 sys.path.insert(0, str(clone))  # first, so that chapter, figures and library are of one version
-needs = "torch torchvision numpy pandas sklearn jaxtyping tqdm rich typer tensorboard filelock yaml"
+needs = "torch torchvision numpy pandas scipy sklearn jaxtyping tqdm rich typer tensorboard filelock yaml"
 missing = [name for name in f"{needs} matplotlib seaborn ipywidgets".split() if find_spec(name) is None]
 if missing:
     packages = [{"sklearn": "scikit-learn", "yaml": "PyYAML"}.get(name, name) for name in missing]
@@ -58,7 +58,7 @@ from book.studies.algorithms import algorithm_2
 from book.studies.recorded import difference, recorded
 from dmtlib import presets
 from dmtlib.data.pixels.datasets import load_segmentation
-from dmtlib.records.comparison import Spread, cell, paired_differences, signed
+from dmtlib.records.comparison import Spread, difference_cell, paired_differences, signed
 from dmtlib.records.printed import paper_number
 from dmtlib.records.store import load_records
 from dmtlib.training import RunDirectory
@@ -266,7 +266,7 @@ more = paired_differences(longer["baseline"], recordings["baseline"])
 say(
     f"Against a baseline that trains {lengthened:g} times as long, for as many steps as one of DMT's models in all "
     f"phases: {difference(longer, 'dmt', 'baseline')} What the longer baseline gains on the shorter, in points: "
-    f"{cell(more, sign=True)} (n = {len(more)})."
+    f"{difference_cell(more)}."
 )
 
 # %%
@@ -296,7 +296,7 @@ halves = load_records(results(), "scenes-halves", "dmt")
 cost = paired_differences(halves, full["dmt"])
 say(
     f"DMT with two subsets, mean IoU over the models: {study.course(halves)}. Two subsets − two starts, the better "
-    f"models, in points: {cell(cost, sign=True)} (n = {len(cost)})."
+    f"models, in points: {difference_cell(cost)}."
 )
 
 # %% [markdown]

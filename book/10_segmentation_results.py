@@ -18,7 +18,7 @@ if clone is None:
     clone = here / "the-dmt-book"
     subprocess.run(["git", "clone", "--quiet", "--depth", "1", REPOSITORY, str(clone)], check=True)
 sys.path.insert(0, str(clone))  # first, so that chapter, figures and library are of one version
-needs = "torch torchvision numpy pandas sklearn jaxtyping tqdm rich typer tensorboard filelock yaml"
+needs = "torch torchvision numpy pandas scipy sklearn jaxtyping tqdm rich typer tensorboard filelock yaml"
 missing = [name for name in f"{needs} matplotlib seaborn ipywidgets".split() if find_spec(name) is None]
 if missing:
     packages = [{"sklearn": "scikit-learn", "yaml": "PyYAML"}.get(name, name) for name in missing]
@@ -51,7 +51,7 @@ if missing:
 # %%
 from book.figures import segmentation_results as draw
 from book.figures.methods import by_method, differences
-from book.page.look import say, show, style
+from book.page.look import say, show, show_table, style
 from book.page.places import missing_data
 from book.page.places import results as recorded_results
 from book.studies.mutual_training import course
@@ -92,7 +92,7 @@ show(
 
 # %%
 table_4 = tables.table_4(recorded_results())
-table_4
+show_table(table_4)
 
 # %% [markdown]
 # *Mean IoU on val. "paper − its Oracle" is what the paper prints in brackets, "here − our Oracle" the same of ours,
@@ -122,7 +122,7 @@ say(
 
 # %%
 table_5 = tables.table_5(recorded_results())
-table_5
+show_table(table_5)
 
 # %%
 dmt, oracle, baseline = (
@@ -145,7 +145,7 @@ say(
 
 # %%
 table_6 = tables.table_6(recorded_results())
-table_6
+show_table(table_6)
 
 # %%
 over_cutmix = [
@@ -192,16 +192,18 @@ show(
 pairs = [("dmt", "cbst"), ("dmt", "baseline"), ("cbst", "baseline"), ("oracle", "dmt")]
 show(
     differences(scenes, "dmt", ["cbst", "baseline"], "mean IoU"),
-    alt="Scenes: DMT minus CBST and minus the baseline, one dot a seed, mean and deviation.",
+    alt="Scenes: DMT minus CBST and minus the baseline, one dot a seed, mean and 95% interval.",
 )
 say("\n".join(f"- {difference(scenes, *pair)}" for pair in pairs))
 
 # %% [markdown]
 # *Seconds are of one thread on a CPU that had other work to do. "steps a model" are those of all phases;
-# {doc}`09_mutual_training` has a baseline that trains as long as DMT's models. The sizes are the second ones: with the
-# first, what DMT gained was gone as soon as the baseline trained as long. A dot is a seed, which draws the labeled
-# scenes and everything else. DMT's number is of the better of its two models, chosen on the scored scenes as in the
-# paper; {doc}`09_mutual_training` says what that choice adds, and {doc}`11_ablations` how far one model alone gets.*
+# {doc}`09_mutual_training` has a baseline that trains as long as DMT's models. The preset's sizes
+# were chosen twice: with the first ones, a baseline that trained as long as DMT ended level with it. A dot is a seed,
+# which draws the labeled scenes and everything else. A difference has its mean, in brackets the mean's 95% interval
+# and how many seeds are above zero. DMT's number is of the better of its two models, chosen on the scored scenes as in
+# the paper; {doc}`09_mutual_training` says what that choice adds, and {doc}`11_ablations` how far one model alone
+# gets.*
 #
 # A mean over classes can hide one that is lost:
 
@@ -274,9 +276,9 @@ if pictures:
 # *Recorded models with seed 0. Their predictions were stored beside the records when they were made
 # (`tools/store_predictions.py`).*
 #
-# Look at the shapes before the colours. Where one sign is in several colours, the model decides patch by patch;
-# where it is in one, it has learned that a sign is one thing. That can be learned from unlabeled scenes. Which digit
-# is on the sign is another matter, and a whole sign in one wrong colour costs as much as a ragged one.
+# Look at the shapes first. Where one sign has several colours, the model decides patch by patch; where it has one
+# colour, the model has learned that a sign is one thing. Unlabeled scenes can teach that. They can't teach which digit
+# is on the sign, and a whole sign in one wrong colour costs as much as a sign in patches.
 
 # %%
 missing = missing_data("camvid-quarter")

@@ -18,7 +18,7 @@ if clone is None:
     clone = here / "the-dmt-book"
     subprocess.run(["git", "clone", "--quiet", "--depth", "1", REPOSITORY, str(clone)], check=True)
 sys.path.insert(0, str(clone))  # first, so that chapter, figures and library are of one version
-needs = "torch torchvision numpy pandas sklearn jaxtyping tqdm rich typer tensorboard filelock yaml"
+needs = "torch torchvision numpy pandas scipy sklearn jaxtyping tqdm rich typer tensorboard filelock yaml"
 missing = [name for name in f"{needs} matplotlib seaborn ipywidgets".split() if find_spec(name) is None]
 if missing:
     packages = [{"sklearn": "scikit-learn", "yaml": "PyYAML"}.get(name, name) for name in missing]
@@ -65,9 +65,9 @@ show(
 )
 
 # %% [markdown]
-# *All runs of a table, one after the other. A bar is calculated, from a fast GPU program to a slow one; how, stands
-# below. A dot is measured: the sum of what the recorded runs took, on the devices that they ran on, which for the
-# small tables were CPUs with other work to do.*
+# *All runs of a table, one after the other. A bar is calculated, from a fast GPU program to a slow one; the section
+# "What it costs" says how. A dot is measured: the sum of what the recorded runs took, on the devices that they ran on,
+# which for the small tables were CPUs with other work to do.*
 #
 # ## One command a table
 

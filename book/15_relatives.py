@@ -18,7 +18,7 @@ if clone is None:
     clone = here / "the-dmt-book"
     subprocess.run(["git", "clone", "--quiet", "--depth", "1", REPOSITORY, str(clone)], check=True)
 sys.path.insert(0, str(clone))  # first, so that chapter, figures and library are of one version
-needs = "torch torchvision numpy pandas sklearn jaxtyping tqdm rich typer tensorboard filelock yaml"
+needs = "torch torchvision numpy pandas scipy sklearn jaxtyping tqdm rich typer tensorboard filelock yaml"
 missing = [name for name in f"{needs} matplotlib seaborn ipywidgets".split() if find_spec(name) is None]
 if missing:
     packages = [{"sklearn": "scikit-learn", "yaml": "PyYAML"}.get(name, name) for name in missing]
@@ -29,8 +29,9 @@ if missing:
 #
 # Two models that differ tell more than one: {doc}`02_disagreement` showed it, and DMT was not the first to use it.
 # The paper closes with its relatives (Sec. 6, Fig. 11). All of them train two networks, A and B, and let what one
-# says decide what the other learns. But they make opposite things of a disagreement: a reason to learn, a fault to
-# remove, a question of rank, a warning. **On the same batch, what would each of them teach B?**
+# says decide what the other learns. But a disagreement means something else to each of them: a reason to learn, a
+# fault to remove, a question of who is surer, a sign of an error. **On the same batch, what would each of them teach
+# B?**
 #
 # :::{goals}
 # **You need** {doc}`03_dynamic_loss`.
@@ -203,12 +204,12 @@ say(
 #
 # ## What was shown
 #
-# Four methods with two models each, told apart by one gradient. What one takes for the place to learn is to
-# another the place to be careful. DMT's own step is the third kind of use: disagreement as a measure of doubt, with
-# labels that stand still while it is taken.
+# Four methods with two models each, told apart by one gradient. Where one of them learns most, another is most
+# careful. DMT uses disagreement as a measure of doubt, and its labels stay the same while that doubt is measured.
 #
-# This was the last chapter. {doc}`glossary` and {doc}`cheat_sheet` are for the way home, {doc}`12_your_data` for the
-# first task of your own, and {doc}`13_reproduce` for whoever wants to turn a "not run" into a number.
+# This was the last chapter. {doc}`cheat_sheet` has the method on one page and {doc}`glossary` its words;
+# {doc}`12_your_data` is for a first task of your own, and {doc}`13_reproduce` for whoever wants to turn a "not run"
+# into a number.
 
 # %%
 assert (table.loc["DMT", away] < trusting[away]) and (table.loc["Co-teaching+", "learned from (%)"] < 30)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from .training.images.config import RunConfig
 from .training.images.presets import PRESETS
 from .training.methods import METHODS, SEGMENTATION_METHODS
@@ -10,6 +12,8 @@ from .training.pixels.presets import SEGMENTATION_PRESETS
 
 VARIANTS = ("paper", "authors")
 """`paper`: the row of that name. `authors`: the row beside it whose name ends so."""
+
+_GAMMA = re.compile(r"(?P<row>.+)-gamma-(?P<gamma1>\d+(?:\.\d+)?)(?:-(?P<gamma2>\d+(?:\.\d+)?))?")
 
 
 def preset(
@@ -25,7 +29,8 @@ def preset(
 
     Args:
         name: a row of :data:`~dmtlib.training.images.presets.PRESETS` or
-            :data:`~dmtlib.training.pixels.presets.SEGMENTATION_PRESETS`.
+            :data:`~dmtlib.training.pixels.presets.SEGMENTATION_PRESETS`. With ``-gamma-G`` behind it both γ of Eq. 3
+            are G, with ``-gamma-G1-G2`` γ1 and γ2 are these: ``digits-10-gamma-8``, ``digits-10-gamma-1-4``.
         method: one of :data:`dmtlib.training.methods.METHODS`, on pixels of
             :data:`dmtlib.training.methods.SEGMENTATION_METHODS`.
         seed: of everything random; the labeled subset is nested within one seed.
@@ -41,17 +46,21 @@ def preset(
         ValueError: an argument that is not allowed; the message says what is.
     """
     presets = PRESETS | SEGMENTATION_PRESETS
-    if name not in presets:
+    dialled = _GAMMA.fullmatch(name)
+    plain = dialled["row"] if dialled else name
+    if plain not in presets:
         raise ValueError(f"preset must be one of {', '.join(presets)}, got {name!r}")
-    rows = {v: row for v in VARIANTS if (row := name if v == "paper" else f"{name}-{v}") in presets}
+    rows = {v: row for v in VARIANTS if (row := plain if v == "paper" else f"{plain}-{v}") in presets}
     if variant not in rows:
-        raise ValueError(f"variant of {name} must be one of {', '.join(rows)}, got {variant!r}")
+        raise ValueError(f"variant of {plain} must be one of {', '.join(rows)}, got {variant!r}")
     row = rows[variant]
     settings = vars(presets[row]) | ({} if data is None else {"data": data})
+    if dialled:
+        settings |= {"gamma1": float(dialled["gamma1"]), "gamma2": float(dialled["gamma2"] or dialled["gamma1"])}
     config = RunConfig if row in PRESETS else SegmentationConfig
     if all_labels:
         settings |= {"num_labels": None, "validation": 0} if row in PRESETS else {"labeled_ratio": None}
-    return config(preset=row, method=method, seed=seed, budget=budget, **settings)
+    return config(preset=name.replace(plain, row, 1), method=method, seed=seed, budget=budget, **settings)
 
 
 __all__ = ["METHODS", "PRESETS", "SEGMENTATION_METHODS", "SEGMENTATION_PRESETS", "VARIANTS", "preset"]

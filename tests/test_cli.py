@@ -29,7 +29,7 @@ def somewhere_else(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("command", "words"),
     [
-        ("train mnist", "preset must be one of digits-40, cifar10-small, cifar10-4000"),
+        ("train mnist", "preset must be one of digits-40, digits-10, digits-20, digits-80, cifar10-small"),
         ("train digits-40 --method sgd", "method must be one of baseline, online-st, cbst"),
         ("train digits-40 --seed -1", "seed must lie in"),
         ("train digits-40 --seed one", "Invalid value for '--seed'"),
@@ -42,7 +42,10 @@ def somewhere_else(tmp_path, monkeypatch):
         ("train digits-40 --variant authors", "variant of digits-40 must be one of paper, got 'authors'"),
         ("train cifar10-4000 --variant mine", "variant of cifar10-4000 must be one of paper, authors, got 'mine'"),
         ("train cifar10-4000 --variant", "Option '--variant' requires an argument"),
-        ("train cifar10-4000-author", "preset must be one of digits-40, cifar10-small, cifar10-4000"),
+        (
+            "train cifar10-4000-author",
+            "preset must be one of digits-40, digits-10, digits-20, digits-80, cifar10-small",
+        ),
         ("train digits-40 --skip-recorded", "--skip-recorded needs --results"),
         ("train", "Missing argument 'PRESET'"),
         ("predict", "Missing argument 'RUN'"),
@@ -227,7 +230,7 @@ def test_presets_say_what_is_recorded_and_what_it_cost(capsys, monkeypatch):
     assert re.split(r" {2,}", header.strip())[-1] == "recorded seeds"
     assert re.split(r" {2,}", first.strip()) == ["digits-40", "digits", "40", "20–1,500 s cpu", "2: dmt"]
     assert re.split(r" {2,}", second.strip()) == ["3 s cuda", "1: dst"]
-    assert other.startswith("cifar10-small") and other.split()[-3:] == ["images", "not", "run"]
+    assert other.startswith("digits-10") and other.split()[-3:] == ["images", "not", "run"]
     assert "on cpu (Z80, 2 threads); cuda (Voodoo)" in text
     Path("records/digits-40/dmt/seed-0.json").write_text("{}")
     assert main(["presets", "--results", "records"]) == 2

@@ -33,7 +33,7 @@ def clone(tmp_path_factory) -> Path:
         shutil.copytree(ROOT / name, clone / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("Makefile", "_config.yml", "book/__init__.py", "book/references.bib"):
         shutil.copy(ROOT / name, clone / name)
-    (clone / "book/_toc.yml").write_text("format: jb-book\nroot: one\nchapters:\n  - file: two\n")
+    (clone / "book/_toc.yml").write_text("format: jb-book\nroot: one\nparts:\n  - chapters:\n      - file: two\n")
     (clone / "book/one.py").write_text(CHAPTER)
     (clone / "book/two.py").write_text(CHAPTER.replace("assert", "import book.page.links\n\nassert"))
     (clone / "README.md").write_text("<!-- Colab links -->\n<!-- end of Colab links -->\n")
@@ -128,7 +128,7 @@ def test_a_warning_fails_the_rendering_each_time(clone):
     contents = toc.read_text()
     before = index.stat().st_mtime
     page.write_text("# Three\n\nA link to [nowhere](nowhere.md).\n")
-    toc.write_text(contents + "  - file: three\n")
+    toc.write_text(contents + "      - file: three\n")
     try:
         for _ in range(2):
             made = make("book", cwd=clone)

@@ -36,7 +36,7 @@ METADATA = {
 def chapters() -> list[Path]:
     """The chapters' texts, in the order of the table of contents (which also lists pages that are no chapter)."""
     toc = yaml.safe_load((ROOT / "book/_toc.yml").read_text())
-    names = [toc["root"], *(entry["file"] for entry in toc["chapters"])]
+    names = [toc["root"], *(entry["file"] for part in toc["parts"] for entry in part["chapters"])]
     return [path for name in names if (path := ROOT / f"book/{name}.py").exists()]
 
 

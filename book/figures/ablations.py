@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from statistics import mean
 
 import matplotlib.pyplot as plt
 import pandas as pd
+import seaborn as sns
 import torch
 from jaxtyping import Float, UInt8
 from matplotlib.figure import Figure
@@ -13,6 +15,7 @@ from torch import Tensor
 
 from dmtlib.data.pixels.masks import VOID
 from dmtlib.method.rules import Supervision
+from dmtlib.records.comparison import Spread
 from dmtlib.records.printed import printed_numbers
 from dmtlib.records.reproduction import ABLATIONS, RATIOS_OF_TABLE_7
 
@@ -77,6 +80,37 @@ def weight_bars(table: pd.DataFrame) -> Figure:
     ax.invert_yaxis()
     ax.tick_params(axis="y", length=0)
     ax.legend(loc="lower left", bbox_to_anchor=(-0.02, 0.98), ncol=2)
+    return figure
+
+
+def gamma_dial(values: Mapping[tuple[float, float], Sequence[float]], none: Sequence[float]) -> Figure:
+    """Test accuracy over γ, and for γ1 against γ2 as a square of means; one dot a seed.
+
+    Args:
+        values: accuracies in percent by (γ1, γ2).
+        none: those of CL, whose labels all weigh 1.
+    """
+    figure, (line, square) = plt.subplots(1, 2, figsize=(WIDTH, 3.6), width_ratios=(1.25, 1))
+    equal = sorted(g1 for g1, g2 in values if g1 == g2)
+    places = [-1, *range(len(equal))]
+    for place, found in zip(places, [none, *(values[g, g] for g in equal)], strict=True):
+        line.scatter([place] * len(found), found, s=26, color=COLOURS["pseudo"], alpha=0.7, linewidth=0)
+        spread = Spread.of(found)
+        if spread:
+            line.plot([place - 0.28, place + 0.28], [spread.mean] * 2, color=COLOURS["ink"])
+    line.set_xticks(places, ["CL", *(f"{g:g}" for g in equal)])
+    line.set(xlabel="γ1 = γ2", ylabel="test accuracy (%)")
+    sides = sorted({g for pair in values if pair[0] != pair[1] for g in pair})
+    means = pd.DataFrame(
+        [[mean(found) if (found := values.get((g1, g2))) else float("nan") for g2 in sides] for g1 in sides],
+        index=[f"{g:g}" for g in sides],
+        columns=[f"{g:g}" for g in sides],
+    )
+    if means.notna().any(axis=None):
+        sns.heatmap(means, annot=True, fmt=".1f", cmap="Blues", cbar=False, linewidths=2, ax=square)
+    else:
+        square.text(0.5, 0.5, "not run", ha="center")
+    square.set(xlabel="γ2 (case 2)", ylabel="γ1 (case 1)")
     return figure
 
 

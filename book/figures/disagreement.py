@@ -9,6 +9,8 @@ import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from dmtlib.records.comparison import Spread
+
 from ..page.look import COLOURS, WIDTH
 from ..studies.disagreement import Pair, Predict, Task, errors_found, least, spiral_class
 from .diagrams import arrow, box
@@ -60,7 +62,7 @@ def flags(task: Task, pair: Pair, share: float) -> Figure:
 
 
 def found_curve(pairs: list[Pair]) -> Figure:
-    """The share of A's errors found, against the share of points flagged: the mean over all draws and its error."""
+    """The share of A's errors found, against the share of points flagged: mean over all draws, 95% interval."""
     shares = np.linspace(0, 0.5, 51)
     figure, ax = plt.subplots(figsize=(WIDTH, 4.2))
     for name, colour, score in [
@@ -68,7 +70,7 @@ def found_curve(pairs: list[Pair]) -> Figure:
         ("A's own confidence", COLOURS["labeled"], lambda pair: pair.c_a),
     ]:
         curves = np.array([errors_found(score(pair), pair.wrong, shares) for pair in pairs if pair.wrong.any()])
-        mean, error = curves.mean(axis=0), curves.std(axis=0, ddof=1) / len(curves) ** 0.5
+        mean, error = curves.mean(axis=0), [Spread.of(column.tolist()).half_width() for column in curves.T]
         ax.fill_between(100 * shares, mean - error, mean + error, color=colour, alpha=0.2, linewidth=0)
         ax.plot(100 * shares, mean, color=colour, label=name)
     ax.plot([0, 50], [0, 50], color=COLOURS["quiet"], linewidth=1.2, linestyle="--", label="flags drawn by lot")
@@ -81,16 +83,17 @@ def found_curve(pairs: list[Pair]) -> Figure:
 
 
 def setups(results: dict[str, pd.DataFrame]) -> Figure:
-    """For each setup, the share of errors that disagreement and confidence find: means over draws and their errors."""
+    """For each setup, the share of errors that disagreement and confidence find: means over draws, 95% intervals."""
     figure, ax = plt.subplots(figsize=(WIDTH, 0.72 * len(results) + 1.5))
     for row, result in enumerate(results.values()):
-        means, errors = result.mean(), result.sem()
+        means = result.mean()
         ends = [means["found by A's confidence"], means["found by disagreement"]]
         ax.plot(ends, [row, row], color="#C9CDD3", linewidth=4, solid_capstyle="round", zorder=1)
         for column, colour in [("A's confidence", COLOURS["labeled"]), ("disagreement", COLOURS["pseudo"])]:
             key = f"found by {column}"
             label = None if row else column
-            ax.errorbar(means[key], row, xerr=errors[key], fmt="o", color=colour, markersize=8, capsize=3, label=label)
+            reach = Spread.of(result[key].dropna().tolist()).half_width()
+            ax.errorbar(means[key], row, xerr=reach, fmt="o", color=colour, markersize=8, capsize=3, label=label)
     ax.set(xlabel="A's errors found, with as many flags (%)", xlim=(0, 75), ylim=(len(results) - 0.5, -0.6))
     ax.set_yticks(range(len(results)), list(results))
     ax.tick_params(axis="y", length=0)

@@ -15,9 +15,20 @@ class PaperMap:
     def __init__(self, items: list[Item] = PAPER, root: Path | None = None) -> None:
         self.items, self.root = items, root or repository()
 
-    @property
-    def done(self) -> list[Item]:
-        return [item for item in self.items if item.status(self.root) == "done"]
+    def of(self, *statuses: str) -> list[Item]:
+        return [item for item in self.items if item.status(self.root) in statuses]
+
+    def counted(self) -> str:
+        """What is explained, what is recorded and at which scale, in a sentence."""
+        explained, recorded, partly, small = (
+            len(self.of(status)) for status in ("explained", "recorded", "partly run", "small-scale")
+        )
+        runs = len(self.items) - explained
+        return (
+            f"{explained} of {len(self.items)} items need no runs, and are explained. The other {runs} are results. "
+            f"Of {recorded} every run of the paper is recorded here, of {partly} some are; {small} are shown from "
+            f"small runs of our own, and {runs - recorded - partly - small} wait for their first run."
+        )
 
     def __repr__(self) -> str:
         rows = [(i.name, i.status(self.root), i.shows, i.page or "", i.function or "") for i in self.items]

@@ -18,8 +18,6 @@ from ..page.look import COLOURS, WIDTH
 from ..studies.readiness import CLEAN, NOISY, Readiness
 
 COLUMNS = 8
-PRESET_COLOURS = ("#332288", "#44AA99", "#AA4499", "#999933")
-"""For data sets, which no colour of the book stands for yet."""
 
 
 def folder_contents(data: ClassificationData) -> Figure:
@@ -80,24 +78,6 @@ def checks(report: Readiness, title: str) -> Figure:
     balance.set_xticks(list(places), [str(name)[:12] for name in percent.index], rotation=90 if crowded else 0)
     balance.set_title("share of each class (%)")
     balance.legend(loc="upper right", ncol=2, bbox_to_anchor=(1, 1.22), columnspacing=1.2, handlelength=1.2)
-    return figure
-
-
-def errors_and_gains(points: pd.DataFrame) -> Figure:
-    """One dot a recorded run of DMT: the error of its first labels, and its gain on its baseline."""
-    figure, ax = plt.subplots(figsize=(WIDTH, 4))
-    ax.axhline(0, color=COLOURS["quiet"], linewidth=1.2)
-    for level in (CLEAN, NOISY):
-        ax.axvline(level, color=COLOURS["ink"], linestyle="--", linewidth=1.2)
-    for marker, colour, (name, group) in zip(
-        "os^D", PRESET_COLOURS, points.groupby("preset", sort=False), strict=False
-    ):
-        ax.scatter(group["error"], group["gain"], s=52, color=colour, marker=marker, alpha=0.8, label=name)
-    if len(points):
-        ax.legend(loc="best")
-    else:
-        ax.text(0.5, 0.5, "not run", transform=ax.transAxes, ha="center")
-    ax.set(xlabel="wrong among the first labels (%)", ylabel="DMT − baseline (points)", xlim=(-0.8, None))
     return figure
 
 

@@ -11,6 +11,7 @@ import textwrap
 from collections.abc import Callable
 
 import matplotlib.pyplot as plt
+import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 from PIL import Image
@@ -73,6 +74,16 @@ def show(figure: Figure, alt: str) -> None:
         f' class="dark-light" style="width:{width}px;max-width:100%;height:auto">'
     )
     display({"text/html": image, "text/plain": f"[{alt}]"}, raw=True)
+
+
+def show_table(frame: pd.DataFrame) -> None:
+    """Put a table on the page without the columns that hold nothing yet, and say which those are."""
+    from IPython.display import display
+
+    empty = [column for column in frame.columns if {str(value) for value in frame[column]} <= {"", "0", "not run"}]
+    display(frame.drop(columns=empty))
+    if empty:
+        say(f"*Nothing is recorded yet for {', '.join(f'“{column}”' for column in empty)}.*")
 
 
 def to_png(figure: Figure, sharpness: float = SHARPNESS, colours: int | None = None) -> bytes:

@@ -16,7 +16,7 @@ from dmtlib.method.pseudo_labels import count_selected
 from dmtlib.method.schedules import gamma_ramp
 from dmtlib.models.deeplab import AUTHORS_RATES, RATES, DeepLabV2
 from dmtlib.presets import preset
-from dmtlib.records.comparison import cell, paired_differences, recorded_settings
+from dmtlib.records.comparison import cell, difference_cell, paired_differences, recorded_settings
 from dmtlib.records.reproduction import CIFAR10, CITYSCAPES, VOC
 from dmtlib.records.store import load_records
 
@@ -48,7 +48,7 @@ def jpeg_copy() -> str:
             copy = settings.get(setting._replace(data="cifar10-jpeg")) if setting.data == "cifar10" else None
             for method, records in group.items() if copy else ():
                 found += paired_differences(copy[method], records)
-    return f"JPEG − original, all methods, in points of accuracy: {_mean(found, sign=True)}."
+    return f"JPEG − original, all methods, in points of accuracy: {difference_cell(found)}."
 
 
 def branches() -> str:
@@ -120,7 +120,7 @@ def share_of_case_3() -> str:
 def dmt_against_dst() -> str:
     """The difference that the other model makes on pixels, in the records."""
     both = [load_records(results(), "scenes", method) for method in ("dmt", "dst")]
-    return f"DMT − DST on scenes, in points of mean IoU: {_mean(paired_differences(*both), sign=True)}."
+    return f"DMT − DST on scenes, in points of mean IoU: {difference_cell(paired_differences(*both))}."
 
 
 def strict_threshold() -> str:
@@ -190,6 +190,6 @@ def better_of_two() -> str:
     return f"On scenes the better model is above the mean of both by {_mean(gains)} points of mean IoU, on val."
 
 
-def _mean(values: list[float], sign: bool = False) -> str:
+def _mean(values: list[float]) -> str:
     """A table's cell, and how many values it is of."""
-    return cell(values, sign=sign) + (f" (n = {len(values)})" if values else "")
+    return cell(values) + (f" (n = {len(values)})" if values else "")

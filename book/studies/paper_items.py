@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
-from dmtlib.records.reproduction import TABLES, Cell
+from dmtlib.records.reproduction import TABLES, Cell, cells_of
 
 from .recorded import count_recorded
 
@@ -73,22 +73,36 @@ class Item(NamedTuple):
         """One of :data:`STATUS`."""
         if self.page_path(root) is None or self.file is None or not (root / self.file).exists():
             return "to come"
-        recorded, results = 0, root / "results"
-        if self.runs is None or (recorded := self.runs.recorded(results)) == self.runs.wanted:
-            return "done"
+        if self.runs is None:
+            return "explained"
+        results = root / "results"
+        recorded = self.runs.recorded(results)
+        if recorded == self.runs.wanted:
+            return "recorded"
         if recorded:
             return "partly run"
         return "small-scale" if self.small and self.small.recorded(results) else "not run"
 
 
 STATUS = {
-    "done": "a page shows it, and whatever runs it needs are recorded",
+    "explained": "a page shows it, and it needs no runs",
+    "recorded": "all runs of the paper are recorded",
     "partly run": "some of the paper's runs are recorded",
     "small-scale": "shown from small runs of our own; of the paper's none is recorded at full length",
     "not run": "page and code are there, records are not",
     "to come": "no page yet",
 }
 """What may be said of an item, and what it means."""
+
+PAPER_TABLES = tuple(f"table-{number}" for number in range(2, 8))
+SMALL_TABLES = ("digits", "noise-map", "cifar10-small", "scenes", "camvid-small")
+
+
+def recorded_runs(tables: tuple[str, ...], results: Path) -> tuple[int, int]:
+    """How many runs of some tables are recorded at full length, and how many they ask for; each run once."""
+    cells = cells_of(tables)
+    return sum(count_recorded(cell, results) for cell in cells), sum(len(cell.seeds) for cell in cells)
+
 
 _CIFAR10_SMALL = Runs("cifar10-small", methods=("baseline", "cl", "dmt"))
 _SCENES = Runs("scenes", "scenes", methods=("baseline", "dmt", "oracle"))
@@ -149,7 +163,7 @@ PAPER = [
     Item("Fig. 11", "four uses of disagreement", "15_relatives", "book.studies.relatives.pulls"),
     Item(
         "Fig. A.12",
-        "predictions, Cityscapes",
+        "predictions, Cityscapes (App. A)",
         "10_segmentation_results",
         "book.studies.segmentation_results.predicted_pictures",
         Runs("table-6", "cityscapes-8", ("baseline", "dmt")),
@@ -195,14 +209,6 @@ PAPER = [
         "the curriculum, segmentation",
         "09_mutual_training",
         "dmtlib.training.pixels.mutual.MutualTraining",
-    ),
-    Item(
-        "App. A",
-        "more predictions",
-        "10_segmentation_results",
-        "book.studies.segmentation_results.predicted_pictures",
-        Runs("table-6", "cityscapes-8", ("baseline", "dmt")),
-        Runs("camvid-small", methods=("baseline", "dmt")),
     ),
     Item("App. B", "proper baseline training", "07_honest_evaluation", "book.studies.baselines.steps_by_rule"),
     Item(

@@ -13,6 +13,7 @@ from dmtlib.data.images.datasets import ClassificationData
 from dmtlib.data.pixels.datasets import SegmentationData
 from dmtlib.data.pixels.images import ListedImages, StoredImages
 from dmtlib.data.pixels.masks import VOID
+from dmtlib.presets import SEGMENTATION_PRESETS
 from dmtlib.records.store import load_records, score
 from dmtlib.training.directory import RunDirectory
 from dmtlib.training.images.evaluation import predict
@@ -62,14 +63,16 @@ def assess_pixels(data: SegmentationData, run: RunDirectory) -> Readiness:
     return assess(first, truth[known], data.classes, *others, pixels=True)
 
 
-def first_error_and_gain(results: Path, presets: Sequence[str]) -> pd.DataFrame:
-    """From records of DMT, seed by seed: how many of its first pseudo labels were wrong, and its gain on the baseline.
+def first_error_and_gain(results: Path, presets: Sequence[str], other: str = "baseline") -> pd.DataFrame:
+    """From records of DMT, seed by seed: how many of its first pseudo labels were wrong, and its gain on ``other``.
 
-    Both in percent: the error as the run measured it on the unlabeled data, the gain in points.
+    Both in percent: the error as the run measured it on the unlabeled data, the gain in points. On pixels CBST stands
+    for CL, whose rule it has.
     """
     rows = []
     for name in presets:
-        baselines = {record["seed"]: score(record) for record in load_records(results, name, "baseline")}
+        method = "cbst" if other == "cl" and name in SEGMENTATION_PRESETS else other
+        baselines = {record["seed"]: score(record) for record in load_records(results, name, method)}
         for record in load_records(results, name, "dmt"):
             phase = record["phases"][1]
             errors = [model["pseudo_label_error"] for model in phase.get("models", {"only": phase}).values()]

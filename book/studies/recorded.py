@@ -20,16 +20,22 @@ def recorded(name: str) -> ByMethod:
 
 
 def difference(records: ByMethod, first: str, second: str) -> str:
-    """One method against another, seed by seed: mean ± standard deviation, and how often which is ahead."""
+    """One method against another, seed by seed: the mean with its 95% t-interval, and how often which is ahead."""
     pair = f"{NAMES[first]} − {NAMES[second]}"
     differences = paired_differences(records[first], records[second])
     spread = Spread.of(differences)
     if spread is None:
         return f"**{pair}**: {NOT_RUN}."
+    if spread.n == 1:
+        return f"**{pair}**: {signed(spread.mean)} points, n = 1. One seed can't tell which is ahead."
+    low, high = spread.interval()
     ahead, behind = sum(d > 0 for d in differences), sum(d < 0 for d in differences)
-    deviation = f" ± {spread.std:.2f}" if spread.n > 1 else ""
-    text = f"**{pair}**: {signed(spread.mean)}{deviation} points, n = {spread.n}"
-    return f"{text}; {ahead} above zero, {behind} below, {spread.n - ahead - behind} level. {_reading(spread)}"
+    level = spread.n - ahead - behind
+    told = f"{NAMES[first if low > 0 else second]} is ahead" if low > 0 or high < 0 else "Which is ahead can't be told"
+    return (
+        f"**{pair}**: {signed(spread.mean)} points, 95% interval {signed(low)} to {signed(high)}, n = {spread.n}; "
+        f"{ahead} above zero, {behind} below{f', {level} level' if level else ''}. {told}."
+    )
 
 
 def last_phase(records: list[dict[str, Any]]) -> str:
@@ -45,15 +51,6 @@ def last_phase(records: list[dict[str, Any]]) -> str:
     return (
         f"wrong labels, in percent: {wrong}; mean weight of a right label: {weights[0]}, of a wrong one: {weights[1]}"
     )
-
-
-def _reading(spread: Spread) -> str:
-    """Whether the mean is clear of zero, by its standard error."""
-    if spread.n < 3:
-        return "Too few seeds to say more."
-    error = spread.std / spread.n**0.5
-    clear = abs(spread.mean) > 2 * error
-    return f"The mean is {'clear of' if clear else 'not clear of'} zero (standard error {error:.2f})."
 
 
 def summary(records: ByMethod, methods: tuple[str, ...]) -> str:

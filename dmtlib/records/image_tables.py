@@ -20,6 +20,7 @@ from .comparison import (
     PAPER_GAP,
     cell,
     comparison,
+    difference_cell,
     measured,
     measured_difference,
     recorded_settings,
@@ -44,7 +45,7 @@ def table_2(results: Path) -> pd.DataFrame:
         for name, method in METHODS_OF_TABLE_2.items():
             head = {"labels": labels, "method": name} | _printed(paper_number("Table 2", f"{labels} labels", name))
             rows += [head | ours for ours in _measured(results, row, method)]
-        gain = cell([paper_number("Table 2", f"{labels} labels", "DMT over CL")], sign=True)
+        gain = difference_cell([paper_number("Table 2", f"{labels} labels", "DMT over CL")])
         head = {"labels": labels, "method": "DMT − CL", PAPER: gain, PAPER_GAP: ""}
         rows += [head | ours for ours in measured_difference(recorded_settings(results, row), "dmt", "cl")]
     return pd.DataFrame(rows).set_index(["labels", "method"])
@@ -126,7 +127,7 @@ def _paper_oracle() -> float:
 
 def _printed(number: float, gap: bool = True) -> dict[str, str]:
     """The paper's columns. Its Oracle is a WRN-28-2 in its own code: only rows of that code have a ``gap`` to it."""
-    return {PAPER: f"{number:.2f}", PAPER_GAP: cell([number - _paper_oracle()], sign=True) if gap else ""}
+    return {PAPER: f"{number:.2f}", PAPER_GAP: difference_cell([number - _paper_oracle()]) if gap else ""}
 
 
 def _measured(results: Path, row: str, method: str | None) -> list[dict[str, Any]]:

@@ -16,6 +16,7 @@ from .comparison import (
     SETTING,
     cell,
     comparison,
+    difference_cell,
     measured,
     measured_difference,
     recorded_settings,
@@ -50,7 +51,7 @@ def table_5(results: Path) -> pd.DataFrame:
         head[PAPER] = _text(printed[name, "mean IoU"])
         rows += [head | ours for ours in measured(oracles if method == "oracle" else groups, method, oracles)]
     claim = printed["DMT", "mean IoU"]["value"] - printed["Oracle", "mean IoU"]["value"]
-    head = {"method": "DMT − Oracle", "images": "", "labels": "", PAPER: cell([claim], sign=True)}
+    head = {"method": "DMT − Oracle", "images": "", "labels": "", PAPER: difference_cell([claim])}
     rows += [head | ours for ours in measured_difference(groups, "dmt", "oracle", oracles)]
     return _frame(rows, ["method"])
 
@@ -64,7 +65,7 @@ def table_7(results: Path) -> pd.DataFrame:
         for name, method in ABLATIONS.items():
             gain = printed[ratio, name]["value"] - printed[ratio, "Baseline"]["value"]
             head = {"labeled": ratio, "method": name, PAPER: _text(printed[ratio, name])}
-            head["paper − baseline"] = "" if method == "baseline" else cell([gain], sign=True)
+            head["paper − baseline"] = "" if method == "baseline" else difference_cell([gain])
             rows += [head | ours for ours in measured(groups, method, groups, "baseline", "here − baseline")]
     return _frame(rows, ["labeled", "method"])
 
@@ -84,7 +85,7 @@ def _by_ratio(results: Path, table: str, presets: dict[str, str]) -> pd.DataFram
                 head = {"labeled": ratio, "method": name, PAPER: _text(number), PAPER_GAP: _text(number, "gap")}
                 rows += [head | ours for ours in measured(groups, OURS.get(name), oracles)]
         gain = printed["Ours (DMT)", ratio]["value"] - printed["Baseline", ratio]["value"]
-        head = {"labeled": ratio, "method": "DMT − Baseline", PAPER: cell([gain], sign=True), PAPER_GAP: ""}
+        head = {"labeled": ratio, "method": "DMT − Baseline", PAPER: difference_cell([gain]), PAPER_GAP: ""}
         rows += [head | ours for ours in measured_difference(groups, "dmt", "baseline")]
     head = {"labeled": "all", "method": "Oracle", PAPER: _text(printed["Ours (DMT)", "Oracle"]), PAPER_GAP: ""}
     rows += [head | ours for ours in measured(oracles, "oracle", oracles)]
@@ -99,7 +100,8 @@ def _text(number: dict[str, Any], what: str = "value") -> str:
     """A number of the paper, or its ``gap``, with as many decimals as are printed."""
     digits = number.get("digits", 2)
     deviation = f" ± {number['std']:.{digits}f}" if "std" in number else ""
-    return cell([number[what]], sign=what == "gap", digits=digits) + deviation
+    written = difference_cell if what == "gap" else cell
+    return written([number[what]], digits=digits) + deviation
 
 
 def _frame(rows: list[dict[str, Any]], index: list[str]) -> pd.DataFrame:

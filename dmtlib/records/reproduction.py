@@ -57,6 +57,11 @@ def _fast(seeds: tuple[int, ...], ending: str = "") -> list[Cell]:
 
 _CIFAR10 = {f"{labels} labels": name for labels, name in CIFAR10.items()}
 _DIGITS = {"40 labels": "digits-40"}
+NOISE_MAP = {f"{labels} labels": f"digits-{labels}" for labels in (10, 20, 40, 80)}
+GAMMA_DIAL = {(g, g): "digits-10" if g == 4 else f"digits-10-gamma-{g}" for g in (0, 1, 2, 4, 8)} | {
+    (g1, g2): f"digits-10-gamma-{g1}-{g2}" for g1 in (1, 4, 8) for g2 in (1, 4, 8) if g1 != g2
+}
+"""The presets of the dial of γ, by (γ1, γ2): on the digits with the most wrong labels."""
 _VOC_ORACLE = Cell("Oracle", "voc-8", "oracle", THREE_SPLITS)  # all labels are all labels, whatever the ratio
 _SMALL = ("baseline", "cbst", "dmt", "oracle")
 
@@ -75,6 +80,12 @@ TABLES: dict[str, list[Cell]] = {
     "fast": _fast(THREE_SPLITS),
     "fast-wide": _fast(FIVE_SEEDS, "-wide"),
     "digits": _cells(_DIGITS, (*METHODS,), tuple(range(10))),
+    "noise-map": _cells(
+        NOISE_MAP,
+        ("baseline", "cl", "dst", "dmt", "oracle"),
+        tuple(range(10)),
+    ),
+    "gamma": [Cell(f"γ1 = {a}, γ2 = {b}, DMT", name, "dmt", tuple(range(5))) for (a, b), name in GAMMA_DIAL.items()],
     "cifar10-small": _cells({"80 labels": "cifar10-small"}, ("baseline", "cl", "dmt", "oracle"), (0, 1, 2)),
     "scenes": [
         *_cells({"50 labels": "scenes"}, (*ABLATIONS.values(), "oracle"), THREE_SPLITS),

@@ -32,7 +32,7 @@ def clone(tmp_path) -> Path:
         shutil.copy(ROOT / name, tmp_path / name)
     for path in (ROOT / "tools").glob("*.py"):
         shutil.copy(path, tmp_path / "tools")
-    (tmp_path / "book/_toc.yml").write_text("format: jb-book\nroot: one\nchapters:\n  - file: two\n")
+    (tmp_path / "book/_toc.yml").write_text("format: jb-book\nroot: one\nparts:\n  - chapters:\n      - file: two\n")
     for name in ("book/one.py", "book/two.py", "book/one.ipynb", "book/two.ipynb", "book/page/a.py", "book/page/b.py"):
         (tmp_path / name).touch()
     (tmp_path / "dmtlib/library.py").touch()

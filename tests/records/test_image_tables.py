@@ -50,7 +50,7 @@ def test_measured_numbers_stand_beside_the_papers(keep):
     row = tables.table_3(results).loc["Ours (DMT)"]
     assert row["paper (%)"] == "94.21" and row["paper − its Oracle"] == "−2.14"
     assert row["here (%)"] == "94.50 ± 0.71" and row["n"] == 2
-    assert row["here − our Oracle"] == "−1.75 ± 0.35"  # seed by seed: −2.0 and −1.5
+    assert row["here − our Oracle"] == "−1.75 (−4.93 to +1.43; 0 of 2)"  # seed by seed: −2.0 and −1.5
     assert row["budget, pixels"] == "1, original"
     assert tables.table_3(results).loc["Oracle", "here − our Oracle"] == ""
 
@@ -62,7 +62,7 @@ def test_the_difference_is_taken_within_a_seed(keep):
     keep("cl", 7, 10.0)
     row = tables.table_2(results).loc[(4000, "DMT − CL")]
     assert row["paper (%)"] == "+0.19"
-    assert row["here (%)"] == "+0.75 ± 0.35" and row["n"] == 2
+    assert row["here (%)"] == "+0.75 (−2.43 to +3.93; 2 of 2)" and row["n"] == 2
 
 
 def test_settings_are_never_averaged(keep):

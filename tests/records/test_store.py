@@ -3,10 +3,12 @@ import math
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
+from scipy import stats
 
 from dmtlib.presets import preset
-from dmtlib.records.comparison import Spread, comparison, paired_differences
+from dmtlib.records.comparison import Spread, comparison, difference_cell, paired_differences
 from dmtlib.records.store import find_record, load_records, record_path, write_record
 
 
@@ -40,6 +42,20 @@ def test_spread_is_mean_and_sample_deviation():
     single = Spread.of([5.0])
     assert str(single) == "5.00 (n = 1)" and math.isnan(single.std)
     assert Spread.of([]) is None
+
+
+@pytest.mark.parametrize("values", [[0.5, -1.0], [0.2, 0.4, 0.9], [float(v * v % 7) for v in range(10)]])
+def test_intervals_are_student_s(values):
+    spread = Spread.of(values)
+    expected = stats.t.interval(0.95, len(values) - 1, loc=np.mean(values), scale=stats.sem(values))
+    assert spread.interval() == pytest.approx(expected)
+    assert spread.interval(0.5)[1] < spread.interval()[1] == pytest.approx(spread.mean + spread.half_width())
+
+
+def test_a_difference_has_its_interval_and_the_seeds_above_zero():
+    assert difference_cell([0.2, -0.4, 0.9]) == "+0.23 (−1.38 to +1.85; 2 of 3)"
+    assert difference_cell([-0.25], digits=1) == "−0.2" and difference_cell([]) == "not run"
+    assert math.isnan(Spread.of([1.0]).half_width())
 
 
 def test_differences_are_taken_within_a_seed(results):

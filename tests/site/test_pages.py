@@ -64,6 +64,14 @@ def test_every_chapter_says_how_long_it_takes(build):
         assert re.search(r"about \d+ minutes? to read; the code ran for [\d.]+ (seconds|minutes) when", box.get_text())
 
 
+def test_chapters_are_numbered_in_parts_and_so_are_the_links_to_them(build):
+    page = (build / "html/04_curriculum.html").read_text(encoding="utf-8")
+    assert re.findall(r'caption-text">([^<]+)', page)[:2] == ["Images", "Pixels"]
+    assert '<span class="section-number">4. </span>' in page
+    links = re.findall(r'<span class="doc">(\d+)\. ', page)
+    assert "3" in links and set(links) <= {str(number) for number in range(1, 16)}
+
+
 @pytest.mark.skipif(CHROMIUM is None, reason="no chromium here: apt-get install chromium")
 def test_the_cheat_sheet_is_one_sheet_of_paper(build):
     from playwright.sync_api import sync_playwright

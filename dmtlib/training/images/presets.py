@@ -59,6 +59,8 @@ DIGITS = replace(
 
 PRESETS: dict[str, ImageRun] = {
     "digits-40": DIGITS,
+    # The map of noise: the same settings with fewer labels and with more, so with more wrong labels and with fewer.
+    **{f"digits-{labels}": replace(DIGITS, num_labels=labels) for labels in (10, 20, 80)},
     # The method on natural images within minutes of a CPU. Its sizes were chosen on the baseline and the oracle alone:
     # on all ten classes a network this small learns too slowly for its labels to be what it lacks.
     "cifar10-small": replace(

@@ -4,9 +4,10 @@ import io
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 from PIL import Image
 
-from book.page.look import to_png
+from book.page.look import show_table, to_png
 
 
 def drawing():
@@ -39,3 +40,13 @@ def test_a_palette_changes_hardly_a_pixel():
     whole = np.asarray(Image.open(buffer).convert("RGB")).astype(int)
     light = np.asarray(Image.open(io.BytesIO(to_png(figure))).convert("RGB")).astype(int)
     assert whole.shape == light.shape and abs(whole - light).max() <= 8
+
+
+def test_empty_columns_are_left_out_and_named(monkeypatch):
+    shown, said = [], []
+    monkeypatch.setattr("IPython.display.display", shown.append)
+    monkeypatch.setattr("book.page.look.say", said.append)
+    show_table(pd.DataFrame({"paper": ["94.2", ""], "here": ["not run", ""], "n": [0, 0], "some": ["not run", "1"]}))
+    assert list(shown.pop().columns) == ["paper", "some"] and said == ["*Nothing is recorded yet for “here”, “n”.*"]
+    show_table(pd.DataFrame({"n": [1]}))
+    assert list(shown.pop().columns) == ["n"] and len(said) == 1

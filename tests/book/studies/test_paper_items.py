@@ -12,10 +12,11 @@ from chapters import chapters
 from book.figures.start_here import PaperMap
 from book.page import places
 from book.studies.algorithms import ALGORITHM_1, algorithm_1, find
-from book.studies.paper_items import PAPER, STATUS, Item, Runs
+from book.studies.paper_items import PAPER, SMALL_TABLES, STATUS, Item, Runs, recorded_runs
 from dmtlib.cli import main
 from dmtlib.presets import preset
 from dmtlib.records.printed import paper_number
+from dmtlib.records.reproduction import TABLES
 from dmtlib.records.store import record_path, write_record
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -34,9 +35,8 @@ def test_the_function_of_a_written_page_is_there(item):
 
 @pytest.mark.parametrize("item", [item for item in PAPER if item.page_path(ROOT)], ids=lambda item: item.name)
 def test_a_page_names_what_it_is_said_to_show(item):
-    """Also in "Figs. 9 and 10" and "Appendices B and C". Equations stand there by their symbols, Appendix A by its
-    only figure."""
-    kind, number = {"App. A": "Fig. A.12"}.get(item.name, item.name).split()
+    """Also in "Figs. 9 and 10" and "Appendices B and C". Equations stand there by their symbols."""
+    kind, number = item.name.split()
     words = {"Fig.": r"Figs?\.", "Table": r"Tables?", "Alg.": r"Alg\.|Algorithm", "App.": r"Append\w+|App\."}
     if kind != "Eq.":
         page = item.page_path(ROOT).read_text(encoding="utf-8")
@@ -56,7 +56,7 @@ def test_runs_are_some_and_their_command_is_one(item, capsys, tmp_path, monkeypa
 def test_every_item_of_the_paper_is_on_the_map():
     assert len({item.name for item in PAPER}) == len(PAPER)
     kinds = collections.Counter(item.name.split()[0] for item in PAPER)
-    assert kinds == {"Fig.": 12, "Table": 7, "Eq.": 6, "Alg.": 2, "App.": 3}
+    assert kinds == {"Fig.": 12, "Table": 7, "Eq.": 6, "Alg.": 2, "App.": 2}  # App. A is its only figure
     assert all(item.page and item.function and item.status(ROOT) in STATUS for item in PAPER)
 
 
@@ -66,12 +66,13 @@ def test_every_item_on_a_map_names_its_page_by_its_title():
     assert "Pseudo labels and their noise</a>" in text
 
 
-def test_done_needs_a_page_and_a_function_s_file(tmp_path):
+def test_explained_needs_a_page_and_a_function_s_file(tmp_path):
     (tmp_path / "book").mkdir()
     (tmp_path / "book/01_page.py").touch()
     (tmp_path / "file.py").touch()
     done = Item("Fig. 1", "", "01_page", "file.function")
-    assert done.status(tmp_path) == "done"
+    assert done.status(tmp_path) == "explained"
+    assert "1 of 1 items need no runs" in PaperMap([done], tmp_path).counted()
     for missing in ({"page": None}, {"function": None}, {"page": "02_page"}, {"function": "other.function"}):
         assert done._replace(**missing).status(tmp_path) == "to come"
 
@@ -100,8 +101,16 @@ def test_a_table_s_status_comes_from_its_records(tmp_path):
     for name, method in [("voc-1464", "baseline"), ("voc-1464", "dmt"), ("voc-8", "oracle")]:
         for seed in range(3):
             keep(name, method, seed)
-    assert item.status(tmp_path) == "done" and PaperMap([item], tmp_path).done == [item]
+    assert item.status(tmp_path) == "recorded" and PaperMap([item], tmp_path).of("recorded") == [item]
     assert "<code" in PaperMap([item], tmp_path)._repr_html_()
+
+
+def test_runs_of_tables_that_share_cells_are_counted_once(tmp_path):
+    recorded, wanted = recorded_runs(("table-4", "table-5"), tmp_path)
+    assert recorded == 0 and wanted == 3 * len(
+        {(c.preset, c.method) for t in ("table-4", "table-5") for c in TABLES[t]}
+    )
+    assert recorded_runs(SMALL_TABLES, ROOT / "results")[0] > 0
 
 
 def test_links_lead_to_pages_on_the_site_and_to_notebooks_beside_it(monkeypatch):

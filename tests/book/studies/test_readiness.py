@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from book.figures import your_data as draw
+from book.figures.methods import noise_map
 from book.studies.readiness import Answers, assess
 from book.studies.readiness_of_runs import assess_images, assess_pixels, first_error_and_gain
 from book.studies.your_data import make_image_folder, make_mask_folder
@@ -127,8 +128,9 @@ def test_records_give_the_rule_of_thumb(tmp_path):
         "gain": [3.0, -5.0],
     }
     assert first_error_and_gain(tmp_path, ("never run",)).empty
-    assert len(draw.errors_and_gains(points).axes[0].collections) == 2
-    assert draw.errors_and_gains(points[:0]).axes[0].texts[0].get_text() == "not run"
+    assert first_error_and_gain(tmp_path, ("images",), "cl").empty
+    assert [len(ax.collections) for ax in noise_map({"a": points, "b": points[:1]}).axes] == [4, 2]
+    assert noise_map({"a": points[:0]}).axes[0].texts[0].get_text() == "not run"
 
 
 def test_the_figure_of_the_checks():

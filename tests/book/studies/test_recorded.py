@@ -19,14 +19,17 @@ def records() -> recorded.ByMethod:
 
 def test_differences_are_paired_by_seed(records):
     text = recorded.difference(records, "dmt", "cl")
-    assert text.startswith("**DMT − CL**: +0.00 ± 1.00 points, n = 3; 1 above zero, 1 below, 1 level.")
-    assert "not clear of zero (standard error 0.58)" in text
-    assert "is clear of zero (standard error 0.00)" in recorded.difference(records, "dmt", "baseline")
+    assert text.startswith(
+        "**DMT − CL**: +0.00 points, 95% interval −2.48 to +2.48, n = 3; 1 above zero, 1 below, 1 level."
+    )
+    assert text.endswith("Which is ahead can't be told.")
+    assert recorded.difference(records, "dmt", "baseline").endswith("3 above zero, 0 below. DMT is ahead.")
+    assert recorded.difference(records, "baseline", "dmt").endswith("0 above zero, 3 below. DMT is ahead.")
 
 
 def test_one_seed_is_too_few_to_say_more(records):
     records["cl"] = runs(97.5)
-    assert recorded.difference(records, "dmt", "cl").startswith("**DMT − CL**: −0.50 points, n = 1;")
+    assert recorded.difference(records, "dmt", "cl").startswith("**DMT − CL**: −0.50 points, n = 1. One seed")
 
 
 def test_what_was_not_run_is_said(records):

@@ -1,6 +1,7 @@
 """The presets on images: the paper's lengths, and the `authors` variant, which is the paper's row with what the
 authors' code does otherwise, and nothing else."""
 
+import dataclasses
 import math
 
 import pytest
@@ -32,10 +33,23 @@ BY_HAND = {
 }
 
 
+def test_gamma_can_be_said_in_a_preset_s_name():
+    plain = preset("digits-10", "dmt")
+    for name, gammas in {"digits-10-gamma-8": (8.0, 8.0), "digits-10-gamma-0-2.5": (0.0, 2.5)}.items():
+        config = preset(name, "dmt")
+        assert (config.preset, config.gamma1, config.gamma2) == (name, *gammas)
+        assert config == dataclasses.replace(plain, preset=name, gamma1=gammas[0], gamma2=gammas[1])
+    assert preset("cifar10-4000-gamma-1", "dmt", variant="authors").preset == "cifar10-4000-authors-gamma-1"
+    assert preset("scenes-gamma-2", "dmt").gamma2 == 2.0
+    for wrong in ("digits-10-gamma", "digits-10-gamma-", "digits-10-gamma--1", "mnist-gamma-2", "-gamma-2"):
+        with pytest.raises(ValueError, match="preset must be one of"):
+            preset(wrong, "dmt")
+
+
 @pytest.mark.parametrize(
     ("arguments", "word"),
     [
-        (("mnist", "dmt"), "preset must be one of digits-40, cifar10-small, cifar10-4000"),
+        (("mnist", "dmt"), "preset must be one of digits-40, digits-10, digits-20, digits-80, cifar10-small"),
         (("digits-40", "sgd"), "method must be one of baseline, online-st, cbst"),
         (("digits-40", "dmt", -1), "seed must lie in"),
         (("digits-40", "dmt", 0, 0.0), "budget must lie in"),
