@@ -70,8 +70,9 @@ class PlainTrainer:
         self.steps, self.loss = 0, 0.0
 
     def run(self) -> None:
-        for images, labels, confidence in self.loader:
-            self.step(*(tensor.to(self.task.device) for tensor in (images, labels, confidence.float())))
+        with torch.backends.cudnn.flags(enabled=True):  # its defaults, TF32 among them
+            for images, labels, confidence in self.loader:
+                self.step(*(tensor.to(self.task.device) for tensor in (images, labels, confidence.float())))
 
     def step(self, images: Tensor, labels: Tensor, confidence: Tensor) -> None:
         config, device = self.task.config, self.task.device

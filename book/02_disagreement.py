@@ -133,10 +133,21 @@ say(
 
 # %% [markdown]
 # Three things to take from here. First, disagreement wins on average, not always: a draw from the winning side makes
-# a fine figure and a poor argument. Second, look at the row *both models' mean*. It flags the points where the mean
-# of both models' probabilities for A's label is lowest, and finds about as much. So there is no magic in the word
-# disagreement. **What helps is a second opinion**, and disagreement is the plainest way to read it. Third, the last
-# row: of the points in the disagreement region A got about half wrong, as the argument from symmetry says.
+# a fine figure and a poor argument. Second, of the points in the disagreement region A got about half wrong (the last
+# row), as the argument from symmetry says. Third, B's answer can be used in another way: take the mean of both models'
+# probabilities for A's label, and flag the points where it is lowest.
+
+# %%
+by_disagreement, by_a, by_mean = arms[found_by].mean()
+say(
+    f"**The mean of both models finds {by_mean:.1f}% of A's errors, and "
+    f"disagreement {by_disagreement:.1f}%**, with equally many flags. A's "
+    f"confidence finds {by_a:.1f}%."
+)
+
+# %% [markdown]
+# So the mean of two models is as good a detector as their disagreement. **What helps is a second opinion**, however
+# it is read.
 #
 # ## From yes or no to a number
 #
@@ -182,10 +193,11 @@ cases = [f"wrong in case {case}" for case in (1, 2, 3)]
 arms[cases].agg(["mean", "std"]).T.round(1)
 
 # %% [markdown]
-# These are the shares, in percent, of each case's points that A got wrong. Agreement makes a label fairly safe. Of
-# the disagreements, the more confident model is more often the right one: a label that B contradicts with the
-# greater confidence is wrong more often than not. A label that A defends is right more often than not, and deserves
-# to stay, with less weight. Three cases, three kinds of treatment: this is where Eq. 3 comes from.
+# These are the shares, in percent, of each case's points that A got wrong. Agreement makes a label fairly safe. Of the
+# disagreements, the more confident model is more often the right one: a label that B contradicts with the greater
+# confidence is wrong more often than not. A label that A defends is right more often than not. It may stay, with less
+# weight; {doc}`03_dynamic_loss` says how little that is. Three cases, three kinds of treatment: this is where Eq. 3
+# comes from.
 #
 # ## How far does this carry?
 #
@@ -261,7 +273,27 @@ show(
 )
 
 # %% [markdown]
-# *The paper's Fig. 2, redrawn. Afterwards the roles change: a new model learns from B's labels, and so on.*
+# *The paper's Fig. 2, redrawn.*
+#
+# Who is the second model, and does it teach the first one back? The paper calls its method *mutual* training, and that
+# is true of pixels only:
+#
+# - **On images it is a chain** (Alg. 1, {doc}`04_curriculum`). A labels, and a new model B learns. Then B labels, and
+#   a third model learns from it. Each model has one teacher, the generation before it. Nobody teaches A back.
+# - **On pixels it is an exchange** (Alg. 2, {doc}`09_mutual_training`). Two models are kept. In every phase B learns
+#   what A said, and A learns what B said.
+
+# %%
+show(
+    draw.chain_and_exchange(),
+    alt="Two diagrams. On images a chain: model A labels for B, B for C, C "
+    "for D, and no arrow goes back. On pixels an exchange: two rows of "
+    "models, A and B; each goes on as itself from phase to phase, and "
+    "arrows cross over from A to B and from B to A.",
+)
+
+# %% [markdown]
+# *Orange: labels for. Black: the same model, trained on.*
 #
 # ## Exercises
 #

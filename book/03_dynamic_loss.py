@@ -55,6 +55,8 @@ import dmtlib
 from book.figures import dynamic_loss as draw
 from book.page.look import say, show, show_body, style
 from book.page.slider import slider
+from book.studies.recorded import case_share, difference, recorded
+from dmtlib.presets import preset
 
 style()
 
@@ -101,9 +103,56 @@ show(
 # *Orange: the class that A chose, in both columns. Black: the class that B prefers to it. The paper's Fig. 5 shows
 # the same three cases with invented histograms; these are the numbers from the table.*
 #
-# The names of the cases are told from the label's side. In a *negative* disagreement B's objection is weak, and the
-# label stays, with less weight. In a *positive* disagreement B has the better claim and the label is left out of
-# this step. If the two are equally sure, A keeps its label: a tie is case 2.
+# In case 2, a *negative disagreement*, A was at least as sure of its label as B is of another one, and the label keeps
+# a weight. In case 3, a *positive disagreement*, B is surer than A was, and the label is left out of this step. A tie
+# is case 2.
+#
+# ## Eq. 3 in code
+#
+# This is all of it. First the three cases, then their weights:
+
+# %%
+show_body(dmtlib.disagreement_cases)
+show_body(dmtlib.dynamic_weights)
+
+# %% [markdown]
+# The lines that begin with `_check` and `check` refuse wrong input, and `probability_of` picks $p_B$ out of B's
+# probabilities. The other lines are the paper's idea. `ignore_index` is for pixels that have no label.
+#
+# ## What it comes to
+#
+# How large can these weights be? Where B disagrees, it prefers another class. That class has at least as much
+# probability as A's label, and both together have at most 1. So **in any disagreement** $p_B \le \tfrac12$, **and the
+# weight is at most** $2^{-\gamma}$:
+
+# %%
+bounds = {}
+for name in ("cifar10-4000", "voc-8"):
+    gamma = preset(name, "dmt").gamma2
+    bounds[gamma] = 2**-gamma
+    most = f"1/{1 / bounds[gamma]:.0f}"
+    say(f"- `{name}`, γ = {gamma:g}: in a disagreement at most {most}.")
+
+# %% [markdown]
+# Where the two agree, $p_B$ is B's own confidence and may be near 1. So at these γ nearly all weight is in case 1, and
+# Eq. 3 says in short: **learn what both models believe, as much as B believes it.** In case 2 a label does not keep
+# some of its weight; it loses nearly all of it. Our second image, with $p_B = 0.4$, would weigh $0.4^4 \approx 0.026$
+# at γ = 4.
+#
+# What is then left for case 3, which takes the rest away? It can matter where γ is small, and on images γ is small in
+# the first part of each phase (below). Later it changes next to nothing. *DMT-Naive* is Eq. 3 without case 3: every
+# label weighs $p_B^\gamma$. The recorded runs of both, on digits with a rising γ and on generated scenes with a
+# constant one:
+
+# %%
+for name in ("digits-40", "scenes"):
+    runs = recorded(name)
+    share = case_share(runs["dmt"], 3)
+    gap = difference(runs, "dmt", "dmt-naive")
+    say(f"- `{name}`, {share} in case 3. {gap}")
+
+# %% [markdown]
+# *From records in `results/`; {doc}`11_ablations` takes the rules apart.*
 #
 # ## From weights to a loss
 #
@@ -186,8 +235,9 @@ slider(
 # *The thin lines are $\gamma$ = 0, 1, 4 and 10. The right-hand picture belongs to a later section.*
 #
 # **$\gamma = 0$ is not "no dynamic loss".** Anything to the power 0 is 1, so cases 1 and 2 weigh 1. But case 3 is a
-# rule of its own and still weighs 0. To trust every label is another method, Curriculum Labeling
-# {cite:p}`cascante2021curriculum`. In the library both are rows of one table:
+# rule of its own and still weighs 0. To trust every label is another method, Curriculum Labeling (CL,
+# {cite:p}`cascante2021curriculum`). The authors' code has no rule for CL: it reads $\gamma_1 = \gamma_2 = 0$ as "every
+# weight is 1", which Eq. 3 doesn't say ({doc}`14_deviations`). In our library both are rows of one table:
 
 # %%
 pd.DataFrame(
@@ -396,16 +446,22 @@ assert pixels.shape == (2, 4, 6) and not pixels[:, 0].any()
 #
 # ## What was shown
 #
-# A pseudo label's weight is what B makes of it: $p_B^\gamma$ while B goes along or objects mildly, and nothing where
-# B objects with more confidence than A had. The effect is on the gradient. A plain cross-entropy shouts loudest
-# about the labels that B believes least; the dynamic loss silences those and listens to labels that B is about to
-# believe.
+# A pseudo label's weight is what B makes of it: $p_B^\gamma$, and nothing where B objects with more confidence than A
+# had. In any disagreement that is at most $2^{-\gamma}$, so that nearly all weight is where both agree. The effect is
+# on the gradient. A plain cross-entropy shouts loudest about the labels that B believes least; the dynamic loss
+# silences those and listens to labels that B is about to believe.
 #
-# One question is left open. If B learns from A, who corrects A? {doc}`04_curriculum` lets generations of models
-# teach each other on real digits, and measures whether wrong labels do get less weight.
+# One question is left open. If B learns from A, who corrects A? {doc}`04_curriculum` lets one generation of models
+# teach the next on real digits, and measures whether wrong labels do get less weight.
 
 # %%
 assert cases.tolist() == [1, 2, 3]
+assert bounds == {4: 1 / 16, 5: 1 / 32} and round(0.4**4, 3) == 0.026
+torch.manual_seed(0)
+said, answers = torch.arange(999) % 9, torch.randn(999, 9).softmax(dim=1)
+sure = torch.ones(999)  # A is, so that no disagreement is case 3
+heavy = dmtlib.dynamic_weights(answers, said, sure, gamma1=4, gamma2=4)
+assert heavy[answers.argmax(dim=1) != said].max() <= bounds[4]
 by_hand = -(math.log(0.5) + 0.36 * math.log(0.6) + 0.16 * math.log(0.4)) / 4
 assert math.isclose(batch_loss, by_hand, rel_tol=1e-5)
 for gamma, sizes in measured.items():  # autograd and the formula are the same curve

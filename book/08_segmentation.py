@@ -131,7 +131,7 @@ say(
 # | is ranked among | all images | **the pixels predicted as its class** |
 # | who labels | the previous model | the other one of two models |
 # | a phase starts from | random weights | the model's last weights |
-# | $\gamma$ | rises from 0 | constant |
+# | $\gamma$ | rises from nearly 0 | constant |
 # | $N$ of the loss | images in the batch | its pixels that aren't ignored |
 # | augmentation | RandAugment, mixup | scale, crop, flip: **labels must follow** |
 #

@@ -120,8 +120,12 @@ for config in missing[:3]:
 # python data_prep/camvid.py --source PATH       # camvid, camvid-small
 # ```
 #
-# `reproduce/cifar10.sh` is all of it for CIFAR-10: data, benchmarks, GPU tests, then Tables 2 and 3 at a tenth of
-# their length and at all of it.
+# Two scripts put that together, and go on where they were stopped:
+#
+# - `reproduce/cifar10.sh` is all of it for CIFAR-10: data, benchmarks, GPU tests, then Tables 2 and 3 at a tenth of
+#   their length and at all of it.
+# - `reproduce/accelerator.sh` is for a GPU that you have for minutes: what is worth most a minute comes first.
+#   `MINUTES=9` ends it cleanly before a limit, and it needs no network if the data lie beside it in `.carry/`.
 #
 # ## Several GPUs
 #

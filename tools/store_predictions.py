@@ -15,10 +15,9 @@ from pathlib import Path
 
 import torch
 
-from book.studies.stored_predictions import PROVENANCE, record_hash, shown
-
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the clone, for `book`
 
+from book.studies.stored_predictions import PROVENANCE, record_hash, shown
 from dmtlib.data.pixels.datasets import load_segmentation
 from dmtlib.data.pixels.masks import encode_palette
 from dmtlib.files import whole_file, write_json

@@ -13,7 +13,7 @@ from dmtlib.records.comparison import Spread
 
 from ..page.look import COLOURS, WIDTH
 from ..studies.disagreement import Pair, Predict, Task, errors_found, least, spiral_class
-from .diagrams import arrow, box
+from .diagrams import arrow, arrow_key, box, canvas
 
 CLASS_TINTS = ["#E3DBF0", "#F4EFD9"]  # lilac and sand: classes are places, so they are grounds, not marks
 AGREE_TINTS = ["#FFFFFF", "#D5D9DF"]
@@ -124,6 +124,28 @@ def framework() -> Figure:
     _step(ax, (18, 57), "1", "each learns the labels, from its own seed", blue)
     _step(ax, (18, 22), "2", "A labels, once,\nand stays as it is", orange)
     _step(ax, (59, 19), "3", "B learns from\nA's labels", green)
+    return figure
+
+
+def chain_and_exchange() -> Figure:
+    """Who labels for whom: on images each model for the next one, on pixels two models for each other."""
+    figure, ax = canvas(4.4, 70)
+    ink, orange = COLOURS["ink"], COLOURS["pseudo"]
+    columns = (12, 37, 62, 87)
+    ax.text(0, 67, "Images: a chain of new models", va="center", weight="bold")
+    for name, x in zip("ABCD", columns, strict=True):
+        box(ax, (x, 55), (14, 10), name, ink)
+        if name != "D":
+            arrow(ax, (x + 7, 55), (x + 18, 55), orange)
+    ax.text(0, 41, "Pixels: two models exchange their labels", va="center", weight="bold")
+    for name, y, other in (("A", 29, 8), ("B", 8, 29)):
+        for x in columns:
+            box(ax, (x, y), (14, 10), name, ink)
+            if x < columns[-1]:
+                arrow(ax, (x + 7, y), (x + 18, y), ink)
+                inner = 5 if name == "B" else -5
+                arrow(ax, (x + 4, y + inner), (x + 21, other - inner), orange)
+    arrow_key(figure, {"labels for": orange, "goes on as": ink})
     return figure
 
 

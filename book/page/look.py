@@ -9,6 +9,7 @@ import inspect
 import io
 import textwrap
 from collections.abc import Callable
+from types import ModuleType
 
 import matplotlib.pyplot as plt
 import pandas as pd
@@ -120,3 +121,8 @@ def show_body(function: Callable) -> None:
     first = statements[1 if isinstance(statements[0], ast.Expr) else 0].lineno
     body = textwrap.dedent("\n".join(source.splitlines()[first - 1 :]))
     say(f"```python\n# {function.__module__}.{function.__name__}\n{body}\n```")
+
+
+def show_source(module: ModuleType) -> None:
+    """Show a whole file."""
+    say(f"```python\n# {module.__name__}\n{inspect.getsource(module)}```")

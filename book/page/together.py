@@ -14,24 +14,34 @@ import torch
 from tqdm.auto import tqdm
 
 from dmtlib.training import RunDirectory, train
+from dmtlib.training.precision import choose_device
 from dmtlib.training.progress import describe_window
 from dmtlib.training.settings import Config
 
 LOOK_SECONDS = 1.0  # between two looks at what the runs have written
+RUNS_A_GPU = 2  # one prepares on the host while the other computes; each takes half a gigabyte for CUDA alone
 
 
 def train_together(
     configs: Sequence[Config], *, runs: str | Path = "runs", device: str = "auto", progress: bool = True
 ) -> list[dict[str, Any]]:
     """Train every config, on images (Alg. 1) or on pixels (Alg. 2), one core each; their records in the order given.
+    On CUDA the GPUs are dealt out in turn, :data:`RUNS_A_GPU` runs on each at a time.
 
     What takes longest should stand first. ``progress`` shows one bar a run, filled from the run's metrics log: bars of
     several processes would write over each other.
     """
-    workers = max(1, min(len(configs), os.cpu_count() or 1))
+    devices, workers = [device], max(1, min(len(configs), os.cpu_count() or 1))
+    if choose_device(device).type == "cuda":
+        if ":" not in device:
+            devices = [f"cuda:{index}" for index in range(torch.cuda.device_count())]
+        workers = min(workers, RUNS_A_GPU * len(devices))
     spawn = multiprocessing.get_context("spawn")  # a fork would inherit torch's threads, dead, and a broken CUDA
-    with ProcessPoolExecutor(workers, mp_context=spawn, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-        jobs = [pool.submit(train, config, runs=runs, device=device, progress=False) for config in configs]
+    with ProcessPoolExecutor(workers, mp_context=spawn, initializer=_begin, initargs=(workers,)) as pool:
+        jobs = [
+            pool.submit(train, config, runs=runs, device=devices[n % len(devices)], progress=False)
+            for n, config in enumerate(configs)
+        ]
         watched = [_Watched(config, runs, progress) for config in configs]
         unfinished = set(jobs)
         while unfinished:
@@ -41,6 +51,11 @@ def train_together(
         for run in watched:
             run.close()
         return [job.result() for job in jobs]
+
+
+def _begin(runs: int) -> None:
+    torch.set_num_threads(1)
+    os.environ["DMT_JOBS"] = str(runs)  # that share the cores: how many processes may prepare batches
 
 
 class _Watched:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from dmtlib.presets import preset
 from dmtlib.records.comparison import NAMES, NOT_RUN, ByMethod, Spread, paired_differences, signed
@@ -12,6 +15,10 @@ from dmtlib.records.store import load_records, score
 from dmtlib.training.methods import METHODS
 
 from ..page.places import results
+
+PHASE = ("alpha", "pseudo_labels", "pseudo_label_error", "test_accuracy")
+PHASE += ("mean_weight", "mean_weight_right", "mean_weight_wrong", "case_shares")
+"""What a record of Alg. 1 says of every phase."""
 
 
 def recorded(name: str) -> ByMethod:
@@ -51,6 +58,33 @@ def last_phase(records: list[dict[str, Any]]) -> str:
     return (
         f"wrong labels, in percent: {wrong}; mean weight of a right label: {weights[0]}, of a wrong one: {weights[1]}"
     )
+
+
+def case_share(records: list[dict[str, Any]], case: int) -> str:
+    """How much of what the phases learned was in a case of Eq. 3: the mean over phases, models and seeds."""
+    shares = [
+        model["case_shares"][case - 1]
+        for record in records
+        for phase in record["phases"][1:]
+        for model in phase.get("models", {"": phase}).values()
+    ]
+    return f"{100 * np.mean(shares):.1f}% of the labels" if shares else NOT_RUN
+
+
+def mean_over_seeds(records: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """One run of Alg. 1 in the place of several: ``phases``, in which every number is the mean over the records.
+
+    Where some of them have None, such as the weight of wrong labels where there were none, it is the others' mean.
+    """
+
+    def mean(values: list[Any]) -> Any:
+        there = [value for value in values if value is not None]
+        if all(value == there[0] for value in there):  # None at all, or a whole number, or a share such as 0.2
+            return there[0] if there else None
+        return np.mean(there, axis=0).tolist()
+
+    together = zip(*(record["phases"] for record in records), strict=True)
+    return {"phases": [{key: mean([phase[key] for phase in same]) for key in PHASE} for same in together]}
 
 
 def summary(records: ByMethod, methods: tuple[str, ...]) -> str:

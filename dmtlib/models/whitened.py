@@ -109,4 +109,7 @@ class WhitenedCNN(nn.Module):
         if min(height, width) < LEAST_SIDE:
             raise ValueError(f"images must be at least {LEAST_SIDE} pixels wide and high, got {height}×{width}")
         x = F.gelu(F.conv2d(images, self.whitening, self.whitened_bias))
-        return HEAD_SCALE * self.head(self.blocks(x).amax(dim=(2, 3)))
+        x = self.blocks(x).amax(dim=(2, 3))
+        kind = x.device.type if torch.amp.is_autocast_available(x.device.type) else "cpu"
+        with torch.autocast(kind, enabled=False):  # logits in float32, as WideResNet's
+            return HEAD_SCALE * self.head(x.float())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -68,4 +69,6 @@ class WideResNet(nn.Module):
     def forward(self, images: Float[Tensor, "B in_channels H W"]) -> Float[Tensor, "B num_classes"]:
         """Logits of a batch of normalised images, H and W at least 4."""
         x = F.relu_(self.norm(self.features(images)))
-        return self.classifier(x.mean(dim=(2, 3)))
+        kind = x.device.type if torch.amp.is_autocast_available(x.device.type) else "cpu"
+        with torch.autocast(kind, enabled=False):  # logits of 16 bits would leave steps, and c_A is of 32
+            return self.classifier(x.float().mean(dim=(2, 3)))

@@ -93,7 +93,7 @@ def launch(
 
 def _environment(place: int, jobs: int, gpus: Sequence[str]) -> dict[str, str]:
     """One GPU for each job, and its share of the cores: threads that wait for those of other runs lose."""
-    environment = {"OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // jobs)), **os.environ}
+    environment = {"OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // jobs)), **os.environ, "DMT_JOBS": str(jobs)}
     return environment | ({"CUDA_VISIBLE_DEVICES": gpus[place % len(gpus)]} if gpus else {})
 
 

@@ -84,7 +84,8 @@ class Descent:
             part.load_state_dict(state[name])
         if state["window"].shape != self.window.shape or len(state["totals"]) != len(self.totals):
             raise ValueError("other statistics")
-        self.window, self.step, self.totals = state["window"], state["step"], state["totals"]
+        self.window.copy_(state["window"])
+        self.step, self.totals = state["step"], state["totals"]
 
     def _parts(self) -> dict[str, Any]:
         names = ("model", "averaged", "optimizer", "scheduler", "scaler")

@@ -22,7 +22,6 @@ from pathlib import Path
 from typing import Any
 
 import filelock
-import torch
 
 from ..files import read_json, told, write_json
 from .settings import Config
@@ -45,8 +44,11 @@ class RunDirectory:
         """Where the run of ``config`` lives below ``runs``. Touches no file."""
         return cls(Path(runs) / config.preset / config.method / f"seed-{config.seed}")
 
-    def lock(self) -> filelock.BaseFileLock:
+    def lock(self, wait: float = 0) -> filelock.BaseFileLock:
         """Create the directory and take it for this process, until the lock is released or the process dies.
+
+        Args:
+            wait: so many seconds for another process to leave.
 
         Raises:
             RunError: it cannot be created or written, or another process holds it.
@@ -54,7 +56,7 @@ class RunDirectory:
         lock = filelock.FileLock(self.path / "lock")
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            lock.acquire(timeout=0)
+            lock.acquire(timeout=wait)
         except filelock.Timeout:
             raise RunError(
                 f"{self.path} is in use by another process; wait for it, or choose another --runs"
@@ -128,13 +130,13 @@ class RunDirectory:
     def save_checkpoint(self, state: dict[str, Any]) -> None:
         save_tensors(self.checkpoint_file, state)
 
-    def load_checkpoint(self, device: torch.device) -> dict[str, Any] | None:
+    def load_checkpoint(self) -> dict[str, Any] | None:
         """None where there is none.
 
         Raises:
             Damaged: it is not what a run wrote.
         """
-        state = load_tensors(self.checkpoint_file, device)
+        state = load_tensors(self.checkpoint_file)
         if state is not None:
             with restoring(self.checkpoint_file):
                 _check_place(state)
@@ -150,14 +152,14 @@ class RunDirectory:
         save_tensors(self.phase_file(phase), state)
         self.drop_checkpoint()
 
-    def load_last_phase(self, phases: int, device: torch.device) -> dict[str, Any] | None:
+    def load_last_phase(self, phases: int) -> dict[str, Any] | None:
         """The last finished phase, None before the first.
 
         Raises:
             Damaged: its file is not what a run wrote.
         """
         for phase in reversed(range(phases)):
-            state = load_tensors(self.phase_file(phase), device)
+            state = load_tensors(self.phase_file(phase))
             if state is not None:
                 with restoring(self.phase_file(phase)):
                     _check_place(state)

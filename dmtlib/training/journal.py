@@ -7,8 +7,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import torch
-
 from .directory import RunDirectory
 from .metrics_log import MetricsLog
 from .progress import Progress
@@ -28,11 +26,11 @@ class Journal:
     log: MetricsLog
     progress: Progress
 
-    def __init__(self, config: Config, directory: RunDirectory, device: torch.device, show_progress: bool) -> None:
+    def __init__(self, config: Config, directory: RunDirectory, show_progress: bool) -> None:
         self._config, self._directory, self._show_progress = config, directory, show_progress
-        self.last = directory.load_last_phase(config.phases, device)
+        self.last = directory.load_last_phase(config.phases)
         self.records: list[dict[str, Any]] = self.last["records"] if self.last else []
-        self.checkpoint = directory.load_checkpoint(device)
+        self.checkpoint = directory.load_checkpoint()
         if self.checkpoint is not None and self.checkpoint["phase"] != len(self.records):
             # Left over from a kill between the end of a phase and the removal of its checkpoint.
             self.checkpoint = None

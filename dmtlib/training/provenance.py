@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import platform
 import subprocess
 from pathlib import Path
@@ -35,17 +37,21 @@ def circumstances(
         "device": describe_device(device),
         "computed_in": describe_precision(device, config.precision),
         "commit": commit(),
-        "versions": versions(),
+        "versions": versions() | (cuda_versions() if device.type == "cuda" else {}),
     }
 
 
 def commit() -> str | None:
-    """The git commit of the source, with "+changes" when training code differs from it; None outside a checkout."""
+    """The git commit of the source, with "+changes" when training code differs from it.
+
+    Outside a checkout None; a copy may be told in DMT_COMMIT what it is a copy of, which nobody can verify: "+copy".
+    """
     try:
         head = _git("rev-parse", "HEAD")
         changed = _git("status", "--porcelain", "--", *TRAINING_CODE)
-    except (OSError, subprocess.CalledProcessError):
-        return None
+    except (OSError, subprocess.SubprocessError):
+        told = os.environ.get("DMT_COMMIT")
+        return f"{told}+copy" if told else None
     return head + ("+changes" if changed else "")
 
 
@@ -63,9 +69,20 @@ def versions() -> dict[str, str]:
     }
 
 
+def cuda_versions() -> dict[str, str | None]:
+    """More of them on a GPU; the driver is None where nvidia-smi doesn't tell."""
+    found = {"cuda": torch.version.cuda, "cudnn": str(torch.backends.cudnn.version()), "driver": None}
+    with contextlib.suppress(OSError, subprocess.SubprocessError):
+        found["driver"] = _said_by("nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader").split("\n")[0]
+    return found
+
+
 def _git(*arguments: str) -> str:
     if not (SOURCE / ".git").exists():
         raise OSError("not a checkout")
-    return subprocess.run(
-        ["git", "-C", str(SOURCE), *arguments], check=True, capture_output=True, text=True, timeout=10
-    ).stdout.strip()
+    mine = f"safe.directory={SOURCE}"  # or git refuses another user's checkout, as root meets it in a container
+    return _said_by("git", "-c", mine, "-C", str(SOURCE), *arguments)
+
+
+def _said_by(*command: str) -> str:
+    return subprocess.run(command, check=True, capture_output=True, text=True, timeout=10).stdout.strip()

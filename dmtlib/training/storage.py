@@ -57,8 +57,10 @@ def save_tensors(path: Path, state: dict) -> None:
         torch.save(state, file)
 
 
-def load_tensors(path: Path, device: torch.device | str = "cpu") -> dict | None:
+def load_tensors(path: Path) -> dict | None:
     """Read what :func:`save_tensors` wrote, with ``weights_only=True``; None where there is no such file.
+
+    Onto the CPU, whatever the run's device: one that is full, or gone, says nothing about a file.
 
     Raises:
         Damaged: it is not what was written (torch.load itself does not look at the checksums that it wrote).
@@ -79,7 +81,7 @@ def load_tensors(path: Path, device: torch.device | str = "cpu") -> dict | None:
         file.seek(0)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # torch's advice on how to run the code in it
-            state = torch.load(file, map_location=device, weights_only=True)
+            state = torch.load(file, map_location="cpu", weights_only=True)
         if not isinstance(state, dict):
             raise Damaged(path, f"it holds a {type(state).__name__}")
         return state
@@ -107,12 +109,13 @@ def restoring(path: Path, reason: str = "it does not fit this run") -> Iterator[
 
 
 @contextmanager
-def telling(path: Path, then: str = "") -> Iterator[None]:
+def telling(path: Path, then: str = "", memory_for: str = "") -> Iterator[None]:
     """What the system refuses in the block, in one line.
 
     Args:
         path: what is at work, where the error itself names no file.
         then: what can be done, the end of the line.
+        memory_for: what the memory was wanted for, where it is short.
 
     Raises:
         RunError: for an OSError, or where memory is short.
@@ -124,8 +127,10 @@ def telling(path: Path, then: str = "") -> Iterator[None]:
     except (MemoryError, RuntimeError) as error:
         if not _no_memory(error):
             raise
-        line = (str(error).splitlines() or ["MemoryError"])[0]
-        raise RunError(f"{path}: there is not enough memory ({line[:200]}){then}") from None
+        line = (str(error).splitlines() or ["MemoryError"])[0].split(" Including")[
+            0
+        ]  # CUDA: the GPU, what is free there
+        raise RunError(f"{path}: there is not enough memory{memory_for} ({line[:200]}){then}") from None
 
 
 def _no_memory(error: Exception) -> bool:

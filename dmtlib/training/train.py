@@ -12,6 +12,8 @@ from .precision import choose_device
 from .settings import Config
 from .storage import Damaged, telling
 
+WORKERS_LEAVE = 10.0  # seconds that processes which prepare batches need to see that theirs was killed
+
 
 def train(
     config: Config,
@@ -26,7 +28,7 @@ def train(
     Args:
         config: what to run; see :func:`dmtlib.presets.preset`.
         runs: folder of run directories; this one is ``runs/<preset>/<method>/seed-<n>``.
-        device: `auto`, `cuda`, `mps` or `cpu`.
+        device: `auto`, `cuda`, `cuda:N`, `mps` or `cpu`.
         progress: show a live bar.
         data: a data set that is in memory; None loads ``config.data``.
 
@@ -44,10 +46,10 @@ def train(
         from .images.curriculum import Curriculum as Algorithm
     where = choose_device(device)
     directory = RunDirectory.of(config, runs)
-    with telling(directory.path, "; the same command goes on afterwards"):
+    with telling(directory.path, "; the same command goes on afterwards", f" for batches of {config.batch_size}"):
         data = data or Algorithm.load(config.data, progress)
         fingerprint, split = data.fingerprint, Algorithm.draw(config, data)  # what they refuse leaves no directory
-        with directory.lock():
+        with directory.lock(WORKERS_LEAVE if where.type == "cuda" else 0):
             remove_unfinished(directory.path)
             directory.claim({**config.to_json(), "device": where.type, "data_fingerprint": fingerprint})
             directory.claim_split(split.to_json(fingerprint))

@@ -12,7 +12,16 @@ from torch import nn
 from torchvision.models import ResNet101_Weights, get_model_weights
 from torchvision.transforms.functional import normalize
 
-from dmtlib.models.deeplab import AUTHORS_RATES, CAFFE, IMAGENET, DeepLabV2, Normalisation, Normalise
+from dmtlib.models.deeplab import (
+    AUTHORS_RATES,
+    CAFFE,
+    IMAGENET,
+    DeepLabV2,
+    Normalisation,
+    Normalise,
+    enlarge,
+    enlarge_by_products,
+)
 from dmtlib.models.resnet import ARCHITECTURES, DilatedResNet
 
 TORCHVISIONS = [name for name in ARCHITECTURES if name != "narrow"]
@@ -251,7 +260,21 @@ def test_a_device_computes_the_same():
     model, images = DeepLabV2("narrow", 4, normalisation=CAFFE).eval(), photographs(2, 3, 64, 48)
     expected = model(images)
     model = model.to("cuda", memory_format=torch.channels_last)
-    torch.testing.assert_close(model(images.cuda()).cpu(), expected, rtol=1e-2, atol=1e-2)  # TF32
+    with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):  # which has 10 bits
+        torch.testing.assert_close(model(images.cuda()).cpu(), expected, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize(("small", "size"), [((41, 41), (321, 321)), ((6, 8), (48, 61)), ((1, 3), (5, 17))])
+def test_products_enlarge_as_interpolation_does(small, size):
+    """What CUDA does in its place: the same numbers and the same gradients, up to rounding."""
+    torch.manual_seed(0)
+    logits, gradient = torch.randn(2, 3, *small, requires_grad=True), torch.randn(2, 3, *size)
+    ours, expected = enlarge_by_products(logits, size), enlarge(logits, size)
+    torch.testing.assert_close(ours, expected, rtol=1e-5, atol=1e-5)
+    of_ours, of_expected = (torch.autograd.grad(out, logits, gradient)[0] for out in (ours, expected))
+    torch.testing.assert_close(of_ours, of_expected, rtol=1e-4, atol=1e-4)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(enlarge_by_products(logits, size), ours)
 
 
 # --- Errors -------------------------------------------------------------------------------------------------------

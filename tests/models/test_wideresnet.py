@@ -102,6 +102,16 @@ def test_every_parameter_learns():
     assert all(p.grad is not None and p.grad.any() for p in model.parameters())
 
 
+def test_logits_are_float32_where_the_rest_is_not():
+    """16 bits leave steps of 0.06 between 8 and 16, and the dynamic loss compares p_B with a c_A of 32."""
+    torch.manual_seed(0)
+    model, images = WideResNet(10, 1, 10), torch.randn(4, 3, 8, 8)
+    with torch.autocast("cpu", torch.bfloat16):
+        logits, features = model(images), model.features(images)
+    assert features.dtype == torch.bfloat16 and logits.dtype == torch.float32
+    assert not torch.equal(logits, logits.bfloat16().float())
+
+
 def test_in_eval_mode_images_do_not_see_each_other():
     model = WideResNet(10, 1, 10, in_channels=1).eval()
     x = torch.randn(5, 1, 8, 8)

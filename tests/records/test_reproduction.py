@@ -174,7 +174,7 @@ def test_each_job_has_a_gpu_and_its_share_of_the_cores(monkeypatch):
     assert launch.visible_gpus() == ["3", "5"]
     given = [launch._environment(place, 4, launch.visible_gpus()) for place in range(4)]
     assert [each["CUDA_VISIBLE_DEVICES"] for each in given] == ["3", "5", "3", "5"]
-    assert {each["OMP_NUM_THREADS"] for each in given} == {"4"}
+    assert {each["OMP_NUM_THREADS"] for each in given} == {"4"} == {each["DMT_JOBS"] for each in given}
     monkeypatch.setenv("OMP_NUM_THREADS", "7")
     assert launch._environment(0, 4, [])["OMP_NUM_THREADS"] == "7"
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")

@@ -170,6 +170,20 @@ def test_a_second_process_is_refused(tmp_path):
     train(config, runs=tmp_path, device="cpu", progress=False)  # the lock died with its process
 
 
+def test_a_lock_can_be_waited_for(tmp_path):
+    """As long as the workers of a killed run on a GPU may hold it."""
+    directory = RunDirectory(tmp_path)
+    holder = "import sys, filelock\nwith filelock.FileLock(sys.argv[1]):\n    print('held', flush=True)\n    input()"
+    pipes = dict(stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    with subprocess.Popen([sys.executable, "-c", holder, tmp_path / "lock"], **pipes) as process:
+        assert process.stdout.readline() == "held\n"
+        with pytest.raises(RunError, match="is in use by another process"):
+            directory.lock(wait=0.1)
+        process.stdin.write("\n")
+        process.stdin.flush()
+        directory.lock(wait=30).release()
+
+
 def test_checkpoints_need_no_trust(uninterrupted):
     for file in uninterrupted.path.glob("*.pt"):
         torch.load(file, weights_only=True)

@@ -13,6 +13,7 @@ import torch
 
 from dmtlib.presets import preset
 from dmtlib.training import RunDirectory, RunError, storage, train
+from dmtlib.training.images.phase import PhaseTrainer
 from dmtlib.training.storage import save_tensors
 
 CONFIG = preset("digits-40", "cl", budget=0.005)
@@ -105,7 +106,7 @@ def test_a_checkpoint_or_labels_that_fit_nothing_are_made_again(finished, tmp_pa
     ],
     ids=lambda error: type(error).__name__ + str(error)[:9],
 )
-@pytest.mark.parametrize("where", ["open_regular", "torch.load"])
+@pytest.mark.parametrize("where", ["open_regular", "torch.load", "nn.load_state_dict"])
 def test_a_healthy_file_is_never_called_damaged(where, error, finished, tmp_path, monkeypatch):
     run = RunDirectory.of(CONFIG, tmp_path)
     shutil.copytree(finished, run.path)
@@ -115,7 +116,8 @@ def test_a_healthy_file_is_never_called_damaged(where, error, finished, tmp_path
         raise error
 
     with monkeypatch.context() as patch:
-        patch.setattr(storage if where == "open_regular" else torch, where.split(".")[-1], refuse)
+        owner = {"open_regular": storage, "torch.load": torch, "nn.load_state_dict": torch.nn.Module}[where]
+        patch.setattr(owner, where.split(".")[-1], refuse)
         for ask in (lambda: train(CONFIG, runs=tmp_path, device="cpu", progress=False), lambda: predicted(run)):
             with pytest.raises(RunError) as told:
                 ask()
@@ -124,6 +126,33 @@ def test_a_healthy_file_is_never_called_damaged(where, error, finished, tmp_path
             )
     assert sorted(os.listdir(run.path)) == names
     assert train(CONFIG, runs=tmp_path, device="cpu", progress=False) == run.record
+
+
+def test_files_are_read_onto_the_cpu_whatever_the_device(finished, monkeypatch):
+    """So that what a GPU refuses cannot look like a fault of the file."""
+    places, load = [], torch.load
+    monkeypatch.setattr(torch, "load", lambda *a, **how: places.append(how["map_location"]) or load(*a, **how))
+    RunDirectory(finished).load_last_phase(6)
+    assert places == ["cpu"]
+
+
+def test_a_gpu_without_memory_is_one_line_with_batch_gpu_and_what_is_free(tmp_path, monkeypatch):
+    """As PyTorch 2.11 words it."""
+
+    def refuse(*_):
+        raise torch.OutOfMemoryError(
+            "CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total capacity of 14.56 GiB of which 1.21 GiB"
+            " is free. Including non-PyTorch memory, this process has 13.34 GiB memory in use. Of the allocated…"
+        )
+
+    monkeypatch.setattr(PhaseTrainer, "step", refuse)
+    with pytest.raises(RunError) as told:
+        train(CONFIG, runs=tmp_path, device="cpu", progress=False)
+    assert str(told.value) == (
+        f"{RunDirectory.of(CONFIG, tmp_path).path}: there is not enough memory for batches of {CONFIG.batch_size} "
+        "(CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total capacity of 14.56 GiB of which 1.21 GiB "
+        "is free.); the same command goes on afterwards"
+    )
 
 
 def predicted(run: RunDirectory) -> None:

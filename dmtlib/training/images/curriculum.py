@@ -46,7 +46,7 @@ class Curriculum:
         self.augment = AUGMENTATIONS[config.augmentation](data.mean, data.std)
         self.whitening = whitening_filters(self.images, data.mean, data.std) if config.widths else None
         self.lengths = [config.steps(p, self._main_set_size(p)) for p in range(config.phases)]
-        self.journal = Journal(config, self.directory, self.device, self.progress)
+        self.journal = Journal(config, self.directory, self.progress)
         self.teacher = None
         if last := self.journal.last:
             with restoring(self.directory.phase_file(len(self.journal.records) - 1)):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Float, UInt8
@@ -18,7 +19,7 @@ from ..batches import ShuffledStream
 from ..seeding import derive_seed
 from .pixel_labels import PixelLabels
 
-WORKERS = 8  # processes that prepare batches for an accelerator; on a CPU they would only take its cores
+MOST_WORKERS = 8  # processes that prepare batches for an accelerator; on a CPU they would only take its cores
 
 
 class SegmentationBatch(NamedTuple):
@@ -104,14 +105,46 @@ class SegmentationBatches(Dataset):
 
 
 def iterate_batches(batches: SegmentationBatches, first: int, device: torch.device) -> Iterator[SegmentationBatch]:
-    """The batches from step ``first`` on, in order; for cuda they are made ahead by worker processes, and pinned."""
-    cuda = device.type == "cuda"
+    """The batches from step ``first`` on, in order."""
+    return in_order(batches.__getitem__, range(first, len(batches)), device)
+
+
+def in_order(make: Callable[[int], Any], which: Sequence[int], device: torch.device) -> Iterator[Any]:
+    """``make(i)`` for each i of ``which``; for cuda they are made ahead by worker processes, and pinned."""
+    return _ahead(make, which, workers()) if device.type == "cuda" else map(make, which)
+
+
+def _ahead(make: Callable[[int], Any], which: Sequence[int], processes: int) -> Iterator[Any]:
     loader = DataLoader(
-        batches,
+        _Told(make),
         batch_size=None,
-        sampler=range(first, len(batches)),
-        num_workers=WORKERS if cuda else 0,
-        pin_memory=cuda,
+        sampler=which,
+        num_workers=processes,
+        multiprocessing_context="fork",  # copies no images
+        pin_memory=True,
         generator=torch.Generator(),  # seeds the workers' own generators, which nothing here asks
     )
-    return iter(loader)
+    for item in loader:
+        if isinstance(item, Exception):
+            raise item
+        yield item
+
+
+class _Told(Dataset):
+    """Hands over an error as an item: the loader would add a worker's traceback to its one line."""
+
+    def __init__(self, make: Callable[[int], Any]) -> None:
+        self.make = make
+
+    def __getitem__(self, index: int) -> Any:
+        try:
+            return self.make(index)
+        except (ValueError, OSError) as error:
+            return error
+
+
+def workers() -> int:
+    """How many processes prepare batches: all cores that this process may use but one, divided by the runs that share
+    them, and no more than keep a GPU busy."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, min(MOST_WORKERS, (cores - 1) // int(os.environ.get("DMT_JOBS", 1))))

@@ -14,6 +14,7 @@ from ...data.pixels.images import ListedImages, StoredImages
 from ...data.pixels.joint_augment import pad_to
 from ...data.pixels.masks import VOID
 from ...method.pseudo_labels import pseudo_label
+from .batches import in_order
 from .pixel_labels import PixelLabels
 
 PREDICTION_BATCH = 8  # images of one size, as in training: what fits there fits here
@@ -40,7 +41,7 @@ def predict_images(
         padded = image if pad is None else pad_to(image, pad)
         return padded, tuple(image.shape[-2:])
 
-    for _, same in groupby((load(index) for index in indices), key=lambda loaded: loaded[0].shape):
+    for _, same in groupby(in_order(load, indices, device), key=lambda loaded: loaded[0].shape):
         same = iter(same)
         while batch := [loaded for _, loaded in zip(range(PREDICTION_BATCH), same, strict=False)]:
             stacked = torch.stack([image for image, _ in batch]).to(device, memory_format=torch.channels_last)
@@ -60,17 +61,16 @@ def label_images(
 def confusion_matrix(model: nn.Module, data: SegmentationData, part: str) -> Int64[Tensor, "C C"]:
     """How many pixels of class i (row) are predicted as class j (column), in a whole part; void is not counted."""
     images, classes = data.parts[part], len(data.classes)
-    total = torch.zeros(classes, classes, dtype=torch.int64)
+    total = torch.zeros(1, dtype=torch.int64)
     indices = range(len(images))
     for index, probabilities in zip(
         indices, predict_images(model, images, indices, data.evaluation_size), strict=True
     ):
-        truth = images.mask(index).long()
-        predicted = probabilities.argmax(dim=0).cpu()
-        counted = truth != VOID
-        pairs = classes * truth[counted] + predicted[counted]
-        total += torch.bincount(pairs, minlength=classes**2).view(classes, classes)
-    return total
+        predicted = probabilities.argmax(dim=0)
+        truth = images.mask(index).to(predicted.device).long()
+        pairs = torch.where(truth == VOID, classes**2, classes * truth + predicted)  # on the device: a number for each
+        total = total.to(predicted.device) + torch.bincount(pairs.flatten(), minlength=classes**2 + 1)
+    return total[: classes**2].view(classes, classes).cpu()
 
 
 def class_iou(confusion: Int64[Tensor, "C C"]) -> Float[Tensor, " C"]:

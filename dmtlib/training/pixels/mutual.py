@@ -49,7 +49,7 @@ class MutualTraining:
         self.images = data.parts["train"]
         self.architecture = {"backbone": config.backbone, "num_classes": len(data.classes), "rates": config.rates}
         self.plan = plan(config, self.images, self.split)
-        self.journal = Journal(config, self.directory, self.device, self.progress)
+        self.journal = Journal(config, self.directory, self.progress)
         self.weights: dict[str, dict[str, Tensor]] = {}
         if last := self.journal.last:
             with restoring(self.directory.phase_file(len(self.journal.records) - 1)):

@@ -101,7 +101,7 @@ def write_pixel_labels(
     histogram = empty_histogram(num_classes)
     folder = Path(folder)
     with whole_folder(folder, (LABELS, CONFIDENCE, MANIFEST)) as unfinished:
-        stored = _store(unfinished, predictions, histogram)
+        stored, histogram = _store(unfinished, predictions, histogram)
         kept = _keep(stored, histogram, alpha)
         contents = {
             "format": FORMAT,
@@ -141,8 +141,10 @@ def read_pixel_labels(folder: str | Path) -> PixelLabels:
     return PixelLabels(folder, tuple(contents["names"]), sizes, tuple(contents["kept"]))
 
 
-def _store(folder: Path, predictions: Iterable[tuple[str, Tensor, Tensor]], histogram: Tensor) -> PixelLabels:
-    """Write all predictions, and count them."""
+def _store(
+    folder: Path, predictions: Iterable[tuple[str, Tensor, Tensor]], histogram: Tensor
+) -> tuple[PixelLabels, Tensor]:
+    """Write all predictions, and count them on their device."""
     names, sizes = [], []
     with open(folder / LABELS, "wb") as label_file, open(folder / CONFIDENCE, "wb") as code_file:
         _write_header(label_file, TYPES[LABELS], 0)
@@ -151,12 +153,12 @@ def _store(folder: Path, predictions: Iterable[tuple[str, Tensor, Tensor]], hist
             try:
                 if labels.dim() != 2:
                     raise ValueError(f"labels must be of shape (H, W), got {tuple(labels.shape)}")
-                labels, codes = labels.cpu(), encode_confidence(confidence).cpu()
+                codes, histogram = encode_confidence(confidence), histogram.to(labels.device)
                 count_pixels(histogram, labels, codes)
             except ValueError as error:
                 raise ValueError(f"{name}: {error}") from None
-            label_file.write(labels.contiguous().numpy())
-            code_file.write(codes.contiguous().numpy())
+            label_file.write(labels.cpu().contiguous().numpy())
+            code_file.write(codes.cpu().contiguous().numpy())
             names.append(name)
             sizes.append(tuple(labels.shape))
         if not names:
@@ -164,7 +166,7 @@ def _store(folder: Path, predictions: Iterable[tuple[str, Tensor, Tensor]], hist
         stored = PixelLabels(folder, tuple(names), tuple(sizes), kept=())
         _write_header(label_file, TYPES[LABELS], stored.starts[-1])
         _write_header(code_file, TYPES[CONFIDENCE], stored.starts[-1])
-    return stored
+    return stored, histogram.cpu()
 
 
 def _keep(stored: PixelLabels, histogram: Tensor, alpha: float) -> tuple[int, ...]:

@@ -1,13 +1,17 @@
 """How a figure becomes the bytes of a page."""
 
 import io
+from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+import pytest
 from PIL import Image
 
+from book.page import links, look
 from book.page.look import show_table, to_png
+from book.studies import dmt, dmt_pixels
 
 
 def drawing():
@@ -50,3 +54,16 @@ def test_empty_columns_are_left_out_and_named(monkeypatch):
     assert list(shown.pop().columns) == ["paper", "some"] and said == ["*Nothing is recorded yet for “here”, “n”.*"]
     show_table(pd.DataFrame({"n": [1]}))
     assert list(shown.pop().columns) == ["n"] and len(said) == 1
+
+
+def test_a_file_is_shown_whole(monkeypatch):
+    said = []
+    monkeypatch.setattr(look, "say", said.append)
+    look.show_source(links)
+    assert said == [f"```python\n# book.page.links\n{Path(links.__file__).read_text()}```"]
+
+
+@pytest.mark.parametrize("program", [dmt, dmt_pixels])
+def test_a_program_that_is_shown_whole_fits_the_page(program):
+    lines = Path(program.__file__).read_text().splitlines()
+    assert max(map(len, lines)) <= 76 and len(lines) <= 160

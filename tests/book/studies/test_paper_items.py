@@ -11,7 +11,6 @@ from chapters import chapters
 
 from book.figures.start_here import PaperMap
 from book.page import places
-from book.studies.algorithms import ALGORITHM_1, algorithm_1, find
 from book.studies.paper_items import PAPER, SMALL_TABLES, STATUS, Item, Runs, recorded_runs
 from dmtlib.cli import main
 from dmtlib.presets import preset
@@ -136,15 +135,3 @@ def test_the_papers_differences_follow_from_its_accuracies():
     for row in ("4000 labels", "1000 labels"):
         dmt, cl, gain = (paper_number("Table 2", row, column) for column in ("DMT", "CL", "DMT over CL"))
         assert round(dmt - cl, 2) == gain
-
-
-def test_each_line_of_the_algorithm_has_its_code():
-    assert [words.split()[0] for words, _, _ in ALGORITHM_1] == list("12345678")
-    assert "kept = select_top_images(" in algorithm_1()
-
-
-def test_a_mark_that_fits_no_line_is_told():
-    from dmtlib.method import schedules
-
-    with pytest.raises(ValueError, match="stands in 0 lines of dmtlib.method.schedules"):
-        find(schedules, "no such line")

@@ -61,3 +61,24 @@ def test_the_last_phase_over_seeds():
     text = recorded.last_phase([{"phases": [{}, phase]}, {"phases": [{}, phase | {"pseudo_label_error": 4.0}]}])
     assert text.startswith("wrong labels, in percent: 3.00 ± 1.41 (n = 2); mean weight of a right label: 0.80 ± 0.00")
     assert recorded.last_phase([]) == "not run"
+
+
+def phase_of(wrong: float | None, cases: list[float], **more) -> dict:
+    return dict.fromkeys(recorded.PHASE) | {"alpha": 0.2, "mean_weight_wrong": wrong, "case_shares": cases} | more
+
+
+def test_a_mean_run_has_the_mean_of_each_number_that_is_there():
+    one = {"phases": [phase_of(None, None), phase_of(0.2, [0.5, 0.5, 0.0], pseudo_labels=251)]}
+    two = {"phases": [phase_of(None, None), phase_of(None, [0.7, 0.1, 0.2], pseudo_labels=251)]}
+    supervised, phase = recorded.mean_over_seeds([one, two])["phases"]
+    assert supervised["case_shares"] is None
+    assert (phase["alpha"], phase["mean_weight_wrong"], phase["pseudo_labels"]) == (0.2, 0.2, 251)
+    assert phase["case_shares"] == pytest.approx([0.6, 0.3, 0.1])
+
+
+def test_the_share_of_a_case_is_over_phases_models_and_seeds():
+    images = {"phases": [{}, {"case_shares": [0.9, 0.1, 0.0]}, {"case_shares": [0.5, 0.1, 0.4]}]}
+    pixels = {"phases": [{}, {"models": {"A": {"case_shares": [1, 0, 0]}, "B": {"case_shares": [0.9, 0, 0.1]}}}]}
+    assert recorded.case_share([images, images], 3) == "20.0% of the labels"
+    assert recorded.case_share([pixels], 3) == "5.0% of the labels"
+    assert recorded.case_share([], 3) == "not run"

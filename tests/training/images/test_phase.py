@@ -22,6 +22,7 @@ from dmtlib.training import descent
 from dmtlib.training.images import phase
 from dmtlib.training.images.config import METHODS
 from dmtlib.training.images.phase import PhaseTask, PhaseTrainer, PseudoLabels, batch_statistics_only, start_phase
+from dmtlib.training.precision import choose_device
 
 CPU = torch.device("cpu")
 PRECISIONS = [None, torch.bfloat16, torch.float16]
@@ -226,6 +227,22 @@ def test_a_step_never_waits_for_the_device(method):
             trainer.step()
     finally:
         torch.cuda.set_sync_debug_mode("default")
+
+
+@pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])
+def test_forty_steps_are_twenty_and_a_stop_and_twenty(device):
+    """To the bit; on one GPU because cuDNN was told to repeat its sums."""
+    task = small_task(choose_device(device))
+    through, stopped, again = (PhaseTrainer(task, start_phase(task)) for _ in range(3))
+    for step in range(40):
+        through.step()
+        if step < 20:
+            stopped.step()
+    again.state.load_state_dict(copy.deepcopy(stopped.state.state_dict()))
+    for _ in range(20):
+        again.step()
+    for ours, theirs in zip(again.state.model.parameters(), through.state.model.parameters(), strict=True):
+        assert torch.equal(ours, theirs)
 
 
 def ten_steps(**changes):

@@ -11,19 +11,21 @@ from tiny_scenes import CLASSES, CONFIG, PARTS, metrics, scenes
 from torchvision.io import encode_png
 
 from dmtlib.data.pixels.datasets import SegmentationData
-from dmtlib.data.pixels.images import ListedImages
+from dmtlib.data.pixels.images import ListedImages, StoredImages
 from dmtlib.data.pixels.masks import encode_mask
 from dmtlib.method.dynamic_loss import dynamic_loss
 from dmtlib.method.rules import RULES
 from dmtlib.training import RunDirectory, RunError, train
 from dmtlib.training.methods import SEGMENTATION_METHODS as METHODS
-from dmtlib.training.pixels import best_on_val, mutual
+from dmtlib.training.pixels import best_on_val, evaluation, mutual
 from dmtlib.training.pixels.config import GOES_ON_FROM
 from dmtlib.training.pixels.evaluation import class_iou, confusion_matrix, mean_iou, predict_images
 from dmtlib.training.pixels.models import initialise
 from dmtlib.training.pixels.phase import SegmentationTrainer
+from dmtlib.training.pixels.pixel_labels import write_pixel_labels
 from dmtlib.training.pixels.plan import split_of
 from dmtlib.training.pixels.stored import phase_segmenter, stored_pixel_labels
+from dmtlib.training.precision import choose_device
 from dmtlib.training.statistics import STATISTICS, pixel_sums
 
 
@@ -387,6 +389,39 @@ def test_the_confusion_matrix_is_over_the_whole_part(data, tiny):
     for i, j in itertools.product(range(5), repeat=2):
         assert confusion[i, j] == ((truth == i) & (predicted == j)).sum()
     assert record["mean_iou"] == mean_iou(confusion)
+
+
+def test_counting_leaves_void_out(monkeypatch, data):
+    """By hand: two pixels of class 2 are called 2 and 1, a third is void."""
+    truth, scores = torch.tensor([[2, 2, 255]], dtype=torch.uint8), torch.zeros(5, 1, 3)
+    scores[2, 0, 0] = scores[1, 0, 1] = scores[2, 0, 2] = 1
+    monkeypatch.setattr(evaluation, "predict_images", lambda *_: iter([scores]))
+    one = StoredImages(("a",), torch.zeros(1, 3, 1, 3, dtype=torch.uint8), truth[None])
+    confusion = confusion_matrix(torch.nn.Module(), dataclasses.replace(data, parts={"val": one}), "val")
+    assert confusion.dtype == torch.int64 and confusion.device.type == "cpu"
+    assert confusion.nonzero().tolist() == [[2, 1], [2, 2]] and confusion.sum() == 2
+
+
+@pytest.mark.gpu
+def test_a_gpu_counts_the_pixels_that_a_cpu_counts(tmp_path):
+    generator = torch.Generator().manual_seed(0)
+    labels = torch.randint(0, 5, (3, 90, 70), generator=generator, dtype=torch.uint8)
+    confidence, written = torch.rand(3, 90, 70, generator=generator), []
+    for device in ("cpu", "cuda"):
+        predictions = [(str(i), labels[i].to(device), confidence[i].to(device)) for i in range(3)]
+        written.append(write_pixel_labels(tmp_path / device, predictions, 5, 0.3))
+    assert written[0].kept == written[1].kept
+    for i in range(3):
+        assert all(map(torch.equal, written[0].codes(i), written[1].codes(i)))
+
+
+@pytest.mark.gpu
+def test_a_gpu_scores_what_it_predicts(data, tiny):
+    model = phase_segmenter(tiny("baseline")[0], 0).to(choose_device("cuda"))
+    confusion, images = confusion_matrix(model, data, "val"), data.parts["val"]
+    predicted = torch.stack([p.argmax(0).cpu() for p in predict_images(model, images, range(5))])
+    for i, j in itertools.product(range(5), repeat=2):
+        assert confusion[i, j] == ((images.masks == i) & (predicted == j)).sum()
 
 
 def test_padding_for_scoring_is_cut_off_again(data, tiny):
