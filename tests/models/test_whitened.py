@@ -95,3 +95,10 @@ def test_the_same_images_give_the_same_bits():
 def test_a_classifier_is_made_from_what_is_kept_of_it():
     assert isinstance(classifier(widths=[4, 6, 8], num_classes=10, in_channels=1), WhitenedCNN)
     assert isinstance(classifier(depth=10, widen_factor=1, num_classes=10, in_channels=1), WideResNet)
+
+
+def test_logits_have_32_bits_under_autocast():
+    """16 bits would leave steps between confidences."""
+    model = WhitenedCNN((4, 6, 8), 10).eval()
+    with torch.autocast("cpu", torch.bfloat16):
+        assert model(torch.randn(2, 3, 12, 12)).dtype == torch.float32
