@@ -4,7 +4,7 @@ PYTHON ?= python3#  the interpreter that makes the environment, 3.10 or newer
 VENV ?= .venv#      the environment; one made elsewhere can be shared between clones
 BUILD ?= _build#    where everything made goes
 BUDGET ?=#          the share of full training that the chapters spend, 0.1 say; empty: what each chapter states
-ARGS ?=#            more arguments for pytest: make test ARGS="-k slider"
+ARGS ?=#            more arguments for pytest, or JupyterLab: make test ARGS="-k slider"
 URL ?=#             for make repo-url
 
 BIN := $(VENV)/bin
@@ -26,6 +26,16 @@ else
 ENVIRONMENT := $(BIN)/jupyter-book
 endif
 
+# As it was typed: make would run a $(shell …) in it, and a shell whatever else is no number.
+override BUDGET := $(value BUDGET)
+REST := $(BUDGET)
+$(foreach sign,. 0 1 2 3 4 5 6 7 8 9,$(eval REST := $$(subst $(sign),,$$(REST))))
+ifneq ($(BUDGET),)
+ifneq ($(if $(REST),0,$(shell awk 'BEGIN { b = "$(BUDGET)"; print (b ~ /^(0|[1-9][0-9]*)?([.][0-9]*)?$$/ && b + 0 > 0 && b + 0 <= 10) }')),1)
+$(error BUDGET must be a number above 0 and up to 10, as 0.1, got $(BUDGET))
+endif
+endif
+
 export PYTHONPATH := $(CURDIR)# this clone's dmtlib, whichever clone the environment was made by
 export PYTHONHASHSEED := 0
 export PYDEVD_DISABLE_FILE_VALIDATION := 1# or each kernel warns about frozen modules
@@ -40,7 +50,7 @@ PYTEST := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
 
 MAKEFLAGS += --jobs=2# chapters at a time
 
-.PHONY: book test check lab sync venv records picture repo-url clean help FORCE
+.PHONY: book test check lab sync venv wheel records picture repo-url clean help FORCE
 .PRECIOUS: book/%.ipynb
 .DEFAULT_GOAL := help
 
@@ -53,13 +63,20 @@ test: $(ENVIRONMENT) ## Test all that needs no made book, some minutes
 check: $(SITE) ## Test the rest: the book's pages in a browser, its chapters on Colab, make itself
 	$(PYTEST) -m book $(ARGS)
 
-lab: $(ENVIRONMENT) ## Open the chapters in JupyterLab
-	$(BIN)/jupyter lab --notebook-dir=. --LabApp.default_url=/lab/tree/book
+# The kernel is installed anew, named by its path: jupytext starts one without asking only if it knows it for its own Python.
+lab: export JUPYTER_PATH := $(abspath $(BUILD))/lab/share/jupyter
+lab: export JUPYTER_CONFIG_PATH := $(CURDIR)/tools/lab
+lab: $(ENVIRONMENT) ## Open the chapters' texts in JupyterLab, as notebooks
+	@$(BIN)/python -m ipykernel install --prefix $(BUILD)/lab >/dev/null
+	$(BIN)/jupyter lab --notebook-dir=. --LabApp.default_url=/lab/tree/book/$(firstword $(TOC)).py $(ARGS)
 
 sync: $(ENVIRONMENT) ## Write each chapter's first cell and notebook from its text
 	@$(BIN)/python tools/chapters.py sync
 
 venv: $(ENVIRONMENT) ## Make the environment
+
+wheel: ## Build the library's package into dist/, and try it in an environment of its own
+	@PYTHON=$(PYTHON) .ci/wheel
 
 repo-url: $(ENVIRONMENT) ## Set the book's public address: make repo-url URL=https://github.com/OWNER/NAME
 	@$(BIN)/python tools/chapters.py repository "$$URL"

@@ -1,5 +1,5 @@
-# %% tags=["setup", "remove-cell"]
-# In a clone of the book this finds the clone. On Colab, or beside a lone notebook, it brings the book and its needs.
+# %% tags=["setup", "remove-cell"] jupyter={"source_hidden": true}
+# @title Set-up: finds the clone of the book. On Colab, or beside a lone notebook, it brings the book and its needs
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -38,7 +38,8 @@ if missing:
 # ran while the page was made, or from a record in `results/` that names its seed, settings and code. The few numbers
 # quoted from papers say that they are.
 #
-# :::{goals}
+# :::{admonition} Before you begin
+# :class: dmt-goals
 # **You need** nothing yet. The chapters need the basics of PyTorch.
 #
 # **Afterwards you can**

@@ -1,5 +1,5 @@
-# %% tags=["setup", "remove-cell"]
-# In a clone of the book this finds the clone. On Colab, or beside a lone notebook, it brings the book and its needs.
+# %% tags=["setup", "remove-cell"] jupyter={"source_hidden": true}
+# @title Set-up: finds the clone of the book. On Colab, or beside a lone notebook, it brings the book and its needs
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -35,7 +35,8 @@ if missing:
 # confident labels and discard the rest. {cite:t}`feng2022dmt` open with an experiment on how far that goes, their
 # Fig. 1. Here it is on scikit-learn's handwritten digits, with a model trained on this page.
 #
-# :::{goals}
+# :::{admonition} Before you begin
+# :class: dmt-goals
 # **You need** to have trained a classifier in PyTorch.
 #
 # **Afterwards you can**

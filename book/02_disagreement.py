@@ -1,5 +1,5 @@
-# %% tags=["setup", "remove-cell"]
-# In a clone of the book this finds the clone. On Colab, or beside a lone notebook, it brings the book and its needs.
+# %% tags=["setup", "remove-cell"] jupyter={"source_hidden": true}
+# @title Set-up: finds the clone of the book. On Colab, or beside a lone notebook, it brings the book and its needs
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -36,7 +36,8 @@ if missing:
 # {cite:t}`feng2022dmt` say that it can, and build a method on it. Their Fig. 3 illustrates it on a toy.
 # Here we build such a toy with two real networks, count, and then try to break what we found.
 #
-# :::{goals}
+# :::{admonition} Before you begin
+# :class: dmt-goals
 # **You need** {doc}`01_pseudo_labels`.
 #
 # **Afterwards you can**

@@ -1,5 +1,5 @@
-# %% tags=["setup", "remove-cell"]
-# In a clone of the book this finds the clone. On Colab, or beside a lone notebook, it brings the book and its needs.
+# %% tags=["setup", "remove-cell"] jupyter={"source_hidden": true}
+# @title Set-up: finds the clone of the book. On Colab, or beside a lone notebook, it brings the book and its needs
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -34,7 +34,8 @@ if missing:
 # {cite:t}`feng2022dmt`: one formula, worked by hand, checked by the library, and then looked at from the side that
 # matters in training, its gradient.
 #
-# :::{goals}
+# :::{admonition} Before you begin
+# :class: dmt-goals
 # **You need** {doc}`02_disagreement`, and to know the derivative of a product.
 #
 # **Afterwards you can**

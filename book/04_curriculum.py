@@ -1,5 +1,5 @@
-# %% tags=["setup", "remove-cell"]
-# In a clone of the book this finds the clone. On Colab, or beside a lone notebook, it brings the book and its needs.
+# %% tags=["setup", "remove-cell"] jupyter={"source_hidden": true}
+# @title Set-up: finds the clone of the book. On Colab, or beside a lone notebook, it brings the book and its needs
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -40,7 +40,8 @@ if missing:
 # - **CL**, Curriculum Labeling {cite:p}`cascante2021curriculum`: five generations, every pseudo label counts 1;
 # - **DMT**: the same five generations, every pseudo label counts what Eq. 3 says ({doc}`03_dynamic_loss`).
 #
-# :::{goals}
+# :::{admonition} Before you begin
+# :class: dmt-goals
 # **You need** {doc}`03_dynamic_loss`.
 #
 # **Afterwards you can**

@@ -1,5 +1,5 @@
-# %% tags=["setup", "remove-cell"]
-# In a clone of the book this finds the clone. On Colab, or beside a lone notebook, it brings the book and its needs.
+# %% tags=["setup", "remove-cell"] jupyter={"source_hidden": true}
+# @title Set-up: finds the clone of the book. On Colab, or beside a lone notebook, it brings the book and its needs
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -34,7 +34,8 @@ if missing:
 # least, and it stays the same while the image is changed. This page looks at what happens to the image, then at what
 # an anchor is worth, and last at what mixing does to a label's weight.
 #
-# :::{goals}
+# :::{admonition} Before you begin
+# :class: dmt-goals
 # **You need** {doc}`03_dynamic_loss`; {doc}`04_curriculum` for what the anchors are made of.
 #
 # **Afterwards you can**

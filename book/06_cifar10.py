@@ -1,5 +1,5 @@
-# %% tags=["setup", "remove-cell"]
-# In a clone of the book this finds the clone. On Colab, or beside a lone notebook, it brings the book and its needs.
+# %% tags=["setup", "remove-cell"] jupyter={"source_hidden": true}
+# @title Set-up: finds the clone of the book. On Colab, or beside a lone notebook, it brings the book and its needs
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -39,7 +39,8 @@ if missing:
 # - *here*: computed from the records in `results/`, each of which names its seed, settings, code and device. Where no
 #   record is, the cell says "not run".
 #
-# :::{goals}
+# :::{admonition} Before you begin
+# :class: dmt-goals
 # **You need** {doc}`04_curriculum`, and from {doc}`05_augmentation` what the operations are.
 #
 # **Afterwards you can**
@@ -59,6 +60,7 @@ from book.figures.pseudo_labels import error_bars, gallery
 from book.page.look import say, show, show_table, style
 from book.page.places import missing_data
 from book.page.places import results as recorded_results
+from book.page.words import as_words
 from book.studies import pseudo_labels as confidence
 from book.studies.cifar10 import baseline_curves, confidence_table
 from book.studies.recorded import difference, last_phase, recorded, summary
@@ -242,7 +244,7 @@ say(
     if missing
     else f"`{config.preset}`, {config.method}, seed {config.seed}, budget {config.budget:g}: "
     f"test accuracy {record['test_accuracy']:.2f}%, {record['seconds']:.0f} s on "
-    f"{record['device']}."
+    f"{as_words(record['device'])}."
 )
 
 # %% [markdown]

@@ -1,5 +1,5 @@
-# %% tags=["setup", "remove-cell"]
-# In a clone of the book this finds the clone. On Colab, or beside a lone notebook, it brings the book and its needs.
+# %% tags=["setup", "remove-cell"] jupyter={"source_hidden": true}
+# @title Set-up: finds the clone of the book. On Colab, or beside a lone notebook, it brings the book and its needs
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -34,7 +34,8 @@ if missing:
 # {cite:t}`feng2022dmt` answer in Sec. 4.2.2. We follow them on *scenes*: generated pictures of signs, each with a real
 # handwritten digit. A disc shows a 3 or an 8, a square a 1 or a 7; inside a pair only the digit decides.
 #
-# :::{goals}
+# :::{admonition} Before you begin
+# :class: dmt-goals
 # **You need** {doc}`04_curriculum`, for selection on images; to have met a segmentation network helps.
 #
 # **Afterwards you can**

@@ -1,5 +1,5 @@
-# %% tags=["setup", "remove-cell"]
-# In a clone of the book this finds the clone. On Colab, or beside a lone notebook, it brings the book and its needs.
+# %% tags=["setup", "remove-cell"] jupyter={"source_hidden": true}
+# @title Set-up: finds the clone of the book. On Colab, or beside a lone notebook, it brings the book and its needs
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -34,7 +34,8 @@ if missing:
 # {cite:t}`feng2022dmt` keep two models (Sec. 4.2.2, Alg. 2). They start differently, and then, phase by phase, each
 # learns what the *other* one said. **Does the second model keep the first from believing its own mistakes?**
 #
-# :::{goals}
+# :::{admonition} Before you begin
+# :class: dmt-goals
 # **You need** {doc}`03_dynamic_loss` and {doc}`08_segmentation`.
 #
 # **Afterwards you can**
@@ -53,6 +54,7 @@ from book.page.places import results
 from book.page.runs import runs_folder
 from book.page.slider import slider
 from book.page.together import train_together
+from book.page.words import as_words
 from book.studies import dmt_pixels as one_page
 from book.studies import mutual_training as study
 from book.studies.recorded import difference, recorded
@@ -267,7 +269,7 @@ show(
 )
 
 # %%
-circumstances = {f"{r['device']}, commit {r['commit'][:7]}" for rs in full.values() for r in rs}
+circumstances = {as_words(f"{r['device']}, commit {str(r['commit'])[:7]}") for rs in full.values() for r in rs}
 counts = ", ".join(f"{method.upper()} {len(rs)}" for method, rs in full.items())
 courses = [f"- **{method.upper()}**: {study.course(runs)}" for method, runs in full.items()]
 say(

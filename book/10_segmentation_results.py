@@ -1,5 +1,5 @@
-# %% tags=["setup", "remove-cell"]
-# In a clone of the book this finds the clone. On Colab, or beside a lone notebook, it brings the book and its needs.
+# %% tags=["setup", "remove-cell"] jupyter={"source_hidden": true}
+# @title Set-up: finds the clone of the book. On Colab, or beside a lone notebook, it brings the book and its needs
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -32,7 +32,8 @@ if missing:
 # labeled well and some badly, and a weight for each can tell them apart (Sec. 7). **How much does DMT gain on pixels,
 # where the paper measured it, and where we could?**
 #
-# :::{goals}
+# :::{admonition} Before you begin
+# :class: dmt-goals
 # **You need** {doc}`09_mutual_training`, and {doc}`07_honest_evaluation` for what a difference over three seeds says.
 #
 # **Afterwards you can**

@@ -1,5 +1,5 @@
-# %% tags=["setup", "remove-cell"]
-# In a clone of the book this finds the clone. On Colab, or beside a lone notebook, it brings the book and its needs.
+# %% tags=["setup", "remove-cell"] jupyter={"source_hidden": true}
+# @title Set-up: finds the clone of the book. On Colab, or beside a lone notebook, it brings the book and its needs
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -31,7 +31,8 @@ if missing:
 # because of one of them. The paper takes the parts out, one at a time (Sec. 5.4, Table 7).
 # **Which of them does the work?**
 #
-# :::{goals}
+# :::{admonition} Before you begin
+# :class: dmt-goals
 # **You need** {doc}`03_dynamic_loss` for Eq. 3, and {doc}`09_mutual_training` for Alg. 2.
 #
 # **Afterwards you can**

@@ -1,5 +1,5 @@
-# %% tags=["setup", "remove-cell"]
-# In a clone of the book this finds the clone. On Colab, or beside a lone notebook, it brings the book and its needs.
+# %% tags=["setup", "remove-cell"] jupyter={"source_hidden": true}
+# @title Set-up: finds the clone of the book. On Colab, or beside a lone notebook, it brings the book and its needs
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -35,7 +35,8 @@ if missing:
 # folder of images with classes, once on a folder of images with masks. After that it lifts the dynamic loss into a
 # training loop that isn't ours, and uses that loop for an experiment: are soft pseudo labels better than hard ones?
 #
-# :::{goals}
+# :::{admonition} Before you begin
+# :class: dmt-goals
 # **You need** {doc}`04_curriculum`; for masks {doc}`09_mutual_training` as well.
 #
 # **Afterwards you can**
@@ -59,12 +60,12 @@ from book.figures.methods import noise_map
 from book.page.look import say, show, style
 from book.page.places import results as recorded_results
 from book.studies import your_data
-from book.studies.readiness import CLEAN, ENOUGH, NOISY
 from book.studies.readiness_of_runs import assess_images, assess_pixels, first_error_and_gain
+from dmtlib.checking import CLEAN, ENOUGH, NOISY
 from dmtlib.data.images.datasets import load_dataset
 from dmtlib.data.pixels.datasets import load_segmentation
 from dmtlib.data.pixels.masks import decode_mask
-from dmtlib.prediction import predict_folder
+from dmtlib.prediction import find_images, predict_folder
 from dmtlib.presets import preset
 from dmtlib.records.reproduction import NOISE_MAP
 from dmtlib.training import RunDirectory, train
@@ -95,7 +96,8 @@ device = "auto"
 # photos/test/dog/*.png
 # ```
 #
-# PNG and JPEG of any size will do. Without a folder `test`, a fifth of the labeled images of each class is held out.
+# PNG, JPEG and four other formats of any size will do; {doc}`data_layouts` lists them, what else may lie there, and
+# what is refused. Without a folder `test`, a fifth of the labeled images of each class is held out.
 # **Hold out enough**: they are all that tells you whether anything below works.
 #
 # *On Colab* upload a zip to the Files panel and unpack it with `!unzip -q photos.zip`, or mount your Drive with
@@ -239,8 +241,9 @@ pd.read_csv(work / "predictions.csv", dtype={"class": str}).head()
 #
 # ## When the folder is bad
 #
-# A broken file deep in a folder should not cost you an evening. Images of classes are all read before training, so are
-# masks, and what is wrong is said in one line that names the file. Three folders, spoiled on purpose:
+# A broken file deep in a folder should not cost you an evening. All images and masks are read before training, and
+# what is wrong is said in one line that names the file. `dmtlib check photos` does this alone. Three folders, spoiled
+# on purpose:
 
 # %%
 spoiled = your_data.make_image_folder(work / "spoiled")
@@ -533,7 +536,7 @@ say(
 
 # %%
 assert [phase["alpha"] for phase in record["phases"]] == [None, *preset(image_preset, "dmt").alphas]
-assert len(pd.read_csv(work / "predictions.csv")) == count == len(list(asked.rglob("*.*g")))
+assert len(pd.read_csv(work / "predictions.csv")) == count == len(find_images(asked).images)
 assert all(messages) and not any("\n" in message for message in messages)
 assert all(truth.shape == made.shape for _, truth, made in triples)
 if weak.any() and not weak.all():

@@ -1,5 +1,5 @@
-# %% tags=["setup", "remove-cell"]
-# In a clone of the book this finds the clone. On Colab, or beside a lone notebook, it brings the book and its needs.
+# %% tags=["setup", "remove-cell"] jupyter={"source_hidden": true}
+# @title Set-up: finds the clone of the book. On Colab, or beside a lone notebook, it brings the book and its needs
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -30,7 +30,8 @@ if missing:
 # A table of the paper is a few cells, a cell is a mean over a few runs, and a run is one command. This page lists
 # them all. **What is done, what would the rest cost you, and which command do you type?**
 #
-# :::{goals}
+# :::{admonition} Before you begin
+# :class: dmt-goals
 # **You need** {doc}`00_start_here`; for the paper's tables a GPU, or patience.
 #
 # **Afterwards you can**

@@ -1,5 +1,5 @@
-# %% tags=["setup", "remove-cell"]
-# In a clone of the book this finds the clone. On Colab, or beside a lone notebook, it brings the book and its needs.
+# %% tags=["setup", "remove-cell"] jupyter={"source_hidden": true}
+# @title Set-up: finds the clone of the book. On Colab, or beside a lone notebook, it brings the book and its needs
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -34,7 +34,8 @@ if missing:
 # This page is the list: what the paper says, what the code of {cite:t}`feng2022dmt` does, what we do and why, and
 # what difference it makes, where that can be counted or measured.
 #
-# :::{goals}
+# :::{admonition} Before you begin
+# :class: dmt-goals
 # **You need** {doc}`04_curriculum` and {doc}`09_mutual_training`.
 #
 # **Afterwards you can**

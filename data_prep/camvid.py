@@ -20,7 +20,8 @@ from pathlib import Path, PurePosixPath
 from tqdm.auto import tqdm
 
 from dmtlib.data.archives import read_files
-from dmtlib.data.pictures import SUFFIXES, decode_rgb
+from dmtlib.data.finding import SUFFIXES
+from dmtlib.data.pictures import decode_rgb
 from dmtlib.data.pixels.datasets import ROWS, load_prepared
 from dmtlib.data.pixels.masks import VOID, decode_mask, encode_mask, map_ids
 from dmtlib.files import check_folder, told, whole_folder, write_file, write_lines
@@ -78,7 +79,7 @@ def prepare(source: str, out: Path) -> bool:
 
 def read_list(content: bytes) -> list[str]:
     """Names; a line may also give the paths of image and mask, as SegNet's own lists do."""
-    first = [line.split()[0] for line in content.decode("utf-8", "replace").splitlines() if line.strip()]
+    first = [line.split()[0] for line in content.decode("utf-8-sig", "replace").splitlines() if line.strip()]
     return [PurePosixPath(path).name.removesuffix(".png") for path in first]
 
 

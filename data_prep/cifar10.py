@@ -20,7 +20,8 @@ from pathlib import Path
 
 import torch
 
-from dmtlib.data.images.folders import arrange_images, read_images
+from dmtlib.data.finding import FORMATS
+from dmtlib.data.images.folders import read_own_images
 from dmtlib.data.images.packed import PackedImages, check_replaceable, write_packed
 from dmtlib.files import inside, told
 
@@ -53,10 +54,9 @@ def from_torchvision(folder: Path) -> PackedImages:
 
 def from_images(path: str) -> tuple[PackedImages, bool]:
     """Read any mirror that ships images; the second answer is whether any of them is a JPEG."""
-    images = read_images(path, SIDE, resize=False, progress=True)
-    lossy = any(name.lower().endswith((".jpg", ".jpeg")) for name in images)
+    packed, found = read_own_images(path, SIDE, resize=False, progress=True)
+    lossy = any(name.lower().endswith((*FORMATS["JPEG"], *FORMATS["WebP"])) for name in found.images)
     kind = "re-encoded as JPEG: lossy" if lossy else "PNG"
-    packed = arrange_images(images, path)
     return PackedImages(**{**vars(packed), "source": f"CIFAR-10, {kind}, from {Path(path).name}"}), lossy
 
 

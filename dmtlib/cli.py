@@ -1,4 +1,4 @@
-"""The command line: ``dmtlib train | predict | reproduce | presets | table``.
+"""The command line: ``dmtlib check | train | predict | reproduce | presets | table``.
 
 Whatever is wrong with a command is told in one line on standard error, with exit code 2 and no traceback.
 """
@@ -16,7 +16,7 @@ from typing import Annotated
 import typer
 
 from . import training
-from .files import told
+from .files import printable, tell, told
 from .presets import METHODS, PRESETS, SEGMENTATION_METHODS, SEGMENTATION_PRESETS, VARIANTS, preset
 from .records.store import check_writable, find_record, record_path, write_record
 from .training import RunDirectory, RunError
@@ -33,6 +33,11 @@ _what, _data, _where, _how = (
     partial(typer.Option, rich_help_panel=panel) for panel in ("What to train", "Data", "Where", "How")
 )
 
+
+class Stopped(Exception):
+    """Ctrl-C in a command that doesn't go on where it was."""
+
+
 app = typer.Typer(rich_markup_mode="rich")  # or there would be no panels
 
 
@@ -43,6 +48,10 @@ def _methods(ctx: typer.Context) -> list[str]:
     """Those of the preset, if the line names one by now; after an option that waits for its value it is in `args`."""
     on_pixels = SEGMENTATION_PRESETS.keys() & {ctx.params.get("name"), *ctx.args}
     return list(SEGMENTATION_METHODS if on_pixels else METHODS)
+
+
+def _presets() -> list[str]:
+    return list(PRESETS | SEGMENTATION_PRESETS)
 
 
 def _tables_of_runs() -> list[str]:
@@ -99,12 +108,28 @@ def _root(
 
 
 @app.command()
+def check(
+    data: Annotated[str, typer.Argument(metavar="DATA", help="A folder, or what --data of train takes.")],
+    name: Annotated[
+        str | None,
+        _what("--preset", metavar="NAME", autocompletion=_presets, help="Then the split is checked, and a baseline."),
+    ] = None,
+    runs: Runs = Path("runs"),
+) -> None:
+    """Look at data before training: what is read, what is left out, and whether DMT is likely to help."""
+    from .checking import check as lines
+
+    for line in lines(data, name, runs):
+        print(printable(line), flush=True)
+
+
+@app.command()
 def train(
     name: Annotated[
         str,
         typer.Argument(
             metavar="PRESET",
-            autocompletion=lambda: list(PRESETS | SEGMENTATION_PRESETS),
+            autocompletion=_presets,
             help=f"On images {', '.join(PRESETS)}; on pixels {', '.join(SEGMENTATION_PRESETS)}. "
             f"`{NAME} presets` says more.",
         ),
@@ -142,7 +167,7 @@ def train(
         raise ValueError("--skip-recorded needs --results, the folder of records to look in")
     recorded = None if results is None else find_record(results, config)
     if skip_recorded and recorded is not None:
-        print(f"{config.preset} {method} seed {seed}: recorded before in {record_path(results, recorded)}")
+        print(printable(f"{config.preset} {method} seed {seed}: recorded before in {record_path(results, recorded)}"))
         return
     if results is not None:
         check_writable(results, config)
@@ -157,10 +182,8 @@ def train(
         score = f"mean IoU {record['mean_iou']:.2f}% on {record['scored_on']} (model {record['best']})"
     else:
         score = f"test accuracy {record['test_accuracy']:.2f}% (fine-grained {record['fine_grained_accuracy']:.2f}%)"
-    print(
-        f"{config.preset} {method} seed {seed}{' was finished before' if record == before else ''}: "
-        f"{score}, record {file}"
-    )
+    again = " was finished before" if record == before else ""
+    print(printable(f"{config.preset} {method} seed {seed}{again}: {score}, record {file}"))
 
 
 @app.command()
@@ -168,17 +191,23 @@ def predict(
     run: Annotated[
         Path, typer.Argument(metavar="RUN", help="Directory of a finished run: runs/PRESET/METHOD/seed-N.")
     ],
-    images: Annotated[Path, typer.Argument(metavar="IMAGES", help="Folder of PNG and JPEG images, or one image.")],
+    images: Annotated[Path, typer.Argument(metavar="IMAGES", help="Folder of images, or one image.")],
     out: Annotated[
         Path, _where(metavar="PATH", help="CSV file for a run on images; a new folder of masks for one on pixels.")
     ],
     device: Device = "auto",
+    skip_unreadable: Annotated[
+        bool, _how("--skip-unreadable", metavar=FLAG, help="Leave out images that cannot be read, and name them.")
+    ] = False,
 ) -> None:
     """Ask a finished run about images: a class and a confidence for each, or a mask."""
     from .prediction import predict_folder
 
-    count = predict_folder(run, images, out, device=device)
-    print(f"{count:,} image{'s' * (count != 1)} predicted: {out}")
+    try:
+        count = predict_folder(run, images.expanduser(), out, device=device, skip_unreadable=skip_unreadable)
+    except KeyboardInterrupt:
+        raise Stopped("stopped; nothing was written, and the same command starts anew") from None
+    print(printable(f"{count:,} image{'s' * (count != 1)} predicted: {out}"))
 
 
 @app.command()
@@ -215,7 +244,7 @@ def reproduce(
     missing = missing_runs(wanted, results)
     for config in missing:
         check_writable(results, config)
-    print(f"{len(wanted) - len(missing)} of {len(wanted)} runs are recorded in {results}", flush=True)
+    print(printable(f"{len(wanted) - len(missing)} of {len(wanted)} runs are recorded in {results}"), flush=True)
     if dry_run:
         for config in missing:
             print(shlex.join([NAME, *train_command(config, device=device, runs=runs, results=results)]))
@@ -237,7 +266,7 @@ def presets(
     console.print(preset_table(rows, results))
     console.print()
     for line in explanation(rows, results):
-        console.print(line)
+        console.print(printable(line))
     console.print(f"methods: {', '.join(METHODS)}; {NOT_ON_PIXELS}")
     console.print(f"variants: {', '.join(VARIANTS)} (the row PRESET-authors)")
 
@@ -270,14 +299,17 @@ def main(arguments: list[str] | None = None) -> int:
     SIGTERM, by which batch systems stop a job, is taken for Ctrl-C.
     """
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    warnings.showwarning = lambda message, *_, **__: print(f"warning: {message}", file=sys.stderr)
+    warnings.showwarning = lambda message, *_, **__: tell(f"warning: {message}")
     try:
         code = app(arguments, prog_name=NAME, standalone_mode=False) or 0
         if code == INTERRUPTED:  # newer typers answer Ctrl-C themselves, with this code and no word
             raise KeyboardInterrupt
         return code
-    except (RunError, ValueError, OSError) as error:
+    except (RunError, ValueError, OSError, MemoryError) as error:
         return _refuse(told(error))
+    except Stopped as stopped:
+        print(stopped, file=sys.stderr)
+        return INTERRUPTED
     except (KeyboardInterrupt, typer.Abort):
         print("stopped; the same command goes on from here", file=sys.stderr)
         return INTERRUPTED
@@ -290,5 +322,5 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _refuse(message: str) -> int:
-    print(f"error: {' '.join(message.split())}", file=sys.stderr)
+    tell(f"error: {' '.join(message.split())}")
     return 2

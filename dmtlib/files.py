@@ -16,6 +16,10 @@ import re
 import secrets
 import shutil
 import stat
+import sys
+import unicodedata
+import warnings
+import zipfile
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -102,7 +106,10 @@ def check_folder(path: Path, names: Collection[str] = (), sources: Sequence[Path
     if not names and os.path.lexists(path / MADE):
         made += read_json(path / MADE, list, "list of files")
     if others := sorted({*_files(path)} - {*map(str, made)}):
-        raise FileExistsError(errno.EEXIST, f"has files that were not made here, as {others[0]!r}; move it", str(path))
+        what = f"has files that were not made here, as {others[0]!r}; move it"
+        if not names and not os.path.lexists(path / MADE):
+            what += f", or delete it, if it was made before there was a {MADE} in such a folder"
+        raise FileExistsError(errno.EEXIST, what, str(path))
 
 
 def inside(path: str | Path, folder: str | Path) -> bool:
@@ -240,10 +247,61 @@ def read_json(path: Path, kind: type = dict, what: str = "JSON object") -> Any:
     return value
 
 
+def load_whole(file: BinaryIO) -> Any:
+    """What torch.save wrote, onto the CPU: tensors and plain values, never code. torch.load looks at no checksum.
+
+    Raises:
+        zipfile.BadZipFile: the file is proven to be something else; one line.
+        Exception: whatever comes up where only the pickle in it is garbage.
+    """
+    import torch
+
+    size = file.seek(0, os.SEEK_END)
+    try:
+        with zipfile.ZipFile(file) as archive:
+            members = archive.infolist()
+            if sum(member.file_size for member in members) > size or any(member.compress_type for member in members):
+                raise zipfile.BadZipFile  # torch.save doesn't compress
+            broken = archive.testzip()
+    except (zipfile.BadZipFile, EOFError):
+        raise zipfile.BadZipFile("it is no whole zip archive") from None
+    if broken is not None:
+        raise zipfile.BadZipFile(f"the checksum of {broken} is wrong")
+    file.seek(0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch's advice on how to run the code in it
+        value = torch.load(file, map_location="cpu", weights_only=True)
+    for tensor in tensors_in(value):
+        if tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes() or tensor.nbytes > size:
+            raise zipfile.BadZipFile("its tensors are larger than the file")
+    return value
+
+
+def tensors_in(value: Any) -> Iterator[Any]:
+    """All tensors in nested dicts, lists and tuples."""
+    if isinstance(value, dict | list | tuple):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from tensors_in(item)
+    elif hasattr(value, "untyped_storage"):
+        yield value
+
+
 def told(error: Exception) -> str:
     """One line; of the system's errors, which file and why."""
+    if isinstance(error, MemoryError):
+        return "there is not enough memory"
     system = isinstance(error, OSError) and error.strerror
     return f"{error.filename}: {error.strerror}" if system and error.filename else system or str(error)
+
+
+def printable(text: str) -> str:
+    """For a terminal, which would obey what others wrote: all but letters, signs and spaces as Python's escapes."""
+    return "".join(c if c.isprintable() or unicodedata.category(c) == "Zs" else ascii(c)[1:-1] for c in text)
+
+
+def tell(line: str) -> None:
+    """A line about a run, on standard error, with nothing in it that a terminal obeys."""
+    print(printable(line), file=sys.stderr, flush=True)
 
 
 # Into a folder that is not in its place yet

@@ -20,11 +20,13 @@ from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
+from .data.entry import side_by_side
+from .data.finding import NAMES, NOT_UTF8, Found, find, is_utf8
 from .data.images.folders import decode_square
-from .data.pictures import SUFFIXES, read_bytes
+from .data.pictures import picture, read_bytes
 from .data.pixels.images import ListedImages
 from .data.pixels.masks import encode_palette
-from .files import inside, open_regular, whole_file, whole_folder, write_file
+from .files import inside, open_regular, tell, whole_file, whole_folder, write_file
 from .method.pseudo_labels import pseudo_label
 from .training.directory import RunDirectory, RunError, is_run_directory
 from .training.images.evaluation import PREDICTION_BATCH, predict
@@ -77,8 +79,9 @@ class Segmenter:
         """The class of every pixel of one image after the other, each in its own size, on the CPU; an
         unreadable image is a ValueError of one line that names the file."""
         images = ListedImages([str(file) for file in files], {str(f): f for f in files}, {}, len(self.classes))
-        for probabilities in predict_images(self.model, images, range(len(images))):
-            yield probabilities.argmax(dim=0).to(torch.uint8).cpu()
+        predictions = predict_images(self.model, images, range(len(images)))
+        for _ in files:  # no name holds one image's probabilities while the next one's are made
+            yield next(predictions).argmax(dim=0).to(torch.uint8).cpu()
 
 
 def load_run(path: str | Path, device: str = "auto") -> Classifier | Segmenter:
@@ -117,17 +120,24 @@ def load_run(path: str | Path, device: str = "auto") -> Classifier | Segmenter:
 
 
 def predict_folder(
-    run: str | Path, images: str | Path, out: str | Path, *, device: str = "auto", progress: bool = True
+    run: str | Path,
+    images: str | Path,
+    out: str | Path,
+    *,
+    device: str = "auto",
+    progress: bool = True,
+    skip_unreadable: bool = False,
 ) -> int:
-    """Ask a finished run about every PNG and JPEG below a folder, write its answers, and return how many.
+    """Ask a finished run about every image below a folder, write its answers, and return how many.
 
     Args:
         run: a run directory; see :func:`load_run`.
-        images: a folder, or one image. Hidden files are passed over.
+        images: a folder, or one image; :mod:`.data.finding` says which files are images.
         out: of a run on images, a CSV file with the columns file, class and confidence. Of a run on pixels, a new
             folder: for each image a palette PNG of its size and name, a pixel's value being its class. Written under
             another name and renamed: it is there whole, or not at all.
-        progress: show a bar.
+        progress: show a bar, and what was left out.
+        skip_unreadable: leave out what cannot be read, and name it. All images are read twice then.
 
     Raises:
         RunError: as :func:`load_run`; or the answers cannot be written, or memory is short.
@@ -136,7 +146,10 @@ def predict_folder(
     images, out = Path(images), Path(out)
     model = load_run(run, device)
     check_place(out, Path(run), images)
-    files = find_images(images)
+    found = find_images(images, skip_unreadable)
+    if progress and found.left_out:
+        tell(f"left out: {found.others()}")
+    files = list(found.images.values())
     write = write_masks if isinstance(model, Segmenter) else write_classes
     with telling(out, "; nothing was written"):
         write(model, files, images if images.is_dir() else images.parent, out, progress)
@@ -157,28 +170,48 @@ def check_place(out: Path, run: Path, images: Path) -> None:
             raise ValueError(f"{out} lies in the run directory {folder}: choose another --out")
 
 
-def find_images(path: Path) -> list[Path]:
-    """Every PNG and JPEG below a folder, in alphabetical order, or the one that ``path`` is.
+def find_images(path: Path, skip_unreadable: bool = False) -> Found:
+    """Every image below a folder, or the one that ``path`` is.
+
+    Args:
+        skip_unreadable: leave out, and name, what is refused or cannot be read.
 
     Raises:
-        ValueError: there is none.
+        ValueError: there is none, or one is refused.
     """
     if path.is_file():
-        return [path]
+        if not is_utf8(path.name):
+            raise ValueError(f"{path}: {NOT_UTF8}")
+        return Found(str(path.parent), {path.name: path})
     if not path.is_dir():
         raise ValueError(f"{path}: no such file or folder")
-    files = [
-        file
-        for file in sorted(path.rglob("*"))
-        if file.suffix.lower() in SUFFIXES and not any(p.startswith(".") for p in file.relative_to(path).parts)
-    ]
-    if not files:
-        raise ValueError(f"{path}: no PNG or JPEG image in it")
-    return files
+    found = find(path)
+    if skip_unreadable:
+        told = [f"{path}: {name!r} {why}" for name, why in sorted(found.refused.items())]
+        files = dict(found.images)
+        for name, error in zip(files, side_by_side(_unreadable, files.values()), strict=True):
+            if error:
+                del found.images[name]
+                told.append(error)
+        for line in told:
+            tell(f"skipped: {line}")
+    else:
+        found.require_whole()
+    if not found.images:
+        raise ValueError(f"{path}: no {NAMES} image in it; in it: {found.others()}")
+    return found
+
+
+def _unreadable(file: Path) -> str | None:
+    try:
+        picture(read_bytes(file), str(file))
+    except ValueError as error:
+        return str(error)
 
 
 def write_classes(model: Classifier, files: Sequence[Path], folder: Path, out: Path, progress: bool) -> None:
-    """A line for each image; an older table of that name is replaced.
+    """A line for each image; an older table of that name is replaced. A name that begins as a formula does, with one
+    of ``= + - @``, has a quote mark before it.
 
     Raises:
         ValueError: a folder, or a file that is no such table, is there.
@@ -198,9 +231,16 @@ def write_classes(model: Classifier, files: Sequence[Path], folder: Path, out: P
         while batch := list(islice(left, PREDICTION_BATCH)):
             labels, confidence = pseudo_label(model.probabilities(torch.stack([model.read(file) for file in batch])))
             for file, label, sure in zip(batch, labels.tolist(), confidence.tolist(), strict=True):
-                table.writerow((file.relative_to(folder).as_posix(), model.classes[label], f"{sure:.6f}"))
+                table.writerow(
+                    (*map(_as_text, (file.relative_to(folder).as_posix(), model.classes[label])), f"{sure:.6f}")
+                )
             bar.update(len(batch))
         table_file.write(text.getvalue().encode())
+
+
+def _as_text(name: str) -> str:
+    """Excel and its kin would compute what begins like a formula; a quote mark makes it a word, for them."""
+    return f"'{name}" if name.startswith(("=", "+", "-", "@", "\t", "\r")) else name
 
 
 def write_masks(model: Segmenter, files: Sequence[Path], folder: Path, out: Path, progress: bool) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from .data.finding import written_out
 from .training.images.config import RunConfig
 from .training.images.presets import PRESETS
 from .training.methods import METHODS, SEGMENTATION_METHODS
@@ -54,7 +55,7 @@ def preset(
     if variant not in rows:
         raise ValueError(f"variant of {plain} must be one of {', '.join(rows)}, got {variant!r}")
     row = rows[variant]
-    settings = vars(presets[row]) | ({} if data is None else {"data": data})
+    settings = vars(presets[row]) | ({} if data is None else {"data": written_out(data)})
     if dialled:
         settings |= {"gamma1": float(dialled["gamma1"]), "gamma2": float(dialled["gamma2"] or dialled["gamma1"])}
     config = RunConfig if row in PRESETS else SegmentationConfig

@@ -165,10 +165,36 @@ def test_the_hooks_use_what_is_installed():
     assert all(sync.search(name) for name in ("book/00_start_here.py", "book/00_start_here.ipynb", "_config.yml"))
 
 
+def workflow(name: str) -> dict:
+    return yaml.safe_load((ROOT / f".github/workflows/{name}.yml").read_text())
+
+
 def test_ci_runs_on_every_python_that_is_allowed():
-    job = yaml.safe_load((ROOT / ".github/workflows/ci.yml").read_text())["jobs"]["ci"]
+    job = workflow("ci")["jobs"]["ci"]
     versions = job["strategy"]["matrix"]["python"]
     assert versions == ["3.10", "3.11", "3.12", "3.13"]
     assert f'requires-python = ">={versions[0]}"' in (ROOT / "pyproject.toml").read_text()
     assert [step["run"] for step in job["steps"] if "run" in step] == [".ci/run"]
     assert os.access(ROOT / ".ci/run", os.X_OK)
+
+
+@pytest.mark.parametrize("name", [path.stem for path in (ROOT / ".github/workflows").glob("*.yml")])
+def test_a_workflow_uses_official_actions_and_what_make_offers(name):
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    for job in workflow(name)["jobs"].values():
+        for step in job["steps"]:
+            assert ("run" in step) != ("uses" in step)
+            assert step.get("uses", "actions/").startswith("actions/")
+            assert set(re.findall(r"\bmake ([a-z-]+)", step.get("run", ""))) <= targets
+
+
+def test_the_site_is_published_from_main_and_a_wheel_from_a_tag():
+    pages, release = workflow("pages"), workflow("release")
+    site = [step.get("run") or step["with"].get("path") for step in pages["jobs"]["build"]["steps"][2:]]
+    assert site == ["make book", "_build/html"]
+    assert pages[True]["push"] == {"branches": ["main"]}  # YAML 1.1 reads `on` as a truth value
+    assert "make wheel" in [step.get("run") for step in release["jobs"]["wheel"]["steps"]]
+    assert release[True]["push"] == {"tags": ["v*"]} and release["jobs"]["release"]["needs"] == "wheel"
+    version = re.search(r'^version = "(.*)"', (ROOT / "pyproject.toml").read_text(), re.MULTILINE)[1]
+    assert re.fullmatch(r"\d+\.\d+\.\d+", version), "the wheel's name, which the workflow looks for, has it as it is"
+    assert os.access(ROOT / ".ci/wheel", os.X_OK)

@@ -1,7 +1,10 @@
 """Files and folders are whole or absent, whatever happens while they are written."""
 
+import io
+import itertools
 import math
 import os
+import shutil
 import stat
 import subprocess
 import sys
@@ -232,3 +235,95 @@ def test_only_regular_files_are_read(make, tmp_path):
     with pytest.raises(OSError, match=r"is larger than .* MiB"):
         read_regular(tmp_path / "b", 10)
     assert read_regular(tmp_path / "b", 11) == b"x" * 11
+
+
+# --- Killed at any call of the system -------------------------------------------------------------------------------
+
+CALLS = {
+    "open",
+    "os.mkdir",
+    "os.chmod",
+    "os.rename",
+    "os.remove",
+    "os.rmdir",
+    "shutil.rmtree",
+}  # as sys.audit names them
+
+
+def die_at(number: int) -> None:
+    """From now on this process dies at its ``number``-th call that changes something on the disk; of what it writes
+    then, half is written."""
+    calls = itertools.count(1)
+
+    def call(event: str, _: object) -> None:
+        if event in CALLS and next(calls) == number:
+            os._exit(9)
+
+    def write(self, content: bytes) -> int:
+        if next(calls) == number:
+            os.write(self.fileno(), bytes(content)[: len(content) // 2])
+            os._exit(9)
+        return io.FileIO.write(self, content)
+
+    def fsync(handle: int, fsync=os.fsync) -> None:
+        if next(calls) == number:
+            os._exit(9)
+        fsync(handle)
+
+    files._Remembering.write, os.fsync = write, fsync
+    sys.addaudithook(call)
+
+
+def killed_at_each_call(work, look) -> int:
+    """``look`` after each; returns how many there were."""
+    for number in itertools.count(1):
+        if child := os.fork():
+            ended = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+            look()
+            if not ended:
+                return number - 1
+            assert ended == 9
+        else:
+            try:
+                die_at(number)
+                work()
+            finally:
+                os._exit(0)
+
+
+@pytest.mark.parametrize("there", [None, b"old"])
+@pytest.mark.parametrize("link", [False, True])
+def test_a_kill_at_any_call_leaves_the_old_file_or_the_new_one(there, link, tmp_path):
+    file = tmp_path / "to" / "file"
+    file.parent.mkdir()
+    if there:
+        file.write_bytes(there)
+    name = tmp_path / "link"
+    name.symlink_to(file)
+    seen = set()
+
+    def look():
+        seen.add(file.read_bytes() if file.exists() else None)
+        remove_unfinished(file.parent)
+        assert set(os.listdir(file.parent)) <= {"file"}
+        if there:
+            file.write_bytes(there)
+        else:
+            file.unlink(missing_ok=True)
+
+    assert killed_at_each_call(lambda: put(name if link else file, b"new" * 1000), look) >= 4
+    assert seen == {there, b"new" * 1000}
+
+
+def test_a_kill_at_any_call_leaves_a_whole_new_folder_or_none(tmp_path):
+    folder, seen = tmp_path / "folder", set()
+
+    def look():
+        made = sorted(p.name for p in folder.rglob("*") if p.is_file())
+        seen.add(tuple(made))
+        remove_unfinished(tmp_path)
+        shutil.rmtree(folder, ignore_errors=True)
+        assert not os.listdir(tmp_path)
+
+    assert killed_at_each_call(lambda: fill(folder), look) >= 8
+    assert seen == {(), (files.MADE, "a", "b")}

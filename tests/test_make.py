@@ -180,3 +180,12 @@ def test_a_wrong_address_is_one_line_and_changes_nothing(clone):
 )
 def test_what_is_no_address(url):
     assert ADDRESS.fullmatch(URL) and not ADDRESS.fullmatch(url)
+
+
+@pytest.mark.parametrize(
+    "budget", ["abc", "nan", "0", "-1", "1e9", "05", "1.2.3", "0.1'; touch x; '", "`touch x`", "$(shell touch x)"]
+)
+def test_a_budget_that_is_none_is_one_line(budget):
+    done = make("--dry-run", "book", f"BUDGET={budget}")
+    assert done.returncode != 0 and not (ROOT / "x").exists() and len(done.stderr.splitlines()) == 1
+    assert f"BUDGET must be a number above 0 and up to 10, as 0.1, got {budget}" in done.stderr

@@ -16,6 +16,7 @@ from PIL import Image
 from book.studies.your_data import make_image_folder, make_mask_folder
 from dmtlib import prediction
 from dmtlib.cli import main
+from dmtlib.data.finding import NAMES
 from dmtlib.data.images.datasets import load_dataset, load_digits
 from dmtlib.data.pixels.datasets import load_segmentation
 from dmtlib.data.pixels.masks import decode_mask, encode_palette, voc_colour
@@ -119,7 +120,7 @@ def test_an_older_table_is_replaced_and_a_failure_leaves_it(run, photos, tmp_pat
     folder = tmp_path / "images"
     shutil.copytree(photos / "test/1", folder)
     (folder / "zzz.png").write_bytes(b"no picture")
-    assert refusal(run.path, folder, out) == f"{folder / 'zzz.png'} is not a PNG or JPEG image"
+    assert refusal(run.path, folder, out) == f"{folder / 'zzz.png'} is not a {NAMES} image"
     assert out.read_text().endswith("older")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["classes.csv", "images"]
     (folder / "zzz.png").unlink()
@@ -269,7 +270,9 @@ def test_weights_that_hold_code_are_not_run(run, photos, tmp_path):
 def test_images_and_places_that_cannot_be_used_are_told(run, photos, tmp_path):
     (tmp_path / "empty").mkdir()
     out = tmp_path / "out.csv"
-    assert refusal(run.path, tmp_path / "empty", out) == f"{tmp_path / 'empty'}: no PNG or JPEG image in it"
+    assert (
+        refusal(run.path, tmp_path / "empty", out) == f"{tmp_path / 'empty'}: no {NAMES} image in it; in it: nothing"
+    )
     assert refusal(run.path, tmp_path / "none", out) == f"{tmp_path / 'none'}: no such file or folder"
     assert refusal(run.path, photos / "test", tmp_path / "empty").endswith(
         "the classes of images go into one CSV file"

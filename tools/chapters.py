@@ -1,7 +1,9 @@
 """The chapters: which they are, their shared first cell, their notebooks, and the links that open them on Colab.
 
-A chapter is written as text (`book/NN_name.py`, jupytext's py:percent). Its notebook (`book/NN_name.ipynb`, for Colab)
-holds no outputs and is a pure function of the text, so that the two can be compared byte for byte.
+A chapter is written as text (`book/NN_name.py`, jupytext's py:percent), and its page is made from that. Its notebook
+(`book/NN_name.ipynb`, for Colab and for whoever has no clone) says the same in plain Markdown (tools/plain.py), with
+plumbing folded. It holds no outputs and is a pure function of the text, so that the two can be compared byte for byte.
+Nothing leads back: a notebook names no pair, and so saving it in JupyterLab leaves the text alone.
 
     python tools/chapters.py sync                  every chapter's first cell and notebook, and the README's links
     python tools/chapters.py repository URL        the same, with a new public address ("" forgets it)
@@ -17,6 +19,7 @@ from pathlib import Path
 import jupytext
 import nbformat
 import yaml
+from plain import plain
 
 ROOT = Path(__file__).resolve().parents[1]
 CONFIG = ROOT / "_config.yml"
@@ -24,13 +27,14 @@ CONFIG = ROOT / "_config.yml"
 ADDRESS = re.compile(r"https://github\.com/[A-Za-z0-9][A-Za-z0-9-]*/[A-Za-z0-9._-]+")
 ADDRESS_LINE = re.compile(r'^(  url: &address )".*"', re.MULTILINE)
 JUPYTEXT_HEADER = re.compile(r"\A# ---\n(?:#.*\n)*?# ---\n+")
-SETUP_CELL = re.compile(r'\A# %% tags=\[[^\]\n]*"setup"[^\]\n]*\]\n.*?(?=^# %%|\Z)', re.MULTILINE | re.DOTALL)
+SETUP_CELL = re.compile(r'\A# %% tags=\[[^\]\n]*"setup"[^\n]*\n.*?(?=^# %%|\Z)', re.MULTILINE | re.DOTALL)
 COLAB_BLOCK = re.compile(r"(<!-- Colab links[^\n]*-->\n).*?(<!-- end of Colab links -->)", re.DOTALL)
 METADATA = {
-    "jupytext": {"formats": "ipynb,py:percent"},
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},
 }
+PLUMBING = {"setup", "remove-cell", "remove-input", "hide-cell", "hide-input"}  # tags of cells that no page shows open
+FOLDED = {"cellView": "form", "jupyter": {"source_hidden": True}}  # on Colab; in JupyterLab
 
 
 def chapters() -> list[Path]:
@@ -56,7 +60,7 @@ def with_first_cell(text: str, address: str) -> str:
 
 
 def notebook(text: str) -> nbformat.NotebookNode:
-    """The notebook of a chapter's text: no outputs, and cell ids made from the cells, so that a cell keeps its own."""
+    """A chapter's text as cells, which its page is made of. Ids come from the cells, so that a cell keeps its own."""
     book = jupytext.reads(text, fmt="py:percent")
     book.metadata = nbformat.from_dict(METADATA)
     book.nbformat, book.nbformat_minor = 4, 5
@@ -67,8 +71,20 @@ def notebook(text: str) -> nbformat.NotebookNode:
     return book
 
 
+def plain_notebook(text: str) -> nbformat.NotebookNode:
+    """The same cells for a reader without the book's tools: plain Markdown, and the plumbing folded."""
+    book = notebook(text)
+    for cell in book.cells:
+        if cell.cell_type == "markdown":
+            cell.source = plain(cell.source)
+        elif PLUMBING & set(cell.metadata.get("tags", [])):
+            cell.metadata.update(FOLDED)
+    return book
+
+
 def notebook_text(text: str) -> str:
-    return nbformat.writes(notebook(text)) + "\n"
+    """What `book/NN_name.ipynb` holds."""
+    return nbformat.writes(plain_notebook(text)) + "\n"
 
 
 def with_colab_links(readme: str, address: str) -> str:

@@ -2,7 +2,8 @@
 
 A chapter's title cell ends with what it needs and what it teaches, in words:
 
-    :::{goals}
+    :::{admonition} Before you begin
+    :class: dmt-goals
     **You need** …
 
     **Afterwards you can**
@@ -10,7 +11,7 @@ A chapter's title cell ends with what it needs and what it teaches, in words:
     - …
     :::
 
-The directive adds how long the chapter takes: reading, counted from its text; running, from papermill's clock. So no
+This adds how long the chapter takes: reading, counted from its text; running, from papermill's clock. So no
 number is typed, and none is out of date.
 """
 
@@ -22,7 +23,7 @@ import re
 from pathlib import Path
 
 from docutils import nodes
-from sphinx.util.docutils import SphinxDirective
+from sphinx.application import Sphinx
 
 WORDS_PER_MINUTE = 200
 SECONDS_PER_CODE_LINE = 3
@@ -58,17 +59,14 @@ def time_needed(notebook: dict) -> str:
     return f"{ran}, and found runs of {in_words(found)} finished." if found else f"{ran}."
 
 
-class Goals(SphinxDirective):
-    has_content = True
-
-    def run(self) -> list[nodes.Node]:
-        box = nodes.admonition("", nodes.title("", "Before you begin"), classes=["dmt-goals"])
-        self.state.nested_parse(self.content, self.content_offset, box)
-        notebook = json.loads(Path(self.env.doc2path(self.env.docname)).read_text(encoding="utf-8"))
-        box += nodes.paragraph("", "", nodes.strong("", "It takes "), nodes.Text(time_needed(notebook)))
-        return [box]
+def add_time(app: Sphinx, doctree: nodes.document) -> None:
+    """Say in the box of a page that has one how long the page takes."""
+    for box in doctree.findall(nodes.admonition):
+        if "dmt-goals" in box["classes"]:
+            notebook = json.loads(Path(app.env.doc2path(app.env.docname)).read_text(encoding="utf-8"))
+            box += nodes.paragraph("", "", nodes.strong("", "It takes "), nodes.Text(time_needed(notebook)))
 
 
-def setup(app):
-    app.add_directive("goals", Goals)
+def setup(app: Sphinx) -> dict[str, bool]:
+    app.connect("doctree-read", add_time)
     return {"parallel_read_safe": True}

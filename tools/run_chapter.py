@@ -12,10 +12,12 @@ Beside the notebook lies `01_pseudo_labels.d`, for make: which helpers the chapt
 from __future__ import annotations
 
 import ast
+import contextlib
 import hashlib
 import os
 import platform
 import shutil
+import signal
 import sys
 import time
 from importlib.metadata import version
@@ -24,6 +26,7 @@ from pathlib import Path
 import grimp
 import nbformat
 import papermill
+import psutil
 from chapters import notebook, notebook_text
 from papermill.exceptions import PapermillExecutionError
 
@@ -73,6 +76,14 @@ def finished_runs(build: Path) -> Path:
     return folder
 
 
+def stop(*_: object) -> None:
+    """On SIGTERM, which make hands on: the kernel ends, and whatever it has begun."""
+    for child in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.Error):
+            child.kill()
+    sys.exit(128 + signal.SIGTERM)
+
+
 def run(text: Path, target: Path, parameters: dict) -> None:
     pair = text.with_suffix(".ipynb")
     if not pair.exists() or pair.read_text() != notebook_text(text.read_text()):
@@ -114,5 +125,6 @@ def run(text: Path, target: Path, parameters: dict) -> None:
 if __name__ == "__main__":
     if len(sys.argv) < 3:
         sys.exit(__doc__)
+    signal.signal(signal.SIGTERM, stop)
     assignments = (argument.split("=", 1) for argument in sys.argv[3:])
     run(Path(sys.argv[1]), Path(sys.argv[2]), {name: ast.literal_eval(value) for name, value in assignments})

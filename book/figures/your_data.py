@@ -10,12 +10,13 @@ import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from dmtlib.checking import CLEAN, NOISY
 from dmtlib.data.images.datasets import ClassificationData
 from dmtlib.data.images.packed import UNKNOWN
 from dmtlib.records.comparison import Spread
 
 from ..page.look import COLOURS, WIDTH
-from ..studies.readiness import CLEAN, NOISY, Readiness
+from ..studies.readiness import Readiness
 
 COLUMNS = 8
 

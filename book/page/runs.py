@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 STORE = "DMT_RUNS"
 OWN = "runs-of-this-page"  # in the working folder of a chapter that becomes a page
 FOUND = "found"  # a file in a run directory that was copied from the store
-OF_THE_MACHINE = ("device", "data_fingerprint")  # stand in config.json, and not in the settings of a run
+OF_THE_MACHINE = ("device", "data_fingerprint", "classes")  # stand in config.json, and not in the settings of a run
 
 
 def runs_folder(*configs: RunConfig | SegmentationConfig) -> Path:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
+import threading
 from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from pathlib import Path
@@ -54,8 +55,15 @@ def train_together(
 
 
 def _begin(runs: int) -> None:
+    """One thread; and no longer than the process that asked for the runs, however that one ends."""
     torch.set_num_threads(1)
     os.environ["DMT_JOBS"] = str(runs)  # that share the cores: how many processes may prepare batches
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    multiprocessing.parent_process().join()
+    os._exit(1)
 
 
 class _Watched:

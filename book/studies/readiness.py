@@ -7,19 +7,14 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import pandas as pd
-import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from dmtlib.method.pseudo_labels import pseudo_label, select_top_images
+from dmtlib.checking import CLEAN, ENOUGH, NOISY, surest
+from dmtlib.method.pseudo_labels import pseudo_label
 from dmtlib.method.schedules import CURRICULUM_ALPHAS
 
 from .honest_evaluation import interval
-
-CLEAN, NOISY = 5.0, 15.0
-"""Percent of wrong labels among the first that the curriculum takes: below the one it is a good start, above the other
-a bad one. A rule of thumb, set by the first records of digits-40, scenes and cifar10-small: with up to 13% DMT ended
-above its baseline, with 17% and more below it. :func:`.readiness_of_runs.first_error_and_gain` reads all records."""
 
 FEW_ERRORS = 10.0
 """Percent of wrong labels among all of them, below which weights have little to do: so on digits, where DMT and CL are
@@ -28,9 +23,6 @@ level."""
 SHARED = 25.0
 """Percent of the first baseline's errors that the second one disputes, below which they share most of them: no
 disagreement gives those away."""
-
-ENOUGH = 20
-"""Held-out answers among the most confident ones, below which their error says next to nothing."""
 
 
 class Answers(NamedTuple):
@@ -134,7 +126,7 @@ def assess(
     wrong = labels != truth
     rows = []
     for share in CURRICULUM_ALPHAS:
-        kept = wrong[_top(labels, confidence, share, by_class=pixels)]
+        kept = wrong[surest(labels, confidence, share, by_class=pixels)]
         found = {"labels": len(kept), "wrong": int(kept.sum()), "error": 100 * kept.double().mean().item()}
         if not pixels and len(kept):
             found["low"], found["high"] = interval(found["wrong"], len(kept))
@@ -142,7 +134,7 @@ def assess(
     tops = pd.DataFrame(rows, index=pd.Index(CURRICULUM_ALPHAS, name="kept"))
 
     mine, sure = pseudo_label(first.unlabeled)
-    taken = mine[_top(mine, sure, CURRICULUM_ALPHAS[0], by_class=pixels)]
+    taken = mine[surest(mine, sure, CURRICULUM_ALPHAS[0], by_class=pixels)]
     counts = {name: part.bincount(minlength=len(classes)).tolist() for name, part in (("first", taken), ("all", mine))}
     balance = pd.DataFrame(counts, index=pd.Index(classes, name="class"))
     if second is None:
@@ -155,14 +147,6 @@ def assess(
         disputed_wrong=_percent(disputed[wrong]),
         disputed_right=_percent(disputed[~wrong]),
     )
-
-
-def _top(labels: Tensor, confidence: Tensor, share: float, by_class: bool) -> Tensor:
-    """Where the most confident labels are, over all classes (Alg. 1) or inside each (Alg. 2); at least one."""
-    if not by_class:
-        return select_top_images(confidence, share)
-    groups = [(labels == label).nonzero().squeeze(1) for label in labels.unique()]
-    return torch.cat([group[select_top_images(confidence[group], share)] for group in groups])
 
 
 def _percent(which: Tensor) -> float | None:

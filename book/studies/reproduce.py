@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
 
+from dmtlib.files import read_json
 from dmtlib.presets import preset
 from dmtlib.records.comparison import NOT_RUN, cell
 from dmtlib.records.costs import DATA
 from dmtlib.records.reproduction import CIFAR10, CITYSCAPES, TABLES, VOC, Cell, cells_of, train_arguments
 from dmtlib.records.store import load_records
 
+from ..page.words import as_words
 from .costs import RunCost, gpu_named, run_cost
 from .recorded import count_recorded
 
@@ -94,14 +95,15 @@ def measured_steps(results: Path) -> list[str]:
     told = []
     for name, row in (("classification_step", "cifar10-4000"), ("segmentation_step", "voc-106")):
         file = Path(results) / f"benchmarks/{name}.json"
-        found = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+        found = read_json(file) if file.exists() else {}
         if not found.get("images_per_second") or not found["device"].startswith("cuda"):
             told.append(f"benchmarks/{name}.py on a GPU: {NOT_RUN}.")
             continue
         row = found.get("preset", row)
         rate, images = found["images_per_second"], run_cost(preset(row, "dmt")).images
+        device = as_words(found["device"])
         told.append(
-            f"Measured on {found['device']}: a step of DMT trains on {rate:,.0f} images a second, so the steps of a "
+            f"Measured on {device}: a step of DMT trains on {rate:,.0f} images a second, so the steps of a "
             f"run of {row} take {images / rate / 3600:.2f} hours."
         )
     return told

@@ -2,33 +2,49 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
 import lzma
 import stat
+import struct
 import tarfile
 import zipfile
 import zlib
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path, PurePosixPath
+from typing import Any, BinaryIO
+
+from .finding import Found, find, nfc
 
 MAX_FILE_BYTES = 64 * 2**20  # a picture of 64 MiB is none: refused before it is read
+MAX_HEADER_BYTES = 2**20  # of all that stands between two files of a tar: long names, and what else is said of a file
+MAX_UNPACKING_BYTES = 128 * 2**20  # xz -9 takes half of it
 
 DAMAGE = (tarfile.TarError, zipfile.BadZipFile, lzma.LZMAError, zlib.error, EOFError, OSError, RuntimeError)
 
 
-def read_files(path: str | Path, suffixes: tuple[str, ...]) -> Iterator[tuple[str, bytes]]:
-    """Yield name and content of every file whose name ends in one of ``suffixes``; hidden files are passed over.
+class Refused(ValueError):
+    """An archive that is not read, damaged or not."""
+
+
+def read_files(path: str | Path, suffixes: tuple[str, ...], found: Found | None = None) -> Iterator[tuple[str, bytes]]:
+    """Yield name and content of every file whose name has one of the endings ``suffixes``, by the rule of
+    :mod:`.finding`.
 
     Args:
         path: a folder, or a .tar (plain, .gz, .bz2, .xz) or .zip archive.
         suffixes: in lower case; upper-case names match too.
+        found: what is to know of all the others.
 
     Raises:
         ValueError: no such path, not an archive, a damaged one, or a member that is a link, a device, larger than
             64 MiB or named to land outside the archive. One line, naming it.
     """
     path = Path(path)
+    found = Found(str(path)) if found is None else found
     if path.is_dir():
-        files = _folder_files(path)
+        files = _folder_files(path, suffixes)
     elif not path.is_file():
         raise ValueError(f"{path}: no such file or folder")
     elif zipfile.is_zipfile(path):
@@ -42,53 +58,153 @@ def read_files(path: str | Path, suffixes: tuple[str, ...]) -> Iterator[tuple[st
     try:
         for name, size, read in files:
             parts = PurePosixPath(name).parts
-            if not name.lower().endswith(suffixes) or any(p.startswith(".") or p == "__MACOSX" for p in parts):
+            if read is None:
+                found.add_folder("/".join(parts))
+                continue
+            if not found.add("/".join(parts), suffixes=suffixes):
                 continue
             if size > MAX_FILE_BYTES:
                 raise ValueError(f"{path}: {name!r} is larger than {MAX_FILE_BYTES // 2**20} MiB: refused")
-            yield "/".join(parts), read()
+            yield nfc("/".join(parts)), read()
             last = name
+        found.require_whole()
     except DAMAGE as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         where = f" after {last!r}" if last else ""
         raise ValueError(f"{path}: damaged{where}: {reason}") from None
 
 
-def _folder_files(path: Path):
-    """Four levels deep, no further: links are followed here, and a circle of them must end."""
-    for pattern in ("*", "*/*", "*/*/*", "*/*/*/*"):
-        for file in sorted(path.glob(pattern)):
-            if file.is_file():
-                yield file.relative_to(path).as_posix(), file.stat().st_size, file.read_bytes
+def _folder_files(path: Path, suffixes: tuple[str, ...]):
+    for name, file in find(path, suffixes).require_whole().images.items():
+        yield name, file.stat().st_size, file.read_bytes
 
 
 def _zip_files(path: Path):
-    with zipfile.ZipFile(path) as archive:
+    try:
+        archive = zipfile.ZipFile(path)
+    except UnicodeDecodeError as error:
+        raise Refused(f"{path}: the name {error.object!r} in it is not UTF-8") from None
+    except (ValueError, struct.error) as error:
+        raise zipfile.BadZipFile(str(error)) from None
+    with archive:
         for member in archive.infolist():
             kind = stat.S_IFMT(member.external_attr >> 16)
             _refuse_unsafe(path, member.filename, is_plain=kind in (0, stat.S_IFREG, stat.S_IFDIR))
-            if not member.is_dir():
-                yield member.filename, member.file_size, lambda member=member: archive.read(member)
-
-
-def _tar_files(path: Path):
-    with tarfile.open(path, "r|*") as archive:  # a stream: forwards only, nothing kept
-        for member in archive:
-            _refuse_unsafe(path, member.name, is_plain=member.isfile() or member.isdir())
-            if member.isfile():
-                yield member.name, member.size, lambda member=member: archive.extractfile(member).read()
+            if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2):
+                raise Refused(f"{path}: {member.filename!r} is packed in a rare way: only deflate and bzip2 are read")
+            yield member.filename, member.file_size, None if member.is_dir() else partial(archive.read, member)
 
 
 def _is_tar(path: Path) -> bool:
     try:
-        return tarfile.is_tarfile(path)
+        with open(path, "rb") as file:
+            tarfile.TarInfo.frombuf(_Unpacked(path, file).read(tarfile.BLOCKSIZE), "utf-8", "surrogateescape")
+    except (tarfile.EOFHeaderError, Refused):
+        return True
     except DAMAGE:
         return False
+    return True
+
+
+def _tar_files(path: Path):
+    """A stream: forwards only, nothing kept."""
+    with open(path, "rb") as file:
+        unpacked = _Unpacked(path, file)
+        with tarfile.open(fileobj=unpacked, mode="r|", tarinfo=_Member) as archive:
+            while (member := archive.next()) is not None:
+                is_file = member.isfile() and not member.issparse()
+                _refuse_unsafe(path, member.name, is_plain=is_file or member.isdir())
+                unpacked.left = MAX_HEADER_BYTES + (member.size if is_file else 0)
+                read = (lambda member=member: archive.extractfile(member).read()) if is_file else None
+                yield member.name, member.size, read
+                archive.members.clear()
+                archive.pax_headers.clear()
+            while rest := archive.fileobj.read(tarfile.RECORDSIZE):  # to the last checksum
+                if rest.strip(b"\0"):
+                    raise Refused(f"{path}: there is more after the end of the archive: refused")
+
+
+class _Member(tarfile.TarInfo):
+    """tarfile takes whatever is no header for the end of the archive, a file that was cut short too."""
+
+    @classmethod
+    def fromtarfile(cls, archive: tarfile.TarFile) -> tarfile.TarInfo:
+        try:
+            return super().fromtarfile(archive)
+        except tarfile.EOFHeaderError:  # a block of zeros
+            raise
+        except (tarfile.EmptyHeaderError, tarfile.TruncatedHeaderError):
+            raise tarfile.ReadError("it ends too early") from None
+        except Refused:
+            raise
+        except (tarfile.HeaderError, ValueError) as error:
+            raise tarfile.ReadError(f"a header is broken: {error}") from None
+
+
+class _Unpacked:
+    """What is packed in a .tar.gz, .tar.bz2 or .tar.xz, or the .tar itself, for :class:`tarfile.TarFile` to read.
+
+    Attributes:
+        left: bytes that may be read before the next file of the archive must be reached.
+    """
+
+    def __init__(self, path: Path, file: BinaryIO) -> None:
+        begin = file.read(6)
+        file.seek(0)
+        self._path, self._ends, self.left = path, 0, MAX_HEADER_BYTES
+        if begin.startswith(b"\x1f\x8b"):
+            self._read = gzip.GzipFile(fileobj=file).read
+        elif begin.startswith(b"BZh"):
+            self._read = bz2.BZ2File(file).read
+        elif begin == b"\xfd7zXZ\0":
+            self._read = _Xz(path, file).read
+        else:
+            self._read = file.read
+
+    def read(self, size: int) -> bytes:
+        block = self._read(size)
+        self._ends += not block
+        if self._ends > 8:  # tarfile would go on for as long as a header says that there is more
+            raise EOFError("it ends too early")
+        self.left -= len(block)
+        if self.left < -tarfile.RECORDSIZE:  # it reads whole records
+            raise Refused(f"{self._path}: a header in it is larger than {MAX_HEADER_BYTES // 2**20} MiB: refused")
+        return block
+
+
+class _Xz:
+    """An .xz file within a limit of memory, which lzma.LZMAFile doesn't know."""
+
+    def __init__(self, path: Path, file: BinaryIO) -> None:
+        self._path, self._file, self._stream = path, file, self._new()
+
+    @staticmethod
+    def _new() -> Any:
+        return lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=MAX_UNPACKING_BYTES)
+
+    def read(self, size: int) -> bytes:
+        while True:
+            packed = b""
+            if self._stream.eof:  # another one may follow
+                packed = (self._stream.unused_data or self._file.read(size)).lstrip(b"\0")
+                if not packed:
+                    return b""
+                self._stream = self._new()
+            elif self._stream.needs_input and not (packed := self._file.read(size)):
+                raise EOFError("it ends too early")
+            try:
+                if block := self._stream.decompress(packed, size):
+                    return block
+            except lzma.LZMAError as error:
+                if "emory" not in str(error):
+                    raise
+                limit = MAX_UNPACKING_BYTES // 2**20
+                raise Refused(f"{self._path}: unpacking it takes more than {limit} MiB of memory: refused") from None
 
 
 def _refuse_unsafe(path: Path, name: str, is_plain: bool) -> None:
     """Nothing here writes to a member's name; but an archive that tries this is not one to trust the images of."""
     if not is_plain:
-        raise ValueError(f"{path}: {name!r} is a link or a device, not a file: refused")
+        raise Refused(f"{path}: {name!r} is a link or a device, or sparse, not a plain file: refused")
     if name.startswith("/") or "\\" in name or ":" in name.split("/")[0] or ".." in name.split("/"):
-        raise ValueError(f"{path}: {name!r} leads outside the archive: refused")
+        raise Refused(f"{path}: {name!r} leads outside the archive: refused")

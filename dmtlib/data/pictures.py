@@ -1,9 +1,10 @@
-"""PNG and JPEG files, one at a time; whatever is wrong with one becomes a line that names it."""
+"""Pictures, one at a time, as they look: upright, in RGB, nothing transparent. What is wrong with one is a line."""
 
 from __future__ import annotations
 
 import io
-import struct
+import math
+import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,13 +12,21 @@ from pathlib import Path
 
 import numpy as np
 from jaxtyping import UInt8
-from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, UnidentifiedImageError
 
 from ..files import read_regular
 from .archives import MAX_FILE_BYTES
+from .finding import FORMATS, NAMES
 
-SUFFIXES = (".png", ".jpg", ".jpeg")
-DAMAGE = (OSError, SyntaxError, EOFError, MemoryError, struct.error, Image.DecompressionBombError, Warning)
+BACKGROUND = "white"
+"""What shows through where a picture is transparent."""
+
+T = Image.Transpose
+TURNS = [T.FLIP_LEFT_RIGHT, T.ROTATE_180, T.FLIP_TOP_BOTTOM, T.TRANSPOSE, T.ROTATE_270, T.TRANSVERSE, T.ROTATE_90]
+"""What turns a picture upright whose EXIF orientation is 2, 3, …; 1 is upright."""
+
+# Odd metadata is no reason to print. For good: files are read side by side, and catch_warnings knows no threads.
+warnings.filterwarnings("ignore", module=r"PIL\b")
 
 
 def read_bytes(file: Path) -> bytes:
@@ -33,38 +42,67 @@ def opened(content: bytes, name: str) -> Iterator[Image.Image]:
     """A picture whose header is read, and whose pixels are not.
 
     Raises:
-        ValueError: one line that begins with ``name``: not a picture, a damaged one, one of more than 90 million
-            pixels, or what a ValueError inside the block says.
+        ValueError: one line that begins with ``name``: not a picture, a damaged one, one of more than 89 million
+            pixels (Pillow's limit), or what a ValueError inside the block says.
     """
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # odd metadata is no reason to print; 90 million pixels are one to refuse
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(io.BytesIO(content), formats=("PNG", "JPEG")) as image:
-                yield image
+        with Image.open(io.BytesIO(content), formats=[kind.upper() for kind in FORMATS]) as image:
+            if image.width * image.height > (Image.MAX_IMAGE_PIXELS or math.inf):
+                raise ValueError(_too_many(image.width * image.height))
+            yield image
     except UnidentifiedImageError:
-        raise ValueError(f"{name} is not a PNG or JPEG image") from None
+        raise ValueError(f"{name} is not a {NAMES} image") from None
     except ValueError as error:
         raise ValueError(f"{name} {error}") from None
-    except DAMAGE as error:
-        raise ValueError(f"{name} is damaged: {error}") from None
+    except Image.DecompressionBombError as error:  # twice the limit: Pillow says so before we can
+        raise ValueError(f"{name} {_too_many(int(re.findall('[0-9]+', str(error))[0]))}") from None
+    except MemoryError:
+        raise ValueError(f"{name} needs more memory than there is") from None
+    except Exception as error:  # garbage makes the readers of formats raise whatever comes up
+        reason = str(error).splitlines() or [type(error).__name__]
+        raise ValueError(f"{name} is damaged: {reason[0]}") from None
+
+
+def _too_many(pixels: int) -> str:
+    return f"has {pixels:,} pixels; up to {Image.MAX_IMAGE_PIXELS:,} are read: make it smaller"
+
+
+def orientation(image: Image.Image) -> int:
+    """1…8, as the camera has written it; 1 if it hasn't. What else stands there, broken or not, doesn't matter."""
+    try:
+        found = image.getexif().get(ExifTags.Base.Orientation, 1)
+    except Exception:  # as garbage has it
+        return 1
+    return found if isinstance(found, int) and 1 <= found <= 8 else 1
+
+
+def picture(content: bytes, name: str) -> Image.Image:
+    """The first picture of a file in RGB: upright, what is transparent laid over :data:`BACKGROUND`. Of 16 bits the
+    upper 8 count, in grey as in colour.
+
+    Raises:
+        ValueError: as :func:`opened`, or 32 bits a channel.
+    """
+    with opened(content, name) as image:
+        image.load()
+        turned = orientation(image)
+        if image.mode.startswith("I;16") or (image.mode == "I" and image.format == "PNG"):  # older Pillows have I
+            image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+        if image.mode in ("I", "F"):
+            raise ValueError(f"has 32 bits a channel (mode {image.mode}); 8 or 16 are read")
+        if image.has_transparency_data:
+            image = Image.alpha_composite(Image.new("RGBA", image.size, BACKGROUND), image.convert("RGBA"))
+        image = image.convert("RGB")
+        return image if turned == 1 else image.transpose(TURNS[turned - 2])
 
 
 def decode_rgb(content: bytes, name: str) -> UInt8[np.ndarray, "3 H W"]:
-    """Colour, grey or palette, turned upright as the camera says.
-
-    Raises:
-        ValueError: as :func:`opened`, or more than 8 bits a channel.
-    """
-    with opened(content, name) as image:
-        if image.mode.startswith(("I", "F")):
-            raise ValueError(f"has more than 8 bits a channel (mode {image.mode})")
-        image.load()
-        return np.ascontiguousarray(np.asarray(ImageOps.exif_transpose(image).convert("RGB")).transpose(2, 0, 1))
+    """The same as an array; raises what :func:`picture` does."""
+    return np.ascontiguousarray(np.asarray(picture(content, name)).transpose(2, 0, 1))
 
 
 def upright_size(content: bytes, name: str) -> tuple[int, int]:
     """Height and width of what :func:`decode_rgb` would return, from the header alone."""
     with opened(content, name) as image:
-        lies_on_its_side = image.getexif().get(ExifTags.Base.Orientation, 1) in (5, 6, 7, 8)
-        return (image.width, image.height) if lies_on_its_side else (image.height, image.width)
+        lies = orientation(image) in (5, 6, 7, 8) and image.format != "TIFF"  # whose size Pillow turns itself
+        return (image.width, image.height) if lies else (image.height, image.width)

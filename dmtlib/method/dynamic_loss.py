@@ -38,11 +38,12 @@ def disagreement_cases(
         ValueError: a wrong shape or dtype; the message names the argument.
     """
     _check_pseudo_labels("probabilities", probabilities, pseudo_labels, pseudo_confidence)
-    labels = pseudo_labels.long()  # narrow dtypes would wrap when compared with an ignore_index beyond their range
+    labels = pseudo_labels.long()  # a narrow dtype may not hold ignore_index
     c_b, y_b = probabilities.detach().float().max(dim=1)
     agree = y_b == labels
     bolder = pseudo_confidence.float() < c_b
-    cases = torch.where(agree, AGREEMENT, torch.where(bolder, POSITIVE_DISAGREEMENT, NEGATIVE_DISAGREEMENT))
+    disputed = torch.where(bolder, POSITIVE_DISAGREEMENT, NEGATIVE_DISAGREEMENT)
+    cases = torch.where(agree, AGREEMENT, disputed)
     return torch.where(labels == ignore_index, 0, cases).to(torch.uint8)
 
 
@@ -92,7 +93,12 @@ def dynamic_weights(
     """
     check_gamma("gamma1", gamma1)
     check_gamma("gamma2", gamma2)
-    cases = disagreement_cases(probabilities, pseudo_labels, pseudo_confidence, ignore_index=ignore_index)
+    cases = disagreement_cases(
+        probabilities,
+        pseudo_labels,
+        pseudo_confidence,
+        ignore_index=ignore_index,
+    )
     p_b = probability_of(probabilities, pseudo_labels, ignore_index=ignore_index)
     zero = torch.zeros_like(p_b)
     weights = torch.where(cases == AGREEMENT, p_b**gamma1, zero)

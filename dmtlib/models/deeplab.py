@@ -95,9 +95,12 @@ class DeepLabV2(nn.Module):
 
         Corners are aligned: at output stride 8, the 41×41 logits of a 321-pixel crop lie on every eighth pixel.
         """
+        return enlarge(self.coarse(images), images.shape[-2:])
+
+    def coarse(self, images: UInt8[Tensor, "B 3 H W"] | Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B C h w"]:
+        """The logits before they are enlarged, h = ⌈H / output stride⌉ and w alike."""
         features = self.backbone(self.normalise(images))
-        logits = sum_of_dilated(self.aspp, features).float()  # (B, C, h, w); 16 bits would leave steps
-        return enlarge(logits, images.shape[-2:])
+        return sum_of_dilated(self.aspp, features).float()  # 16 bits would leave steps
 
 
 def enlarge(logits: Float[Tensor, "B C h w"], size: tuple[int, int]) -> Float[Tensor, "B C H W"]:

@@ -97,7 +97,7 @@ def _download(weights: WeightsEnum) -> dict[str, Tensor]:
         return weights.get_state_dict(check_hash=True, weights_only=True, map_location="cpu")
     except (OSError, RuntimeError) as error:  # no way to the server, or a wrong checksum
         file = Path(torch.hub.get_dir(), "checkpoints", weights.url.rpartition("/")[2])
-        raise ValueError(f"{weights.url}: {error}; bring it to {file}, or give the path of a local copy") from error
+        raise ValueError(f"{weights.url}: {error}; bring it to {file}") from error
 
 
 def read_state_dict(path: str | Path) -> dict[str, Tensor]:

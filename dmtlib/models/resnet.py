@@ -58,7 +58,7 @@ class DilatedResNet(nn.Module):
         self.layer1, self.layer2, self.layer3, self.layer4 = (
             _stage(block, *sizes) for sizes in zip(inputs, widths, architecture.blocks, (1, 2, 2, 2), strict=False)
         )
-        self.out_channels = inputs[-1]
+        self.out_channels, self.output_stride = inputs[-1], architecture.output_stride
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")

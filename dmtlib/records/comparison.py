@@ -186,8 +186,10 @@ def comparison(results: Path, preset: str) -> pd.DataFrame:
             continue
         gain = difference_cell(paired_differences(records, found["baseline"]))
         if on_pixels:  # each of two models learns as many steps
-            steps = [f"{sum(phase['models']['A']['steps'] for phase in r['phases']):,}" for r in records[:1]]
-            more = {"steps a model": (steps or [NOT_RUN])[0]}
+            steps = [
+                sum(p.get("models", {}).get("A", {}).get("steps", 0) for p in r.get("phases", [])) for r in records[:1]
+            ]
+            more = {"steps a model": f"{steps[0]:,}" if steps else NOT_RUN}
         else:
             more = {"fine-grained (%)": cell([r["fine_grained_accuracy"] for r in records])}
         rows.append(

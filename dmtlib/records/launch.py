@@ -12,6 +12,7 @@ from pathlib import Path
 
 import torch
 
+from ..files import printable, tell
 from ..training.directory import RunDirectory
 from ..training.settings import Config
 from .reproduction import train_arguments
@@ -115,10 +116,10 @@ def _start(arguments: list[str], log: Path, environment: dict[str, str]) -> subp
 def _tell(config: Config, code: int, log: Path) -> None:
     lines = log.read_text(encoding="utf-8", errors="replace").splitlines() or ["it said nothing"]
     if code == 0:
-        print(lines[-1], flush=True)
+        print(printable(lines[-1]), flush=True)
     else:
         name = f"{config.preset} {config.method} seed {config.seed} budget {config.budget:g}"
-        print(f"failed: {name}: {lines[-1]} ({log})", file=sys.stderr, flush=True)
+        tell(f"failed: {name}: {lines[-1]} ({log})")
 
 
 def _stop(processes: list[subprocess.Popen]) -> None:

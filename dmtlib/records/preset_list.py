@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from rich.table import Table
 
+from ..files import printable
 from ..presets import METHODS, PRESETS, SEGMENTATION_PRESETS, preset
 from ..training.images.config import RunConfig
 from ..training.settings import Config
@@ -42,7 +43,8 @@ def preset_rows(results: Path) -> list[Row]:
         config = preset(name, "dmt")
         recorded = {}
         for record in (record for method in METHODS for record in load_records(results, name, method)):
-            if record["config"]["data"] in (config.data, f"{config.data}-jpeg"):
+            own = record["config"]["data"] in (config.data, f"{config.data}-jpeg")
+            if own and {"seconds", "device"} <= record.keys():
                 recorded.setdefault(record["method"], []).append(record)
         rows.append(Row(name, config.data, _labels(config), recorded, training_images(config)))
     return rows
@@ -81,7 +83,7 @@ def cost_in_words(row: Row) -> str:
     """Seconds that were measured, by the kind of device; else images, counted; else "not run"."""
     seconds: dict[str, list[float]] = {}
     for record in sum(row.recorded.values(), []):
-        seconds.setdefault(record["device"].partition(" ")[0], []).append(record["seconds"])
+        seconds.setdefault(printable(record["device"]).partition(" ")[0], []).append(record["seconds"])
     if seconds:
         return "\n".join(f"{_range(measured)} s {kind}" for kind, measured in sorted(seconds.items()))
     return "not run" if row.images is None else f"{images_in_words(row.images)} images"

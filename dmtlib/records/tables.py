@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from ..files import printable
 from . import pixel_tables as pixels
 from .comparison import comparison
 from .image_tables import cifar10_table, cost_table, fast_table, peers_table, table_2, table_3
@@ -33,4 +34,6 @@ TABLES: dict[str, Callable[[Path], pd.DataFrame]] = {
 
 def render(table: pd.DataFrame) -> str:
     """For a terminal."""
-    return table.reset_index().to_string(index=False)
+    return (
+        table.reset_index().map(lambda cell: printable(cell) if isinstance(cell, str) else cell).to_string(index=False)
+    )

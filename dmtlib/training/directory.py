@@ -23,7 +23,7 @@ from typing import Any
 
 import filelock
 
-from ..files import read_json, told, write_json
+from ..files import plain, read_json, told, write_json
 from .settings import Config
 from .storage import MADE_AGAIN, RunError, load_tensors, restoring, save_tensors
 
@@ -115,6 +115,20 @@ class RunDirectory:
             return read_record(file, "seconds", "phases") if os.path.lexists(file) else None
         except ValueError as error:
             raise RunError(f"{error}; delete it, and {MADE_AGAIN}") from None
+
+    def check_record(self, made: dict[str, Any]) -> None:
+        """The record is what the phases' files make now.
+
+        Raises:
+            RunError: it was changed.
+        """
+        there, made = self.record, json.loads(json.dumps(plain(made)))
+        others = {"device", "commit", "versions", "images_per_second"}  # of another machine, or of a later version
+        if changed := [k for k in made if k not in there or (k not in others and there[k] != made[k])]:
+            raise RunError(
+                f"{self.path / 'result.json'} is not what the run's phases say ({', '.join(changed)} differ);"
+                " delete it, and the same command writes it again"
+            )
 
     def finish(self, record: dict[str, Any]) -> None:
         """Write the record; the last checkpoint has done its work."""
@@ -231,6 +245,8 @@ def read_record(file: Path, *needed: str) -> dict[str, Any]:
             _check_value(name, record["config"][name])
         for name in RECORDED.keys() & record.keys():
             _check_value(name, record[name])
+        if "phases" in record:
+            _check_score(record, score)
     except KeyError as error:
         raise ValueError(f"{file} is no run record: there is no {error} in it") from None
     except ValueError as error:
@@ -245,7 +261,26 @@ RECORDED: dict[str, type | tuple[type, ...]] = {
     "seed": int,
     "config": dict,
     "phases": list,
+    "device": str,
+    "commit": (str, type(None)),
+    "images_per_second": NUMBER,
 }
+
+
+def _check_score(record: dict[str, Any], score: str) -> None:
+    """The number that stands in tables is that of the last phase; on pixels, of the better of its two models."""
+    try:
+        for phase in record["phases"]:
+            for model in phase.get("models", {}).values():
+                model.get("steps", 0) + 0
+        if score == "mean_iou":
+            last = phase.get("models", {}).get(record.get("best"), {}).get(f"{record.get('scored_on')}_mean_iou")
+        else:
+            last = phase.get(score)
+    except (TypeError, AttributeError):
+        raise ValueError(f"phases is {json.dumps(record['phases'])[:40]}") from None
+    if last not in (None, record[score]):
+        raise ValueError(f"{score} is not that of its last phase")
 
 
 def _check_value(name: str, value: Any) -> None:

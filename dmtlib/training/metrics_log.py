@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,11 @@ class MetricsLog:
     def __init__(self, directory: Path, position: int, global_step: int) -> None:
         from torch.utils.tensorboard import SummaryWriter  # slow to import, so not before training
 
-        self._file = open(directory / "metrics.jsonl", "ab")  # noqa: SIM115 - lives as long as the run
+        file = directory / "metrics.jsonl"
+        self._file = open(file, "ab")  # noqa: SIM115 - lives as long as the run
+        if self._file.tell() < position:
+            position = file.read_bytes().rfind(b"\n") + 1  # nothing is made up: truncate would fill it with zeros
+            warnings.warn(f"{file} lacks lines of the steps before: it was cut, and goes on from here", stacklevel=2)
         self._file.truncate(position)
         self._curves = SummaryWriter(directory / "tensorboard", purge_step=global_step)
 

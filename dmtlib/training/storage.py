@@ -15,7 +15,7 @@ from pathlib import Path
 
 import torch
 
-from ..files import open_regular, told, whole_file
+from ..files import load_whole, open_regular, tensors_in, told, whole_file
 
 NO_MEMORY = re.compile(r"allocate memory|out of memory|not enough memory", re.IGNORECASE)
 MACHINE = re.compile(r"CUDA|cuDNN|HIP|MPS|Too many open files")  # in errors that say nothing about a file
@@ -51,8 +51,11 @@ def save_tensors(path: Path, state: dict) -> None:
     """torch.save, whole or not at all. Only tensors and plain values, so that :func:`load_tensors` can read them.
 
     Raises:
+        RunError: numbers that are not finite.
         OSError: it cannot be written.
     """
+    if not _finite(state):
+        raise RunError(f"{path} is not written: its numbers are not finite; a smaller learning rate may help")
     with whole_file(path) as file:
         torch.save(state, file)
 
@@ -63,7 +66,7 @@ def load_tensors(path: Path) -> dict | None:
     Onto the CPU, whatever the run's device: one that is full, or gone, says nothing about a file.
 
     Raises:
-        Damaged: it is not what was written (torch.load itself does not look at the checksums that it wrote).
+        Damaged: it is not what was written, or not of finite numbers.
         OSError, MemoryError, RuntimeError: it cannot be read now.
     """
     try:
@@ -72,19 +75,18 @@ def load_tensors(path: Path) -> dict | None:
         return None
     with file, restoring(path, "its content is garbage"):
         try:
-            with zipfile.ZipFile(file) as archive:
-                broken = archive.testzip()
-        except (zipfile.BadZipFile, EOFError):
-            raise Damaged(path, "it is no whole zip archive") from None
-        if broken is not None:
-            raise Damaged(path, f"the checksum of {broken} is wrong")
-        file.seek(0)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # torch's advice on how to run the code in it
-            state = torch.load(file, map_location="cpu", weights_only=True)
+            state = load_whole(file)
+        except zipfile.BadZipFile as error:
+            raise Damaged(path, str(error)) from None
         if not isinstance(state, dict):
             raise Damaged(path, f"it holds a {type(state).__name__}")
+        if not _finite(state):
+            raise Damaged(path, "it holds numbers that are not finite")
         return state
+
+
+def _finite(state: dict) -> bool:
+    return all(tensor.isfinite().all() for tensor in tensors_in(state))
 
 
 @contextmanager

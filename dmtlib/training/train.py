@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from ..files import remove_unfinished
+from ..files import remove_unfinished, tell
 from .directory import RunDirectory
 from .pixels.config import SegmentationConfig
 from .precision import choose_device
@@ -49,15 +49,21 @@ def train(
     with telling(directory.path, "; the same command goes on afterwards", f" for batches of {config.batch_size}"):
         data = data or Algorithm.load(config.data, progress)
         fingerprint, split = data.fingerprint, Algorithm.draw(config, data)  # what they refuse leaves no directory
+        told = {"classes": list(data.classes)} if getattr(data, "own", False) else {}  # told in words
         with directory.lock(WORKERS_LEAVE if where.type == "cuda" else 0):
             remove_unfinished(directory.path)
-            directory.claim({**config.to_json(), "device": where.type, "data_fingerprint": fingerprint})
+            directory.claim({**config.to_json(), "device": where.type, "data_fingerprint": fingerprint, **told})
             directory.claim_split(split.to_json(fingerprint))
+            if progress and data.remarks:  # somebody's own data
+                for place, line in enumerate(data.summary):
+                    tell(("  " if place else "") + line)
             record = directory.record
             while True:
                 try:
                     run = Algorithm(config, data, split, directory, where, progress)
-                    finished = record is not None and len(run.journal.records) == config.phases
-                    return record if finished else run.run()
+                    if record is None or len(run.journal.records) < config.phases:
+                        return run.run()
+                    directory.check_record(run.record(record["seconds"]))
+                    return record
                 except Damaged as damaged:  # then from the phase before it, or without it
                     damaged.set_aside()

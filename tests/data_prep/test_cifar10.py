@@ -128,7 +128,7 @@ def test_unlabeled_images_are_refused(script, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "is not a PNG or JPEG image"),
+        (b"", "is not a PNG, JPEG, WebP, BMP, TIFF or GIF image"),
         ("half", "is damaged: "),
         ((16, 16), "is 16×16 pixels, not 32×32"),
     ],

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import papermill
 import pytest
-from chapters import ROOT, chapters, notebook
+from chapters import ROOT, chapters, plain_notebook
 from nbformat.v4 import new_code_cell
 from packaging.requirements import Requirement
 from run_chapter import parameters_of
@@ -35,7 +35,7 @@ COLAB = [
     "jupyterlab",
     "pip",
 ]
-SOLUTION = re.compile(r"^(`{3,})\{solution\}.*?^\1$", re.DOTALL | re.MULTILINE)
+SOLUTION = re.compile(r"^<details>$.*?^</details>$", re.DOTALL | re.MULTILINE)
 CODE = re.compile(r"^```python\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 LACKING = {"jaxtyping", "typer"}  # of what dmtlib needs, at the least
 
@@ -115,7 +115,7 @@ def solutions(cells: list) -> list[str]:
 
 
 def test_most_chapters_have_solutions_in_code():
-    found = [len(solutions(notebook(chapter.read_text()).cells)) for chapter in chapters()]
+    found = [len(solutions(plain_notebook(chapter.read_text()).cells)) for chapter in chapters()]
     assert sum(found) > 20 and sum(n > 0 for n in found) >= 12
 
 
@@ -128,7 +128,7 @@ def test_the_environment_lacks_the_library_and_some_of_its_needs(colab):
 
 @pytest.mark.parametrize("chapter", chapters(), ids=lambda chapter: chapter.stem)
 def test_a_chapter_and_its_solutions_run_on_colab(chapter, colab, address, tmp_path, monkeypatch):
-    pair = notebook(chapter.read_text())
+    pair = plain_notebook(chapter.read_text())
     pair.cells[0].source = re.sub('REPOSITORY = ".*?"', f'REPOSITORY = "{address}"', pair.cells[0].source)
     pair.cells += [new_code_cell(code) for code in solutions(pair.cells)]
     work = tmp_path / "content"

@@ -13,7 +13,8 @@ import torch.nn.functional as F
 from jaxtyping import Int64, UInt8
 from torch import Tensor
 
-from .folders import read_image_folder
+from ..finding import written_out
+from .folders import read_own_images
 from .packed import PackedImages, read_packed
 from .randaugment import CIFAR10_MEAN, CIFAR10_STD
 from .splits import balanced_subset
@@ -31,6 +32,8 @@ class ClassificationData:
         train_images: every image that training may see, without its label or with it.
         train_labels: class indices, or :data:`.packed.UNKNOWN`.
         mean, std: per channel, of pixels scaled to [0, 1].
+        own: whether these are somebody's own data: then the classes' names belong to the fingerprint.
+        remarks: what its reader met.
     """
 
     name: str
@@ -41,6 +44,22 @@ class ClassificationData:
     test_labels: Int64[Tensor, " M"]
     mean: tuple[float, ...]
     std: tuple[float, ...]
+    own: bool = False
+    remarks: tuple[str, ...] = ()
+
+    @property
+    def summary(self) -> list[str]:
+        """What a run begins with: classes, images, labels, and what its reader met."""
+        found = torch.bincount(self.train_labels + 1, minlength=len(self.classes) + 1).tolist()
+        counts = [f"{name} {count:,}" for name, count in zip(self.classes, found[1:], strict=True)]
+        if len(counts) > 12:
+            counts = [f"{min(found[1:]):,}…{max(found[1:]):,} labels each"]
+        return [
+            f"{self.name}: {len(self.train_labels):,} images to train on, {sum(found[1:]):,} of them with a label; "
+            f"{len(self.test_labels):,} to test on, of {'×'.join(map(str, self.train_images.shape[:1:-1]))} pixels",
+            f"{len(self.classes)} classes: {', '.join(counts)}",
+            *self.remarks,
+        ]
 
     @property
     def interface(self) -> dict[str, Any]:
@@ -55,7 +74,7 @@ class ClassificationData:
     @property
     def fingerprint(self) -> str:
         """SHA-256 over all pixels and labels: a run refuses to resume on other data."""
-        digest = hashlib.sha256()
+        digest = hashlib.sha256(repr(self.classes).encode() if self.own else b"")
         for tensor in (self.train_images, self.train_labels, self.test_images, self.test_labels):
             digest.update(str(tuple(tensor.shape)).encode())
             digest.update(tensor.cpu().contiguous().numpy().tobytes())
@@ -134,16 +153,16 @@ def load_dataset(name: str, progress: bool = False) -> ClassificationData:
         ValueError: no such data set, or its files cannot be used; the message says what is wrong.
     """
     check_dataset(name)
-    kind, _, path = name.partition(":")
+    kind, _, path = written_out(name).partition(":")
     if name == "digits":
         return load_digits()
     if name == "cifar10-mini":
         return load_cifar10_mini()
     if kind == "packed":
-        return _from_images(read_packed(path), Path(path).stem)
+        return replace(_from_images(read_packed(path), Path(path).stem), own=True)
     if path:
-        side = int(kind.partition("@")[2] or 32)
-        return _from_images(read_image_folder(path, side, progress=progress), Path(path).name)
+        images, found = read_own_images(path, int(kind.partition("@")[2] or 32), progress=progress)
+        return replace(_from_images(images, Path(path).name), own=True, remarks=tuple(found.remarks))
     return _from_images(read_packed(packed_file(name)), name)
 
 
@@ -155,12 +174,13 @@ def _from_images(images: PackedImages, name: str) -> ClassificationData:
 
 
 def _channel_statistics(images: UInt8[Tensor, "N C H W"]) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Mean and standard deviation of each channel, of pixels scaled to [0, 1], from the counts of the 256 levels."""
+    """Mean and standard deviation of each channel, of pixels scaled to [0, 1], from the counts of the 256 levels. A
+    channel that is the same everywhere gets 1: it is shifted, and not scaled."""
     levels = torch.arange(256, dtype=torch.float64) / 255
     means, deviations = [], []
     for channel in images.unbind(1):
         share = torch.bincount(channel.flatten(), minlength=256).double() / channel.numel()
         mean = (share * levels).sum()
         means.append(mean.item())
-        deviations.append((share * (levels - mean) ** 2).sum().sqrt().item())
+        deviations.append((share * (levels - mean) ** 2).sum().sqrt().item() if share.max() < 1 else 1.0)
     return tuple(means), tuple(deviations)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
@@ -10,19 +11,20 @@ from PIL import Image, ImageOps
 from tqdm.auto import tqdm
 
 from ..archives import read_files
-from ..pictures import SUFFIXES, opened
+from ..entry import FACTS, facts, read_all, remarks, side_by_side
+from ..finding import NAMES, SUFFIXES, UNLABELED, Found, find, is_almost_unlabeled
+from ..pictures import picture, read_bytes
 from .packed import UNKNOWN, PackedImages
 
 PARTS = ("train", "test")
 MAX_SIDE = 4096
-UNLABELED = "unlabeled"
-"""The folder beside the classes of the training images whose images have no label."""
 
 
 def read_image_folder(
     path: str | Path, side: int = 32, *, test_share: float = 0.2, seed: int = 0, progress: bool = False
 ) -> PackedImages:
-    """Read a user's own images, PNG or JPEG of any size, colour or grey, as (N, 3, side, side) uint8.
+    """Read a user's own images, of any format of :data:`~dmtlib.data.finding.FORMATS`, of any size, colour or grey, as
+    (N, 3, side, side) uint8.
 
     Two layouts: ``train/<class>/*`` with ``test/<class>/*``, or ``<class>/*`` alone (also inside ``train/``, or below
     one common folder). Without ``test/``, a seeded share of each class is set apart as the test set. Images in a
@@ -40,61 +42,74 @@ def read_image_folder(
         ValueError: an unreadable path or image, a layout other than these two, fewer than two classes, a class without
             training or test images, or an argument out of range. One line, naming the file.
     """
+    return read_own_images(path, side, test_share=test_share, seed=seed, progress=progress)[0]
+
+
+def read_own_images(
+    path: str | Path,
+    side: int = 32,
+    *,
+    resize: bool = True,
+    test_share: float = 0.2,
+    seed: int = 0,
+    progress: bool = False,
+) -> tuple[PackedImages, Found]:
+    """The same, and what was found there, with remarks on it. ``resize=False`` refuses an image of another size."""
     if not 1 <= side <= MAX_SIDE:
         raise ValueError(f"side must lie in 1…{MAX_SIDE} pixels, got {side}")
-    images = read_images(path, side, progress=progress)
-    return arrange_images(images, str(path), test_share=test_share, seed=seed)
+    dtype = np.dtype([*FACTS, ("pixels", "u1", (3, side, side))])
 
-
-def read_images(path: str | Path, side: int, *, resize: bool = True, progress: bool = False) -> dict[str, np.ndarray]:
-    """Decode every PNG and JPEG below ``path``: name → uint8 (3, side, side).
-
-    Args:
-        resize: False refuses an image of another size instead.
-
-    Raises:
-        ValueError: as :func:`read_image_folder`.
-    """
-    images: dict[str, np.ndarray] = {}
-    files = read_files(path, SUFFIXES)
-    for name, content in tqdm(files, desc=Path(path).name, unit=" images", disable=None if progress else True):
-        if name in images:
-            raise ValueError(f"{path}: {name!r} is there twice")
-        images[name] = decode_square(f"{path}: {name!r}", content, side, resize=resize)
-    if not images:
-        raise ValueError(f"{path}: no PNG or JPEG image in class folders")
-    return images
-
-
-def decode_square(name: str, content: bytes, side: int, *, resize: bool = True) -> np.ndarray:
-    """The middle of one picture as uint8 (3, side, side), as :func:`read_image_folder` brings it to that size.
-
-    Args:
-        name: of the file, for the error.
-
-    Raises:
-        ValueError: as :func:`read_images`; one line that begins with ``name``.
-    """
-    with opened(content, name) as image:
+    def row(name: str, content: bytes) -> tuple:
+        image = picture(content, f"{path}: {name!r}")
         if not resize and image.size != (side, side):
-            raise ValueError(f"is {image.width}×{image.height} pixels, not {side}×{side}")
-        if image.mode.startswith(("I", "F")):
-            raise ValueError(f"has more than 8 bits a channel (mode {image.mode})")
-        image.load()
-        image = ImageOps.exif_transpose(image).convert("RGB")
+            raise ValueError(f"{path}: {name!r} is {image.width}×{image.height} pixels, not {side}×{side}")
+        return *facts(image), _square(image, side)
+
+    if Path(path).is_dir():
+        found = find(Path(path)).require_whole()
+        files = [*found.images.items()]
+        sources = [(*file, resize) for file in files]
+        made = read_all(lambda i: row(files[i][0], read_bytes(files[i][1])), sources, dtype, str(path), progress)
+    else:
+        found = Found(str(path))
+        bar = tqdm(read_files(path, SUFFIXES, found), desc=Path(path).name, disable=None if progress else True)
+        made = np.array([*side_by_side(lambda file: (b"", *row(*file)), bar)], dtype)
+    if not len(made):
+        raise ValueError(f"{path}: no {NAMES} image in class folders; in it: {found.others()}")
+    rows = dict(zip(found.images, made, strict=True))
+    classes, members = _arrange(found, test_share, seed)
+    labels = ((part, label, name) for part in PARTS for label, names in members[part].items() for name in names)
+    places = {name: (part, label.replace(UNLABELED, "")) for part, label, name in labels}
+    found.remarks = remarks(rows, places) + ([f"left out: {found.others()}"] if found.left_out else [])
+    tensors = {part: _stack(rows, members[part], classes) for part in PARTS}
+    return PackedImages(classes, *tensors["train"], *tensors["test"], source=found.where), found
+
+
+def decode_square(name: str, content: bytes, side: int) -> np.ndarray:
+    """The middle of one picture as uint8 (3, side, side), as :func:`read_image_folder` brings it to that size; a
+    ValueError of one line that begins with ``name``, if it cannot be read."""
+    return _square(picture(content, name), side)
+
+
+def _square(image: Image.Image, side: int) -> np.ndarray:
     if image.size != (side, side):
         image = ImageOps.fit(image, (side, side), method=Image.Resampling.BICUBIC)
     return np.asarray(image).transpose(2, 0, 1)
 
 
-def arrange_images(
-    images: dict[str, np.ndarray], source: str, *, test_share: float = 0.2, seed: int = 0
-) -> PackedImages:
-    """Turn names into classes and parts, as :func:`read_image_folder` says, and refuse what it refuses."""
+def _arrange(found: Found, test_share: float, seed: int) -> tuple[tuple[str, ...], dict[str, dict[str, list[str]]]]:
+    """Classes, and the names of images by part and class, of which UNLABELED is one more."""
+    source = found.where
     if not 0 < test_share < 1:
         raise ValueError(f"test_share must lie in (0, 1), got {test_share}")
-    places = {name: _place(parts, source) for name, parts in _below_common_folder(images).items()}
+    below = _below_common_folder(found.images)
+    _check_folders(found, below)
+    places = {name: _place(parts, source) for name, parts in below.items()}
     classes = tuple(sorted({label for part, label in places.values() if part == "train" and label != UNLABELED}))
+    if {"images", "masks"} <= {label.casefold() for label in classes}:
+        raise ValueError(
+            f"{source}: images and masks lie in it, no classes: choose a preset on pixels, such as scenes-small"
+        )
     if len(classes) < 2:
         raise ValueError(f"{source}: at least two class folders are needed, found {', '.join(classes) or 'none'}")
     members = {part: {label: [] for label in (*classes, UNLABELED)} for part in PARTS}
@@ -109,11 +124,33 @@ def arrange_images(
         for label in classes:
             if not members[part][label]:
                 raise ValueError(f"{source}: class {label!r} has no {part} image")
-    tensors = {part: _stack(images, members[part], classes) for part in PARTS}
-    return PackedImages(classes, *tensors["train"], *tensors["test"], source=source)
+    return classes, members
 
 
-def _below_common_folder(images: dict[str, np.ndarray]) -> dict[str, tuple[str, ...]]:
+def _check_folders(found: Found, below: dict[str, tuple[str, ...]]) -> None:
+    """Where classes stand, every folder has an image, and none is almost called :data:`UNLABELED`."""
+    filled = Found(found.where)
+    for name in below:
+        filled.add_folder(name.rpartition("/")[0])
+    name, parts = next(iter(below.items()))
+    top = name.split("/")[: -len(parts)]
+    in_parts = any(parts[0] in PARTS for parts in below.values())
+    for folder in sorted(found.folders):
+        *above, label = folder.split("/")
+        there = f"{found.where}: {folder!r}"
+        if len(above) < len(top) and above == top[: len(above)] and folder not in filled.folders:
+            raise ValueError(f"{there} has no image, all lie in {'/'.join(top)!r}: give that folder alone")
+        if above[: len(top)] != top or len(above) != len(top) + in_parts or (in_parts and above[-1] not in PARTS):
+            continue
+        if is_almost_unlabeled(label):
+            raise ValueError(f"{there}: call it {UNLABELED!r}, if its images have no class")
+        if folder not in filled.folders:
+            raise ValueError(
+                f"{there} stands for a class, and has no {NAMES} image; in it: {found.others(f'{folder}/')}"
+            )
+
+
+def _below_common_folder(images: Collection[str]) -> dict[str, tuple[str, ...]]:
     """Each name's parts, without the folders that all images share (an archive's own top folder, as a rule)."""
     paths = {name: tuple(name.split("/")) for name in images}
     while len({parts[0] for parts in paths.values()}) == 1 and all(len(parts) > 2 for parts in paths.values()):
@@ -145,9 +182,9 @@ def _set_test_apart(members: dict, classes: tuple[str, ...], test_share: float, 
         members["train"][label] = [name for i, name in enumerate(names) if i not in test]
 
 
-def _stack(images: dict[str, np.ndarray], members: dict[str, list[str]], classes: tuple[str, ...]):
+def _stack(rows: dict[str, np.void], members: dict[str, list[str]], classes: tuple[str, ...]):
     """Images and labels of one part, class after class, the unlabeled ones last."""
-    names = [name for label in (*classes, UNLABELED) for name in members[label]]
     numbers = {label: index for index, label in enumerate(classes)} | {UNLABELED: UNKNOWN}
-    labels = [numbers[label] for label in (*classes, UNLABELED) for _ in members[label]]
-    return torch.from_numpy(np.stack([images[name] for name in names])), torch.tensor(labels)
+    names = [(name, number) for label, number in numbers.items() for name in members[label]]
+    pixels = np.stack([rows[name]["pixels"] for name, _ in names])
+    return torch.from_numpy(pixels), torch.tensor([number for _, number in names])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
-import warnings
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Int64, UInt8
 from torch import Tensor
 
-from ...files import open_regular, whole_file
+from ...files import load_whole, open_regular, whole_file
 
 FORMAT = "dmtlib packed images, version 1"
 
@@ -97,9 +97,10 @@ def read_packed(path: str | Path) -> PackedImages:
     if not path.is_file():
         raise ValueError(f"{path}: no such file; data_prep/ has the scripts that make packed data sets")
     try:
-        with open_regular(path) as file, warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # torch's advice on how to run the code in it
-            stored = torch.load(file, map_location="cpu", weights_only=True)
+        with open_regular(path) as file:
+            stored = load_whole(file)
+    except zipfile.BadZipFile as error:
+        raise ValueError(f"{path}: damaged, or not a packed data set: {error}") from None
     except Exception as error:  # garbage makes the unpickler raise whatever comes up, and seek before the file's begin
         if isinstance(error, MemoryError) or "memory" in str(error):
             raise
@@ -120,10 +121,15 @@ def read_packed(path: str | Path) -> PackedImages:
 
 
 def _check(images: PackedImages) -> None:
+    names = images.classes
+    if not (isinstance(names, tuple) and all(isinstance(name, str) for name in names) and len(set(names)) >= 2):
+        raise ValueError("classes must be a tuple of two or more different names")
     for part in ("train", "test"):
         pixels, labels = getattr(images, f"{part}_images"), getattr(images, f"{part}_labels")
         if pixels.dtype != torch.uint8 or pixels.dim() != 4 or pixels.shape[1] != 3:
             raise ValueError(f"{part}_images must be uint8 of shape (N, 3, H, W), got {_describe(pixels)}")
+        if not (len(pixels) and 0 < pixels.shape[2] == pixels.shape[3]):
+            raise ValueError(f"{part}_images must be one or more and be square, got {_describe(pixels)}")
         if labels.dtype != torch.int64 or labels.shape != pixels.shape[:1]:
             raise ValueError(f"{part}_labels must be int64 of shape ({len(pixels)},), got {_describe(labels)}")
         lowest = UNKNOWN if part == "train" else 0

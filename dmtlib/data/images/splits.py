@@ -66,7 +66,7 @@ def split_labeled(labels: Int64[Tensor, " N"], num_labels: int | None, seed: int
     if num_labels < 1 or validation < 0 or num_labels + validation > known:
         raise ValueError(
             f"labels + validation must lie in 1…{known}, the number of images of known class,"
-            f" got {num_labels} + {validation}"
+            f" got {num_labels} + {validation}; --all-labels takes what there is"
         )
     apart = _deal(labels, left, VALIDATION_SEED)[:validation]
     left[apart] = False

@@ -6,12 +6,17 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
+from PIL import Image
 from tqdm.auto import tqdm
 
+from ..entry import FACTS, facts, read_all, remarks
+from ..finding import written_out
 from ..images.datasets import load_digits
-from .folder import find_pictures, read_names, read_own_folder, require
+from .folder import OwnFolder, find_masks, find_pictures, read_names, read_own_folder, require
 from .images import ListedImages, StoredImages, shrink
+from .masks import VOID
 from .scenes import KINDS, generate_scenes
 
 SCENES = {"scenes": {"train": 600, "val": 150}, "scenes-300": {"train": 300, "val": 75}}
@@ -28,6 +33,7 @@ class SegmentationData:
         labeled: names of training images that make up the labeled subset, where the data prescribe one: VOC's own
             1,464, or those of a user's images that have a mask.
         evaluation_size: height and width that images are padded to before they are scored; None: as they are.
+        remarks: what its reader met.
     """
 
     name: str
@@ -35,6 +41,19 @@ class SegmentationData:
     parts: dict[str, ListedImages | StoredImages]
     labeled: tuple[str, ...] | None = None
     evaluation_size: tuple[int, int] | None = None
+    remarks: tuple[str, ...] = ()
+
+    @property
+    def summary(self) -> list[str]:
+        """What a run begins with: images, masks, classes, and what its reader met."""
+        train, *others = self.parts.values()
+        counts = ", ".join(f"{len(part):,} in {name}" for name, part in list(self.parts.items())[1:])
+        return [
+            f"{self.name}: {len(train):,} images to train on, {len(train) - len(train.without_mask):,} of them with a "
+            f"mask; {counts}",
+            f"{len(self.classes)} classes: {', '.join(self.classes)}",
+            *self.remarks,
+        ]
 
     @property
     def fingerprint(self) -> str:
@@ -75,11 +94,14 @@ ROWS = {
 """By their names."""
 
 
+PREPARED = (*SCENES, *ROWS, "camvid-quarter")
+
+
 def check_segmentation(name: str) -> None:
     """Raises a ValueError where :func:`load_segmentation` knows no data set of that name."""
     kind, _, path = str(name).partition(":")
-    if name not in (*SCENES, *ROWS, "camvid-quarter") and not (kind == "folder" and path):
-        raise ValueError(f"data must be {', '.join([*SCENES, *ROWS])}, camvid-quarter or folder:PATH, got {name!r}")
+    if name not in PREPARED and not (kind == "folder" and path):
+        raise ValueError(f"data must be {', '.join(PREPARED)} or folder:PATH, got {name!r}")
 
 
 def load_segmentation(name: str, progress: bool = False) -> SegmentationData:
@@ -96,7 +118,7 @@ def load_segmentation(name: str, progress: bool = False) -> SegmentationData:
         return load_prepared(name, prepared_folder(name))
     if name == "camvid-quarter":
         return load_camvid_quarter(progress)
-    return load_folder(name.removeprefix("folder:"), progress)
+    return load_folder(written_out(name).removeprefix("folder:"), progress)
 
 
 def load_scenes(name: str = "scenes") -> SegmentationData:
@@ -146,7 +168,7 @@ def load_prepared(name: str, folder: Path) -> SegmentationData:
     row = ROWS[name]
     if not folder.is_dir():
         raise ValueError(f"{folder}: no such folder; data_prep/{name}.py makes it")
-    images, masks = find_pictures(folder / "images"), find_pictures(folder / "masks", (".png",))
+    images, masks = find_pictures(folder / "images")[0], find_masks(folder / "masks")
     lists = {}
     for part, count in row.counts.items():
         file = folder / f"{part}.txt"
@@ -162,11 +184,46 @@ def load_prepared(name: str, folder: Path) -> SegmentationData:
 
 
 def load_folder(path: str | Path, progress: bool = False) -> SegmentationData:
-    """Someone's own images and masks; see :mod:`.folder` for the layout. All masks are read and checked: a
-    ValueError of one line names the file of the first thing that is wrong.
+    """Someone's own images and masks; see :mod:`.folder` for the layout. All are read to their end.
+
+    Raises:
+        ValueError: one line, naming the file of the first thing that is wrong; or a class without a pixel.
     """
-    classes, lists, labeled, images, masks = read_own_folder(Path(path))
-    parts = {part: ListedImages(names, images, masks, len(classes)) for part, names in lists.items()}
-    for part in parts.values():
-        part.check(progress)
-    return SegmentationData(Path(path).name, classes, parts, labeled)
+    own = read_own_folder(Path(path))
+    classes = own.classes
+    parts = {part: ListedImages(names, own.images, own.masks, len(classes)) for part, names in own.lists.items()}
+    part_of = {name: part for part, names in own.lists.items() for name in names}
+    places = [(part, index) for part in parts.values() for index in range(len(part))]
+
+    def row(place: int) -> tuple:
+        part, index = places[place]
+        ids = torch.bincount(part.mask(index).flatten(), minlength=256)
+        return *facts(Image.fromarray(part.image(index).permute(1, 2, 0).numpy())), ids.numpy()
+
+    sources = [(*part.files(index), len(classes)) for part, index in places]
+    made = read_all(row, sources, np.dtype([*FACTS, ("ids", "i8", 256)]), str(path), progress)
+    rows = dict(zip(part_of, made, strict=True))
+    told = remarks(rows, {name: (part, "") for name, part in part_of.items()})
+    told += _check_classes({name: rows[name]["ids"] for name in part_of if name in own.masks}, own, Path(path))
+    return SegmentationData(Path(path).name, classes, parts, own.labeled, remarks=(*told, *own.remarks))
+
+
+def _check_classes(ids: dict[str, np.ndarray], own: OwnFolder, folder: Path) -> list[str]:
+    """What to know of masks, from their pixels of each id; a ValueError, if no training mask has one of some class."""
+
+    def total(part: str) -> np.ndarray:
+        return sum((ids[name] for name in own.lists[part] if name in ids), np.zeros(256, np.int64))
+
+    def absent(counts: np.ndarray) -> str:
+        return ", ".join(f"{label!r} (id {i})" for i, label in enumerate(own.classes) if not counts[i])
+
+    train, flat = total("train"), [name for name in ids if ids[name][VOID] and not ids[name][1:VOID].any()]
+    told = [f"warning: {len(flat)} masks are 0 and {VOID} alone, as {flat[0]!r}: {VOID} means ignore"] if flat else []
+    if missing := absent(train):
+        hint = f"; where masks are 0 and {VOID} alone, write the object's id: {VOID} means ignore" if flat else ""
+        raise ValueError(f"{folder / 'masks'}: no training mask has a pixel of {missing}{hint}")
+    if missing := absent(total("val")):
+        told.append(f"warning: no pixel of {missing} in val")
+    shares = 100 * train / train.sum()
+    named = ", ".join(f"{label} {shares[i]:.1f}%" for i, label in enumerate(own.classes))
+    return [f"pixels of training masks: {named}, ignored {shares[VOID]:.1f}%", *told]

@@ -1,6 +1,6 @@
 """The one layout that segmentation data have on disk.
 
-    images/<name>.jpg|.jpeg|.png
+    images/<name>.png|.jpg|…      see :data:`~dmtlib.data.finding.FORMATS`
     masks/<name>.png              class ids, 255 is void
     train.txt, val.txt, test.txt  one name a line
     labeled.txt                   the labeled subset of the training images, if the data prescribe one
@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 from ...files import read_regular
 from ..archives import MAX_FILE_BYTES
-from ..pictures import SUFFIXES
+from ..finding import Found, find, nfc
 from .masks import VOID
 
 PARTS = ("train", "val", "test")
@@ -34,6 +34,7 @@ class OwnFolder(NamedTuple):
     labeled: tuple[str, ...] | None
     images: dict[str, Path]
     masks: dict[str, Path]
+    remarks: list[str]
 
 
 def read_own_folder(folder: Path) -> OwnFolder:
@@ -47,14 +48,19 @@ def read_own_folder(folder: Path) -> OwnFolder:
     """
     for needed in ("images", "masks"):
         if not (folder / needed).is_dir():
-            raise ValueError(f"{folder}: there must be a folder {needed!r} in it")
+            classes = (folder / "train").is_dir()
+            hint = "; folders of classes are for presets on images, such as digits-40" if classes else ""
+            raise ValueError(f"{folder}: there must be a folder {needed!r} in it{hint}")
     classes = read_lines(folder / "classes.txt")
     if not 2 <= len(classes) <= VOID:
         raise ValueError(f"{folder / 'classes.txt'}: must name 2…{VOID} classes, one a line, got {len(classes)}")
-    images, masks = find_pictures(folder / "images"), find_pictures(folder / "masks", (".png",))
+    (images, found), masks = find_pictures(folder / "images"), find_masks(folder / "masks")
+    remarks = [f"left out: {found.others()}"] if found.left_out else []
     for name, file in masks.items():
         if name not in images:
-            raise ValueError(f"{file}: there is no image of that name")
+            near = max((image for image in images if name.startswith(image)), key=len, default="")
+            hint = f"; call it {near}.png, as its image" if near else ""
+            raise ValueError(f"{file}: there is no image of that name{hint}")
 
     files = {part: folder / f"{part}.txt" for part in PARTS if (folder / f"{part}.txt").is_file()}
     lists = {part: read_names(file) for part, file in files.items()}
@@ -64,6 +70,8 @@ def read_own_folder(folder: Path) -> OwnFolder:
     listed = [name for names in lists.values() for name in names]
     if len(set(listed)) < len(listed):
         raise ValueError(f"{folder}: an image is in two of {', '.join(file.name for file in files.values())}")
+    if "train" in lists and len(listed) < len(images):
+        remarks.append(f"{len(images) - len(listed):,} images are in no list, and not used")
     lists.setdefault("train", tuple(name for name in images if name not in set(listed)))
     if "val" not in lists:
         lists["val"] = _draw_val([name for name in lists["train"] if name in masks], folder)
@@ -76,25 +84,36 @@ def read_own_folder(folder: Path) -> OwnFolder:
         require(labeled, with_mask, folder / "labeled.txt", "training image with a mask")
     if not with_mask:
         raise ValueError(f"{folder}: no training image has a mask")
-    return OwnFolder(classes, {part: lists[part] for part in PARTS if part in lists}, labeled, images, masks)
+    return OwnFolder(classes, {part: lists[part] for part in PARTS if part in lists}, labeled, images, masks, remarks)
 
 
-def find_pictures(folder: Path, suffixes: tuple[str, ...] = SUFFIXES) -> dict[str, Path]:
-    """Name → file of every picture below ``folder``, in alphabetical order; hidden ones are passed over.
+def find_pictures(folder: Path) -> tuple[dict[str, Path], Found]:
+    """Name without its ending → file of every image below ``folder``, and all that was found.
 
     Raises:
-        ValueError: two files of one name, such as a.jpg and a.png.
+        ValueError: what :mod:`~dmtlib.data.finding` refuses, or two files of one name, such as a.jpg and a.png.
     """
+    found = find(folder).require_whole()
     pictures: dict[str, Path] = {}
-    for file in sorted(folder.rglob("*")):
-        place = file.relative_to(folder)
-        if file.suffix.lower() not in suffixes or any(part.startswith(".") for part in place.parts):
-            continue
-        name = place.with_suffix("").as_posix()
+    for way, file in found.images.items():
+        name = way.removesuffix(Path(way).suffix)
         if name in pictures:
             raise ValueError(f"{file}: there is {pictures[name].name!r} as well")
         pictures[name] = file
-    return pictures
+    return pictures, found
+
+
+def find_masks(folder: Path) -> dict[str, Path]:
+    """The same for masks.
+
+    Raises:
+        ValueError: as above, or a file that is neither a PNG nor hidden.
+    """
+    masks, found = find_pictures(folder)
+    others = [name for why, name in found.left_out if why != "hidden"]
+    for name in [*others, *(name for name in found.images if not name.lower().endswith(".png"))]:
+        raise ValueError(f"{folder / name}: a mask must be a PNG, which keeps ids exactly; nothing else may lie there")
+    return masks
 
 
 def read_names(file: Path) -> tuple[str, ...]:
@@ -117,9 +136,12 @@ def read_lines(file: Path) -> tuple[str, ...]:
         ValueError: unreadable, without a line, or with one that is there twice; one line, naming the file.
     """
     try:
-        lines = [line.strip() for line in read_regular(file, MAX_FILE_BYTES).decode().splitlines() if line.strip()]
-    except (OSError, UnicodeDecodeError) as error:
-        raise ValueError(f"{file}: cannot be read: {getattr(error, 'strerror', error)}") from None
+        text = read_regular(file, MAX_FILE_BYTES).decode("utf-8-sig")  # Windows puts a mark before it
+    except UnicodeDecodeError:
+        raise ValueError(f"{file}: is not UTF-8: save it as such") from None
+    except OSError as error:
+        raise ValueError(f"{file}: cannot be read: {error.strerror}") from None
+    lines = [nfc(line.strip()) for line in text.splitlines() if line.strip()]
     if not lines:
         raise ValueError(f"{file}: is empty")
     seen: set[str] = set()
@@ -139,7 +161,8 @@ def require(names: Iterable[str], there: Container[str], file: Path, what: str) 
     there = there if isinstance(there, Mapping) else set(there)
     for name in names:
         if name not in there:
-            raise ValueError(f"{file}: there is no {what} named {name!r}")
+            hint = "; write it without its ending" if str(PurePosixPath(name).with_suffix("")) in there else ""
+            raise ValueError(f"{file}: there is no {what} named {name!r}{hint}")
 
 
 def _draw_val(labeled: list[str], folder: Path) -> tuple[str, ...]:

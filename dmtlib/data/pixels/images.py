@@ -11,7 +11,6 @@ import torch.nn.functional as F
 from jaxtyping import UInt8
 from torch import Tensor
 from torch.utils.data import Dataset
-from tqdm.auto import tqdm
 
 from ..pictures import decode_rgb, read_bytes, upright_size
 from .masks import VOID, decode_mask
@@ -53,10 +52,9 @@ class ListedImages(Dataset):
             return torch.full(size, VOID, dtype=torch.uint8)
         return torch.from_numpy(decode_mask(read_bytes(mask), str(mask), size, self._num_classes))
 
-    def check(self, progress: bool = False) -> None:
-        """Read all masks, one after the other, up to the first that cannot be used."""
-        for index in tqdm(range(len(self)), desc="masks", disable=None if progress else True):
-            self.mask(index)
+    def files(self, index: int) -> tuple[Path, Path | None]:
+        """Of an image, and of its mask where there is one."""
+        return self._images[index], self._masks[index]
 
     def digest(self) -> bytes:
         """SHA-256 over names, the images' lengths in bytes, and the masks' contents: seconds for 10,000 images."""

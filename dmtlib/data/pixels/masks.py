@@ -14,6 +14,8 @@ from ..pictures import opened
 VOID = 255
 """The id of a pixel that has no class: it is neither trained on nor scored."""
 
+BRIGHT = 128  # an unknown id from here on was probably meant to be seen
+
 
 def decode_mask(content: bytes, name: str, size: tuple[int, int], num_ids: int) -> UInt8[np.ndarray, "H W"]:
     """The ids of an 8-bit grey or palette PNG; in a palette PNG, such as PASCAL VOC's, the id is the palette's index.
@@ -31,7 +33,9 @@ def decode_mask(content: bytes, name: str, size: tuple[int, int], num_ids: int) 
     """
     with opened(content, name) as image:
         if (image.height, image.width) != size:
-            raise ValueError(f"has {image.height}×{image.width} pixels, its image {size[0]}×{size[1]}")
+            exchanged = (image.width, image.height) == size  # as the camera holds it, say
+            hint = "; images are turned as their EXIF orientation says: turn the mask as well" if exchanged else ""
+            raise ValueError(f"has {image.height}×{image.width} pixels, its image {size[0]}×{size[1]}{hint}")
         if image.format != "PNG":
             raise ValueError(f"is a {image.format}; a mask must be a PNG, which keeps ids exactly")
         bits = content[24]  # of a sample, in the PNG's header
@@ -53,7 +57,10 @@ def check_ids(image: Image.Image, num_ids: int) -> None:
     for value, count in enumerate(image.histogram()):
         if count and num_ids <= value != VOID:
             pixels = "1 pixel" if count == 1 else f"{count:,} pixels"
-            raise ValueError(f"has the unknown id {value} ({pixels}); known are 0…{num_ids - 1} and {VOID} (void)")
+            hint = "; a pixel's value is its class's id, and no brightness" if value >= BRIGHT else ""
+            raise ValueError(
+                f"has the unknown id {value} ({pixels}); known are 0…{num_ids - 1} and {VOID} (void){hint}"
+            )
 
 
 def map_ids(mask: UInt8[np.ndarray, "H W"], classes: Sequence[int]) -> UInt8[np.ndarray, "H W"]:

@@ -12,6 +12,7 @@ from typing import Any
 from ...method.difference_sampling import difference_maximized_subsets
 
 SPLIT_SEED = 7777  # the authors'
+ALL = "--all-labels takes what there is"
 HALF_SHARE = 0.8  # of the labeled subset, in each of the two for Alg. 2's first models: they have 60% in common
 
 
@@ -59,7 +60,9 @@ def split_names(
         shuffle(shuffled)
     labeled = tuple(name for name in shuffled if name not in without_mask)[:count]
     if len(labeled) < count:
-        raise ValueError(f"one in {ratio:g} of {len(names)} images is {count}, and only {len(labeled)} have a mask")
+        raise ValueError(
+            f"one in {ratio:g} of {len(names)} images is {count}, and only {len(labeled)} have a mask; {ALL}"
+        )
     return NameSplit(labeled, tuple(name for name in shuffled if name not in set(labeled)))
 
 
@@ -71,7 +74,7 @@ def labeled_count(total: int, ratio: float) -> int:
     """
     count = int(total / ratio) if ratio >= 1 else 0
     if not 1 <= count <= total:
-        raise ValueError(f"ratio must lie in 1…{total}, the number of images, got {ratio}")
+        raise ValueError(f"ratio must lie in 1…{total}, the number of images, got {ratio}; {ALL}")
     return min(count + (count % 8 == 1), total)
 
 

@@ -85,9 +85,13 @@ class Curriculum:
         with journal.writing(sum(self.lengths), done_steps):
             for phase in range(len(journal.records), config.phases):
                 self._run_phase(phase)
-        record = run_record(config, journal.records, self.directory.split, journal.seconds, self.device)
+        record = self.record(journal.seconds)
         self.directory.finish(record)
         return record
+
+    def record(self, seconds: float) -> dict[str, Any]:
+        """Of a run whose phases are all finished."""
+        return run_record(self.config, self.journal.records, self.directory.split, seconds, self.device)
 
     def _run_phase(self, phase: int) -> None:
         pseudo = self._pseudo_labels(phase) if phase > 0 else None
@@ -159,6 +163,10 @@ class Curriculum:
             with restoring(pseudo_label_file(self.directory, phase)):
                 if {len(values) for values in stored} != {self._main_set_size(phase)}:
                     raise ValueError("another number of images")
+                if not torch.isin(stored.indices, self.split.unlabeled).all():
+                    raise ValueError("images that are not to be labeled")
+                if not (stored.labels.min() >= 0 and stored.labels.max() < len(self.data.classes)):
+                    raise ValueError("other classes")
                 return stored
         unlabeled = self.split.unlabeled
         labels, confidence = pseudo_label(self._predict_unlabeled())

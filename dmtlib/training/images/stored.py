@@ -6,6 +6,7 @@ pseudo-labels-<i>.pt     what phase i learned from
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 from torch import nn
@@ -31,7 +32,7 @@ def phase_model(run: RunDirectory, phase: int) -> nn.Module:
 
 def save_pseudo_labels(run: RunDirectory, phase: int, pseudo: PseudoLabels) -> None:
     """What :func:`stored_pseudo_labels` reads."""
-    save_tensors(pseudo_label_file(run, phase), pseudo._asdict())
+    save_tensors(pseudo_label_file(run, phase), {**pseudo._asdict(), "sha256": _hash(pseudo)})
 
 
 def stored_pseudo_labels(run: RunDirectory, phase: int) -> PseudoLabels | None:
@@ -43,7 +44,21 @@ def stored_pseudo_labels(run: RunDirectory, phase: int) -> PseudoLabels | None:
     file = pseudo_label_file(run, phase)
     stored = load_tensors(file)
     with restoring(file):
-        return stored and PseudoLabels(**stored)
+        if stored is None:
+            return None
+        written = stored.pop("sha256", None)  # older versions wrote none
+        pseudo = PseudoLabels(**stored)
+        if written not in (None, _hash(pseudo)):
+            raise ValueError("other pseudo labels")
+        return pseudo
+
+
+def _hash(pseudo: PseudoLabels) -> str:
+    digest = hashlib.sha256()
+    for name, values in pseudo._asdict().items():
+        digest.update(f"{name} {values.dtype} {tuple(values.shape)}".encode())
+        digest.update(values.cpu().contiguous().numpy())
+    return digest.hexdigest()
 
 
 def pseudo_label_file(run: RunDirectory, phase: int) -> Path:

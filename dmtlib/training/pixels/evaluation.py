@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import groupby
+from itertools import groupby, islice
 
 import torch
 from jaxtyping import Float, Int64
@@ -16,11 +16,11 @@ from ...data.pixels.masks import VOID
 from ...method.pseudo_labels import pseudo_label
 from .batches import in_order
 from .pixel_labels import PixelLabels
+from .tiles import PIXELS_AT_ONCE, predict_in_tiles
 
-PREDICTION_BATCH = 8  # images of one size, as in training: what fits there fits here
+PREDICTION_BATCH = 8  # images of one size at most
 
 
-@torch.no_grad()
 def predict_images(
     model: nn.Module,
     images: ListedImages | StoredImages,
@@ -28,6 +28,8 @@ def predict_images(
     pad: tuple[int, int] | None = None,
 ) -> Iterator[Float[Tensor, "C H W"]]:
     """Probabilities of one clean image after the other, on the model's device: evaluation mode, float32.
+
+    Images of one size go through the network together, up to :data:`.tiles.PIXELS_AT_ONCE`; a larger one in tiles.
 
     Args:
         pad: height and width up to which an image is first padded with black, to the right and below; the
@@ -41,20 +43,28 @@ def predict_images(
         padded = image if pad is None else pad_to(image, pad)
         return padded, tuple(image.shape[-2:])
 
-    for _, same in groupby(in_order(load, indices, device), key=lambda loaded: loaded[0].shape):
-        same = iter(same)
-        while batch := [loaded for _, loaded in zip(range(PREDICTION_BATCH), same, strict=False)]:
+    loaded = in_order(load, indices, device)
+    for (_, height, width), same in groupby(loaded, key=lambda loaded: loaded[0].shape):
+        if height * width > PIXELS_AT_ONCE:
+            for image, size in same:
+                yield predict_in_tiles(model, image)[:, : size[0], : size[1]]
+            continue
+        at_once = min(PREDICTION_BATCH, PIXELS_AT_ONCE // (height * width))
+        while batch := list(islice(same, at_once)):
             stacked = torch.stack([image for image, _ in batch]).to(device, memory_format=torch.channels_last)
-            for probabilities, (_, (height, width)) in zip(model(stacked).float().softmax(dim=1), batch, strict=True):
-                yield probabilities[:, :height, :width]
+            with torch.no_grad():  # around the generator, it would hold what was yielded last
+                predicted = model(stacked).float().softmax(dim=1)
+            for probabilities, (_, size) in zip(predicted, batch, strict=True):
+                yield probabilities[:, : size[0], : size[1]]
 
 
 def label_images(
     model: nn.Module, images: ListedImages | StoredImages, indices: Sequence[int]
 ) -> Iterator[tuple[str, Tensor, Tensor]]:
     """Name, labels (uint8) and confidences of the clean images, each in its own size (Alg. 2, lines 12 and 14)."""
-    for index, probabilities in zip(indices, predict_images(model, images, indices), strict=True):
-        labels, confidence = pseudo_label(probabilities.unsqueeze(0), ignore_index=VOID)
+    predictions = predict_images(model, images, indices)
+    for index in indices:  # a zip would hold one image's probabilities while the next one's are made
+        labels, confidence = pseudo_label(next(predictions).unsqueeze(0), ignore_index=VOID)
         yield images.names[index], labels[0].to(torch.uint8), confidence[0]
 
 
@@ -63,10 +73,9 @@ def confusion_matrix(model: nn.Module, data: SegmentationData, part: str) -> Int
     images, classes = data.parts[part], len(data.classes)
     total = torch.zeros(1, dtype=torch.int64)
     indices = range(len(images))
-    for index, probabilities in zip(
-        indices, predict_images(model, images, indices, data.evaluation_size), strict=True
-    ):
-        predicted = probabilities.argmax(dim=0)
+    predictions = predict_images(model, images, indices, data.evaluation_size)
+    for index in indices:
+        predicted = next(predictions).argmax(dim=0)
         truth = images.mask(index).to(predicted.device).long()
         pairs = torch.where(truth == VOID, classes**2, classes * truth + predicted)  # on the device: a number for each
         total = total.to(predicted.device) + torch.bincount(pairs.flatten(), minlength=classes**2 + 1)
@@ -81,7 +90,13 @@ def class_iou(confusion: Int64[Tensor, "C C"]) -> Float[Tensor, " C"]:
 
 
 def mean_iou(confusion: Int64[Tensor, "C C"]) -> float:
-    """The mean over the classes that are there or predicted, in percent (Sec. 5.2.3)."""
+    """The mean over the classes that are there or predicted, in percent (Sec. 5.2.3).
+
+    Raises:
+        ValueError: no pixel was counted.
+    """
+    if not confusion.any():
+        raise ValueError("there is no pixel to score: the masks are void everywhere")
     return round(100 * class_iou(confusion).nanmean().item(), 4)
 
 

@@ -82,9 +82,13 @@ class MutualTraining:
         with journal.writing(self.plan.steps_before(config.phases), done_steps):
             for phase in range(len(journal.records), config.phases):
                 self._run_phase(phase)
-        record = segmentation_record(config, journal.records, self.directory.split, journal.seconds, self.device)
+        record = self.record(journal.seconds)
         self.directory.finish(record)
         return record
+
+    def record(self, seconds: float) -> dict[str, Any]:
+        """Of a run whose phases are all finished."""
+        return segmentation_record(self.config, self.journal.records, self.directory.split, seconds, self.device)
 
     def _run_phase(self, phase: int) -> None:
         """Lines 2–9 of Alg. 2 in phase 0, lines 12–15 in the others."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import zipfile
 from dataclasses import replace
 
 import pytest
@@ -55,8 +56,28 @@ def test_a_changed_byte_is_noticed(tmp_path):
     pixels = small().train_images.numpy().tobytes()
     at = content.index(pixels) + len(pixels) // 2
     path.write_bytes(content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :])
+    with pytest.raises(ValueError, match=r"animals\.pt: damaged, .*: the checksum of \w+/data/\d is wrong"):
+        read_packed(path)
+    path.write_bytes(content)
+    torch.save(torch.load(path) | {"train_labels": small().train_labels.flip(0)}, path)
     with pytest.raises(ValueError, match=r"animals\.pt: damaged: its content does not have the hash"):
         read_packed(path)
+
+
+def test_a_small_file_of_large_tensors_is_refused(tmp_path):
+    path = tmp_path / "animals.pt"
+    write_packed(small(), path)
+    many = torch.zeros(1, 3, 8, 8, dtype=torch.uint8).expand(1_000_000, 3, 8, 8)
+    torch.save(
+        torch.load(path) | {"train_images": many, "train_labels": torch.zeros(1).long().expand(len(many))}, path
+    )
+    with pytest.raises(ValueError, match=r"animals\.pt: damaged, .*: its tensors are larger than the file"):
+        read_packed(path)
+    with zipfile.ZipFile(path) as stored, zipfile.ZipFile(tmp_path / "b.pt", "w", zipfile.ZIP_DEFLATED) as packed:
+        for name in stored.namelist():
+            packed.writestr(name, stored.read(name))
+    with pytest.raises(ValueError, match=r"b\.pt: damaged, .*: it is no whole zip archive"):
+        read_packed(tmp_path / "b.pt")
 
 
 @pytest.mark.parametrize("keep", [0, 10, 0.5, 0.99])
@@ -92,6 +113,19 @@ def test_a_missing_file_is_named(tmp_path):
         ({"train_labels": torch.full((7,), 2)}, "train_labels must lie in -1…1"),
         ({"test_labels": torch.tensor([0, 1, -1])}, "test_labels must lie in 0…1"),
         ({"test_images": torch.zeros(3, 3, 9, 9, dtype=torch.uint8)}, "same height and width"),
+        ({"test_images": torch.zeros(3, 3, 8, 9, dtype=torch.uint8)}, "must be one or more and be square"),
+        (
+            {"train_images": torch.zeros(7, 3, 0, 0, dtype=torch.uint8)},
+            "train_images must be one or more and be square",
+        ),
+        (
+            {"test_images": torch.zeros(0, 3, 8, 8, dtype=torch.uint8), "test_labels": torch.zeros(0).long()},
+            "be square",
+        ),
+        ({"classes": ("cat",)}, "two or more different names"),
+        ({"classes": ("cat", "cat")}, "two or more different names"),
+        ({"classes": (0, 1)}, "two or more different names"),
+        ({"classes": ["cat", "dog"]}, "two or more different names"),
     ],
 )
 def test_what_does_not_fit_together_is_not_written(tmp_path, change, message):

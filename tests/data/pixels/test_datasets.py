@@ -7,6 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
+from dmtlib.data.finding import NAMES
 from dmtlib.data.pixels import datasets as segmentation
 from dmtlib.data.pixels.datasets import ROWS, Row, load_folder, load_prepared, load_segmentation
 from dmtlib.data.pixels.masks import VOID
@@ -105,7 +106,7 @@ def test_a_mask_of_another_size_is_found_on_entry(folder):
 
 def test_broken_files_are_found_on_entry(folder):
     (folder / "images" / "5.png").write_bytes(b"no picture")
-    assert refusal(folder) == f"{folder / 'images' / '5.png'} is not a PNG or JPEG image"
+    assert refusal(folder) == f"{folder / 'images' / '5.png'} is not a {NAMES} image"
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,376 @@
+"""Hostile files and faults, by the names under which they were handed over: each has its one line, and exit code 2.
+
+What a file of tests of its own shows stands in :data:`ELSEWHERE`; the rest is here.
+"""
+
+import gzip
+import io
+import json
+import lzma
+import os
+import re
+import shutil
+import struct
+import tarfile
+import zipfile
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from clone import ROOT
+from PIL import Image
+from tiny_scenes import CONFIG, scenes
+
+from book.page.words import as_words
+from dmtlib.cli import main
+from dmtlib.data.images.packed import FORMAT, PackedImages
+from dmtlib.files import printable
+from dmtlib.training import RunDirectory, train
+
+ELSEWHERE = {
+    "F1": "tests/training/test_storage.py::test_a_healthy_file_is_never_called_damaged",
+    "F2": "tests/test_prediction.py::test_no_answer_takes_the_place_of_a_file",
+    "F4": "tests/data/images/test_folders.py::test_an_archive_that_is_cut_short_anywhere_is_refused",
+    "F6": "tests/data_prep/test_camvid.py::test_nothing_of_the_user_s_is_replaced",
+    "F7": "tests/training/test_storage.py::test_a_full_disk_is_one_line_and_the_same_command_goes_on",
+    "F8": "tests/test_cli.py::test_what_a_run_wrote_and_is_something_else_now_is_told",
+    "F9 images": "tests/training/test_storage.py::test_what_is_proven_damaged_is_set_aside_and_made_again",
+    "F12": "tests/test_cli.py::test_an_image_that_is_no_file_is_told",
+    "F13": "tests/records/test_store.py::test_a_file_that_is_no_record_is_told",
+    "F17": "tests/test_prediction.py::test_what_is_no_finished_run_is_told",
+    "F21": "tests/test_cli.py::test_names_that_are_too_long_are_told",
+    "F24": "tests/test_cli.py::test_refused_data_leave_nothing_behind",
+    "F25 train": "tests/test_cli.py::test_records_without_a_place_are_refused_before_the_training",
+    "F25 device": "tests/test_cli.py::test_a_device_that_is_not_there_is_refused_before_any_run",
+    "F27": "tests/test_make.py::test_a_budget_that_is_none_is_one_line",
+    "F30": "tests/data/images/test_packed.py::test_what_does_not_fit_together_is_not_written",
+    "F35": "tests/test_prediction.py::test_weights_that_hold_code_are_not_run",
+}
+
+
+def test_what_is_shown_elsewhere_is_there():
+    for place in ELSEWHERE.values():
+        file, _, name = place.partition("::")
+        assert f"def {name}(" in (ROOT / file).read_text(), place
+
+
+def png() -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (8, 8, 3), dtype=np.uint8)).save(file, "PNG")
+    return file.getvalue()
+
+
+NAMES = [f"{part}/{label}/{i}.png" for part in ("train", "test") for label in ("cat", "dog") for i in range(2)]
+
+
+def tar(content: bytes = png()) -> bytes:
+    """A whole one."""
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode="w") as archive:
+        for name in NAMES:
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+    return file.getvalue()
+
+
+def with_header(kind: bytes, size: int, content: int) -> bytes:
+    """A whole tar whose second member is a header for another one, of ``size`` bytes as it says."""
+    header = tarfile.TarInfo("././@LongLink")
+    header.type, header.size = kind, size
+    whole = tar()
+    return whole[:1024] + header.tobuf(tarfile.GNU_FORMAT) + bytes(content) + whole[1024:]
+
+
+def with_dictionary(code: int) -> bytes:
+    """A .tar.xz of which unpacking takes more memory than its content: 39 asks for 3 GiB."""
+    packed = bytearray(lzma.compress(tar()))
+    end = 12 + 4 * (packed[12] + 1)
+    packed[16] = code
+    packed[end - 4 : end] = struct.pack("<I", zlib.crc32(bytes(packed[12 : end - 4])))
+    return bytes(packed)
+
+
+def zipped(method: int = zipfile.ZIP_STORED, replace: tuple[bytes, bytes] = (b"", b"")) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", method) as archive:
+        for name in NAMES:
+            archive.writestr(name.replace("cat", "c\xe9t"), png())
+    return file.getvalue().replace(*replace) if replace[0] else file.getvalue()
+
+
+def packed(**changes) -> bytes:
+    labels = torch.arange(8) % 2
+    images = torch.zeros(8, 3, 8, 8, dtype=torch.uint8)
+    stored = PackedImages(("cat", "dog"), images, labels, images.clone(), labels, "here")
+    file = io.BytesIO()
+    torch.save({"format": FORMAT, "sha256": stored.content_hash()} | vars(stored) | changes, file)
+    return file.getvalue()
+
+
+huge = tarfile.TarInfo("notes.txt")
+huge.size = 1 << 40
+DATA = {
+    "F4 padding": ("a.tar", tar()[:8192], "damaged after 'test/dog/1.png': it ends too early"),
+    "F4 more": ("a.tar", tar() + tar(), "there is more after the end of the archive: refused"),
+    "F4 size": ("a.tar", huge.tobuf() + tar(), "damaged: it ends too early"),
+    "F10 name": (
+        "a.tar",
+        with_header(b"L", 3 << 30, 0),
+        "a header in it is larger than 1 MiB: refused|it ends too early",
+    ),
+    "F10 pax": ("a.tar.gz", gzip.compress(with_header(b"x", 8 << 20, 8 << 20)), "is larger than 1 MiB: refused"),
+    "F10 xz": ("a.tar.xz", with_dictionary(39), "unpacking it takes more than 128 MiB of memory: refused"),
+    "F10 zip": ("a.zip", zipped(zipfile.ZIP_LZMA), "is packed in a rare way: only deflate and bzip2 are read"),
+    "F10 strides": (
+        "a.pt",
+        packed(train_images=torch.zeros(1, 1, 1, 1, dtype=torch.uint8).expand(10**6, 3, 99, 99)),
+        "damaged, or not a packed data set: its tensors are larger than the file",
+    ),
+    "F22 zip": (
+        "a.zip",
+        zipped(replace=("\xe9".encode(), b"\xff\xfe")),
+        r"the name b'train/c\\xff\\xfet/0.png' in it is not",
+    ),
+    "F22 packed": (
+        "a.pt",
+        packed(train_images=torch.zeros(8, 3, 0, 0, dtype=torch.uint8)),
+        "train_images must be one or more and be square",
+    ),
+    "F30 classes": (
+        "a.pt",
+        packed(classes=("cat",)),
+        "damaged: classes must be a tuple of two or more different names",
+    ),
+}
+
+
+@pytest.fixture(autouse=True)
+def somewhere(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+def refused(capsys, *command: str) -> str:
+    before = sorted(Path().rglob("*"))
+    assert main([*map(str, command)]) == 2
+    told = capsys.readouterr().err
+    *summary, told = told.splitlines()  # of data that are somebody's own
+    assert told.startswith("error: ") and (not summary or " images to train on" in summary[0]), (summary, told)
+    assert sorted(Path().rglob("*")) == before
+    return told
+
+
+@pytest.mark.wrong_shapes
+@pytest.mark.parametrize("case", DATA)
+def test_data(case, capsys):
+    name, content, line = DATA[case]
+    Path(name).write_bytes(content)
+    kind = "packed" if name.endswith(".pt") else "folder@8"
+    told = refused(capsys, "train", "digits-40", "--data", f"{kind}:{name}", "--all-labels", "--device", "cpu")
+    assert told.startswith(f"error: {name}: ") and re.search(line, told), told
+
+
+@pytest.mark.parametrize(
+    ("options", "line"),
+    [("--data x", "data must be digits"), ("--results file", "file cannot be a folder of records: .* is a file")],
+)
+def test_f25_a_list_of_commands_that_cannot_work_is_refused(options, line, capsys):
+    Path("file").touch()
+    assert re.search(line, refused(capsys, "reproduce", "digits", "--dry-run", *options.split()))
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory) -> Path:
+    """A finished run on two classes; one is named as a formula is."""
+    folder = tmp_path_factory.mktemp("run")
+    for name in NAMES:
+        file = folder / "photos" / name.replace("cat", "=1+1")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(png())
+    command = ["train", "digits-40", "--method", "baseline", "--budget", "0.002", "--device", "cpu", "--all-labels"]
+    assert main([*command, "--data", f"folder@8:{folder / 'photos'}", "--runs", str(folder / "runs")]) == 0
+    return folder / "runs/digits-40/baseline/seed-0"
+
+
+def again(run: Path) -> list[str]:
+    """The command that made a copy of ``run``."""
+    settings = json.loads((run / "config.json").read_text())
+    shutil.copytree(run, "runs/digits-40/baseline/seed-0")
+    command = "train digits-40 --method baseline --budget 0.002 --device cpu --all-labels --data"
+    return [*command.split(), settings["data"]]
+
+
+@pytest.mark.parametrize(
+    ("name", "make"),
+    [
+        ("metrics.jsonl", os.mkdir),
+        ("tensorboard", lambda path: Path(path).touch()),
+        ("phase-0.pt", os.mkdir),
+        ("checkpoint.pt", os.mkdir),
+    ],
+)
+def test_f28_what_stands_in_the_way_is_named(name, make, run, capsys):
+    command, folder = again(run), Path("runs/digits-40/baseline/seed-0")
+    (folder / "result.json").unlink()
+    (folder / "phase-0.pt").unlink()
+    for file in (folder / name,):
+        shutil.rmtree(file) if file.is_dir() else file.unlink(missing_ok=True)
+    make(folder / name)
+    assert main(command) == 2
+    told = capsys.readouterr().err
+    assert [line for line in told.splitlines() if "error: " in line][-1].startswith(f"error: {folder / name}: "), told
+    assert "Traceback" not in told
+
+
+def test_f28_an_older_version_s_temporary_folder_is_removed(run, capsys):
+    command, folder = again(run), Path("runs/digits-40/baseline/seed-0")
+    (folder / ".phase-0.pt.tmp").mkdir()
+    assert main(command) == 0 and not (folder / ".phase-0.pt.tmp").exists()
+
+
+def test_f22_weights_that_are_no_numbers_are_damaged(run, capsys):
+    again(run)
+    file = Path("runs/digits-40/baseline/seed-0/phase-0.pt")
+    state = torch.load(file)
+    state["model"]["classifier.weight"][0, 0] = float("nan")
+    torch.save(state, file)
+    Path("0.png").write_bytes(png())
+    told = refused(capsys, "predict", str(file.parent), "0.png", "--out", "out.csv")
+    assert f"{file} is damaged (it holds numbers that are not finite)" in told
+
+
+def test_f33_what_begins_like_a_formula_is_a_word(run, capsys):
+    shutil.copytree(ROOT / "tests/helpers", "in", ignore=lambda folder, names: names)
+    for name in ("=cmd|calc.png", "-1.png", "a=.png"):
+        (Path("in") / name).write_bytes(png())
+    assert main(["predict", str(run), "in", "--out", "out.csv", "--device", "cpu"]) == 0
+    rows = [line.split(",") for line in Path("out.csv").read_text().splitlines()[1:]]
+    assert [row[0] for row in rows] == ["'-1.png", "'=cmd|calc.png", "a=.png"]
+    assert {row[1] for row in rows} <= {"'=1+1", "dog"}
+
+
+def test_f20_words_of_others_are_shown_as_they_are():
+    assert as_words("cuda (<script>`x` *b* [a](b) $1$\n\x1b[2J") == (
+        r"cuda (\<script\>\`x\` \*b\* \[a\](b) \$1\$ " + r"\\x1b\[2J"
+    )
+    assert printable("a\x1b[31m\r\nb\u202e\udcff é 日 \u202f") == "a\\x1b[31m\\r\\nb\\u202e\\udcff é 日 \u202f"
+
+
+def test_f20_a_record_cannot_command_the_terminal(run, capsys):
+    record = json.loads((run / "result.json").read_text())
+    record["config"]["budget"], record["config"]["data"], record["device"] = 1.0, "digits", "cpu \x1b[2J"
+    file = Path("records/digits-40/baseline/seed-0.json")
+    file.parent.mkdir(parents=True)
+    file.write_text(json.dumps(record))
+    for command in ("presets", "table digits", "table cost"):
+        assert main([*command.split(), "--results", "records"]) == 0
+        assert "\x1b[2J" not in capsys.readouterr().out
+    assert main(["train", "\x1b[2J"]) == 2
+    assert "\x1b" not in capsys.readouterr().err
+
+
+def test_a_changed_record_is_refused(run, capsys):
+    command, file = again(run), Path("runs/digits-40/baseline/seed-0/result.json")
+    record = json.loads(file.read_text())
+    record["phases"][0]["test_accuracy"] = record["test_accuracy"] = record["test_accuracy"] + 1
+    file.write_text(json.dumps(record))
+    told = refused(capsys, *command)
+    assert f"{file} is not what the run's phases say (test_accuracy, phases differ); delete it" in told
+    record["phases"][0]["test_accuracy"] -= 1
+    file.write_text(json.dumps(record))
+    assert "is no run record: test_accuracy is not that of its last phase" in refused(capsys, *command)
+
+
+def test_numbers_that_are_not_finite_are_not_stored(capsys):
+    """A learning rate that is far too large."""
+    data = scenes()
+    with pytest.raises(
+        Exception, match=r"is not written: its numbers are not finite; a smaller learning rate"
+    ) as told:
+        train(
+            CONFIG.__class__(**{**vars(CONFIG), "method": "baseline", "supervised_learning_rate": 1e30}),
+            runs="runs",
+            device="cpu",
+            progress=False,
+            data=data,
+        )
+    assert "\n" not in str(told.value) and not list(Path("runs").rglob("*.pt"))
+
+
+DAMAGE_OF_PIXELS = {
+    "a list": lambda state: [1],
+    "nothing": lambda state: {},
+    "shapes": lambda state: state | {"models": {m: {"a": torch.ones(1)} for m in "AB"}},
+    "no model": lambda state: state | {"models": {}},
+    "records": lambda state: state | {"records": [{}]},
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE_OF_PIXELS)
+def test_f9_a_phase_of_pixels_that_is_something_else_is_made_again(damage, pixels, tmp_path):
+    shutil.copytree(pixels, tmp_path, dirs_exist_ok=True)
+    config, data = SHORT, scenes()
+    folder = RunDirectory.of(config, tmp_path)
+    before = folder.record
+    file = folder.path / "phase-1.pt"
+    torch.save(DAMAGE_OF_PIXELS[damage](torch.load(file)), file)
+    with pytest.warns(UserWarning, match=r"phase-1\.pt is damaged .* set aside as phase-1\.pt\.damaged-1"):
+        record = train(config, runs=tmp_path, device="cpu", progress=False, data=data)
+    assert record["phases"] == before["phases"]
+
+
+@pytest.mark.parametrize("state", ["a step too far", {"model": {}}])
+def test_f9_a_checkpoint_of_pixels_that_is_something_else_is_set_aside(state, pixels, tmp_path):
+    shutil.copytree(pixels, tmp_path, dirs_exist_ok=True)
+    folder = RunDirectory.of(SHORT, tmp_path)
+    before, last = folder.record, torch.load(folder.path / "phase-0.pt")
+    (folder.path / "result.json").unlink()
+    (folder.path / "phase-1.pt").unlink()
+    place = {name: last[name] for name in ("metrics_bytes", "seconds")}
+    torch.save({"phase": 1, "done": {}, "state": state, **place}, folder.path / "checkpoint.pt")
+    with pytest.warns(UserWarning, match=r"checkpoint\.pt is damaged \(it does not fit this run\); set aside"):
+        record = train(SHORT, runs=tmp_path, device="cpu", progress=False, data=scenes())
+    assert record["phases"] == before["phases"]
+
+
+SHORT = CONFIG.__class__(**{**vars(CONFIG), "method": "dst", "alphas": (1.0,), "phase_steps": 2, "baseline_steps": 2})
+
+
+@pytest.fixture(scope="module")
+def pixels(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("pixels")
+    train(SHORT, runs=folder, device="cpu", progress=False, data=scenes())
+    return folder
+
+
+def test_kind_8_pseudo_labels_that_were_exchanged_are_made_again(tmp_path):
+    from dmtlib.presets import preset
+
+    config = preset("digits-40", "cl", budget=0.002)
+    before = train(config, runs=tmp_path, device="cpu", progress=False)["phases"]
+    folder = RunDirectory.of(config, tmp_path)
+    for name in ("result.json", "phase-5.pt"):
+        (folder.path / name).unlink()
+    file = folder.path / "pseudo-labels-5.pt"
+    state = torch.load(file)
+    torch.save(state | {"labels": (state["labels"] + 1) % 10}, file)
+    with pytest.warns(UserWarning, match=r"pseudo-labels-5\.pt is damaged"):
+        assert train(config, runs=tmp_path, device="cpu", progress=False)["phases"] == before
+
+
+def test_kind_8_a_log_that_was_cut_is_told(tmp_path):
+    from dmtlib.presets import preset
+
+    config = preset("digits-40", "cl", budget=0.002)
+    before = train(config, runs=tmp_path, device="cpu", progress=False)["phases"]
+    folder = RunDirectory.of(config, tmp_path)
+    for name in ("result.json", "phase-5.pt"):
+        (folder.path / name).unlink()
+    log = folder.path / "metrics.jsonl"
+    lines = log.read_bytes().splitlines(keepends=True)
+    log.write_bytes(b"".join(lines[:2])[:-5])
+    with pytest.warns(UserWarning, match=r"metrics\.jsonl lacks lines of the steps before"):
+        assert train(config, runs=tmp_path, device="cpu", progress=False)["phases"] == before
+    assert log.read_bytes() == b"".join([lines[0], *lines[-1:]])

@@ -1,0 +1,403 @@
+"""What people really bring: each case with its right answer, and the same rule for every reader of images."""
+
+import os
+import re
+import shutil
+import signal
+import struct
+import sys
+import tempfile
+import unicodedata
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from data_page import PAGE, ROOT, page
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from own import UPRIGHT, exif, photos, streets
+from PIL import Image
+
+from dmtlib.cli import main
+from dmtlib.data import entry
+from dmtlib.data.finding import FORMATS, OTHERS, SUFFIXES, find, is_almost_unlabeled
+from dmtlib.data.images.datasets import load_dataset
+from dmtlib.data.images.folders import read_image_folder
+from dmtlib.data.pictures import decode_rgb, picture, upright_size
+from dmtlib.data.pixels.datasets import load_folder, load_segmentation
+from dmtlib.data.pixels.folder import find_pictures, read_own_folder
+from dmtlib.prediction import find_images
+from dmtlib.presets import preset
+from dmtlib.training.images.curriculum import Curriculum
+
+pytestmark = pytest.mark.filterwarnings("ignore:::PIL")  # of broken pictures
+REFUSALS = yaml.safe_load((ROOT / "book/refusals.yml").read_text())
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+# --- What is refused: one line each, which the page tells ---------------------------------------------------------
+
+
+def _spoil(change, make=photos, read=lambda root: load_dataset(f"folder@8:{root}"), **options):
+    def case(root):
+        change(make(root, **options))
+        read(root)
+
+    return case
+
+
+def _masks(change, **options):
+    return _spoil(change, streets, load_folder, **options)
+
+
+def _as_jpeg(root):
+    for mask in sorted(root.glob("masks/*"))[:5]:
+        Image.open(mask).save(mask.with_suffix(".jpg"))
+        mask.unlink()
+
+
+def _turned(root):
+    Image.new("RGB", (64, 48)).save(root / "images/s00.jpg", exif=exif([UPRIGHT]))
+    (root / "images/s00.png").unlink()
+    Image.new("L", (64, 48)).save(root / "masks/s00.png")
+
+
+def _bright(root):
+    for mask in root.glob("masks/*"):
+        Image.fromarray((np.array(Image.open(mask)) > 0) * np.uint8(254)).save(mask)
+
+
+def _copy(file, name):
+    shutil.copy(file, file.with_name(name))
+
+
+def _draw(config):
+    return lambda root: Curriculum.draw(config, load_dataset(f"folder@8:{root}"))
+
+
+def _write(name, content, **options):
+    return lambda root: (root / name).write_text(content, **options)
+
+
+NF = ("NFC", "NFD")
+DRAWN, ALL = (preset("digits-40", "dmt", all_labels=all_labels) for all_labels in (False, True))
+CASES = {
+    "other_format": _spoil(lambda root: _copy(root / "train/cat/0.png", "1.heic")),
+    "no_picture": _spoil(lambda root: (root / "train/cat/0.png").write_bytes(b"x")),
+    "cut_off": _masks(
+        lambda root: (root / "images/s10.jpg").write_bytes((root / "images/s10.jpg").read_bytes()[:500]), ext="jpg"
+    ),
+    "too_many_pixels": _spoil(lambda root: Image.new("1", (12000, 9000)).save(root / "train/cat/9.png")),
+    "many_bits": _spoil(lambda root: Image.fromarray(np.zeros((9, 9), "int32")).save(root / "train/cat/9.tif")),
+    "dangling": _spoil(lambda root: (root / "train/cat/9.png").symlink_to("nowhere")),
+    "not_utf8": _spoil(lambda root: _copy(root / "train/cat/0.png", os.fsdecode(b"\xe9.png"))),
+    "two_forms": _spoil(lambda r: [_copy(r / "train/cat/0.png", unicodedata.normalize(f, "é.png")) for f in NF]),
+    "nothing_there": _spoil(lambda root: [f.rename(f.with_suffix(".txt")) for f in root.rglob("*.png")]),
+    "too_deep": _spoil(lambda root: shutil.copytree(root / "train/cat", root / "train/cat/more")),
+    "one_class": _spoil(lambda root: [shutil.rmtree(root / part / "dog") for part in ("train", "test")]),
+    "empty_class": _spoil(lambda root: (root / "train/bird").mkdir()),
+    "beside": _spoil(
+        lambda root: [shutil.rmtree(root / "test"), shutil.move(root / "train", root / "in/a"), (root / "b").mkdir()]
+    ),
+    "unlabelled": _spoil(lambda root: (root / "train/unlabeled").rename(root / "train/Unlabelled")),
+    "unknown_class": _spoil(lambda root: shutil.copytree(root / "test/cat", root / "test/cow")),
+    "no_test": _spoil(lambda root: shutil.rmtree(root / "test/cat")),
+    "masks_for_images": _spoil(lambda root: None, streets),
+    "all_labels_forgotten": _spoil(lambda root: None, read=_draw(DRAWN)),
+    "few_labels": _spoil(lambda root: None, read=_draw(DRAWN), classes=[f"c{i}" for i in range(41)], n=1, test=1),
+    "few_unlabeled": _spoil(lambda root: None, read=_draw(ALL), unlabeled=4),
+    "classes_for_pixels": _spoil(lambda root: None, read=load_folder),
+    "one_name": _masks(_write("classes.txt", "car\n")),
+    "utf16": _masks(_write("classes.txt", "background\ncar\n", encoding="utf-16")),
+    "jpeg_mask": _masks(_as_jpeg),
+    "mask_suffix": _masks(lambda root: (root / "masks/s00.png").rename(root / "masks/s00_mask.png")),
+    "ending_in_list": _masks(_write("val.txt", "s00.png\n")),
+    "coloured_mask": _masks(lambda root: Image.new("RGB", (64, 64)).save(root / "masks/s00.png")),
+    "bright_mask": _masks(_bright),
+    "black_and_white": _masks(lambda root: None, on=255),
+    "absent_class": _masks(_write("classes.txt", "background\ncar\nbus\n")),
+    "turned_image": _masks(_turned),
+    "same_stem": _masks(
+        lambda root: [Image.open(root / "images/s01.png").save(root / f"images/1.{e}") for e in ("jpg", "png")]
+    ),
+}
+
+
+@pytest.mark.parametrize("row", REFUSALS, ids=lambda row: row["case"])
+def test_what_is_refused_is_one_line_that_the_page_has(row, here):
+    with pytest.raises(ValueError) as error:
+        CASES[row["case"]](Path("data"))
+    told = str(error.value)
+    assert re.fullmatch(re.escape(row["line"]).replace("…", ".*") + ".*", told), told
+    assert "\n" not in told
+
+
+def test_every_case_is_on_the_page_and_the_page_is_made_from_the_tables():
+    assert sorted(row["case"] for row in REFUSALS) == sorted(CASES)
+    assert PAGE.read_text() == page(), "python tools/data_page.py writes it"
+    assert all(f"`{ending}`" in page() for ending in (*SUFFIXES, *OTHERS))
+
+
+# --- What is read, and what is told -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("ending", SUFFIXES)
+def test_every_format_is_read_by_every_reader(here, ending):
+    root = photos(Path("p"), ("bird", "cat", "dog"), side=16)
+    kind = next(kind for kind, endings in FORMATS.items() if ending in endings)
+    for file in list(root.glob("*/bird/*.png")):
+        Image.open(file).save(file.with_suffix(ending.upper()), kind.upper())
+        if ending != ".png":
+            file.unlink()
+    data = load_dataset(f"folder@8:{root}")
+    assert data.classes == ("bird", "cat", "dog") and len(data.train_images) == len(find_images(root / "train").images)
+
+
+def test_a_linked_class_is_read_alike_and_a_circle_ends(here):
+    root = photos(Path("p"))
+    shutil.move(root / "train/cat", "elsewhere")
+    (root / "train/cat").symlink_to(Path("elsewhere").resolve())
+    (here / "elsewhere/again").symlink_to((root / "train").resolve())
+    assert len(read_image_folder(root).train_images) == len(find_images(root / "train").images) == 32
+    street = streets(Path("s"))
+    for part in ("images", "masks"):
+        (street / part).rename(here / part)
+        (street / part).mkdir()
+        (street / part / "cam").symlink_to(here / part)
+    assert len(read_own_folder(street).masks) == 8
+
+
+@pytest.mark.parametrize("field", [(282, 2, 3, b"72\0"), (282, 10, 1, struct.pack("<ii", -1, 0)), (274, 2, 9, b"6")])
+@pytest.mark.parametrize("ending", ["jpg", "png", "webp", "tif"])
+def test_of_exif_the_orientation_alone_matters(tmp_path, field, ending):
+    file = tmp_path / f"x.{ending}"
+    image = Image.fromarray(np.arange(24, dtype=np.uint8).reshape(4, 6) * 10).convert("RGB")
+    block = exif([field] if field[0] == 274 else [UPRIGHT, field])
+    image.save(file, **({} if ending == "tif" else {"exif": block}))
+    size = (4, 6) if field[0] == 274 or ending == "tif" else (6, 4)
+    content = file.read_bytes()
+    assert upright_size(content, "x") == decode_rgb(content, "x").shape[1:] == size
+
+
+def test_broken_exif_is_never_a_reason_to_refuse(tmp_path):
+    rng, file = np.random.default_rng(0), tmp_path / "x.jpg"
+    block = bytearray(exif([UPRIGHT, (282, 5, 1, struct.pack("<II", 72, 1)), (305, 2, 9, b"software\0")]))
+    image = Image.fromarray(rng.integers(0, 255, (8, 12, 3), dtype=np.uint8))
+    for _ in range(300):
+        broken = bytearray(block)
+        for place in rng.integers(6, len(block), 3):
+            broken[place] = rng.integers(256)
+        image.save(file, exif=bytes(broken))
+        content = file.read_bytes()
+        assert upright_size(content, "x") == decode_rgb(content, "x").shape[1:]
+
+
+def test_transparent_becomes_white_and_sixteen_bits_eight(tmp_path):
+    def read(image: Image.Image, ending="png", **options):
+        image.save(tmp_path / f"x.{ending}", **options)
+        return np.asarray(picture((tmp_path / f"x.{ending}").read_bytes(), "x"))
+
+    clear = Image.new("RGBA", (2, 2), (255, 0, 0, 0))
+    for image in (clear, clear.convert("LA"), Image.new("P", (2, 2))):
+        assert (read(image, transparency=0 if image.mode == "P" else None) == 255).all()
+    assert read(Image.new("RGBA", (1, 1), (0, 0, 0, 127))).tolist() == [[[128, 128, 128]]]
+    levels = np.array([[0, 255, 256, 40_000, 65_535]], "uint16")
+    for ending in ("png", "tif"):
+        assert read(Image.fromarray(levels), ending)[0, :, 0].tolist() == [0, 0, 1, 156, 255]
+
+
+def test_marks_before_a_text_and_forms_of_accents_split_no_names(here):
+    street = streets(Path("s"))
+    (street / "classes.txt").write_text("background\ncafé\n", encoding="utf-8-sig")
+    for folder, form in (("images", "NFD"), ("masks", "NFC")):
+        name = unicodedata.normalize(form, "é")
+        (street / folder / "s00.png").rename(street / folder / f"{name}.png")
+    (street / "val.txt").write_text(unicodedata.normalize("NFD", "é\ns01\n"), encoding="utf-8-sig")
+    data = load_segmentation(f"folder:{street}")
+    assert data.classes == ("background", "café") and data.parts["val"].names == ("é", "s01")
+    root = photos(Path("p"))
+    for part, form in (("train", "NFC"), ("test", "NFD")):
+        (root / part / "cat").rename(root / part / unicodedata.normalize(form, "été"))
+    assert load_dataset(f"folder:{root}").classes == ("dog", "été")
+
+
+def test_a_channel_without_contrast_is_shifted_and_not_scaled(here):
+    root = photos(Path("p"))
+    for file in root.rglob("*.png"):
+        pixels = np.array(Image.open(file))
+        pixels[..., 2] = 0
+        Image.fromarray(pixels).save(file)
+    data = load_dataset(f"folder@8:{root}")
+    assert data.std[2] == 1.0 and data.mean[2] == 0.0 and min(data.std[:2]) > 0.1
+    train = ["train", "digits-40", "--method", "baseline", "--data", f"folder@8:{root}", "--all-labels"]
+    assert main([*train, "--budget", "0.005"]) == 0
+
+
+def test_what_is_passed_over_is_told(here, capsys):
+    root = photos(Path("p"))
+    for name in ("train/cat/._0.png", "train/.DS_Store", "Thumbs.db", "notes.txt", "train/cat/0"):
+        (root / name).write_bytes(b"\0\5\26\7")
+    _copy(root / "train/cat/0.png", "7.png")
+    shutil.copy(root / "train/cat/1.png", root / "train/dog/7.png")
+    shutil.copy(root / "train/cat/2.png", root / "test/cat/7.png")
+    Image.new("RGB", (30, 20)).save(root / "train/dog/8.png")
+    assert main(["check", str(root), "--preset", "digits-40"]) == 0
+    told = capsys.readouterr().out
+    for line in (
+        "p: 35 images to train on, 15 of them with a label; 9 to test on",
+        "2 classes: cat 7, dog 8",
+        "sizes: 12×12…30×20 pixels",
+        "warning: 1 nearly black, with no value above 31 of 255, as 'train/dog/8.png'",
+        "warning: 1 pictures are in two parts, as 'test/cat/7.png' and 'train/cat/2.png'",
+        "warning: 1 pictures are in two classes, as 'train/cat/1.png' and 'train/dog/7.png'",
+        "left out: 1 .txt ('notes.txt'), 3 hidden (",
+        "1 without an ending ('train/cat/0')",
+        "digits-40: 15 labels, 20 unlabeled",
+        "a baseline tells: dmtlib train digits-40 --method baseline --data folder:p --all-labels",
+    ):
+        assert line in told, line
+
+
+def test_masks_of_black_and_white_among_others_are_told(here, capsys):
+    street = streets(Path("s"))
+    Image.fromarray(np.kron([[0, 1], [1, 1]], np.ones((32, 32))).astype("uint8") * 255).save(street / "masks/s00.png")
+    assert main(["check", str(street)]) == 0
+    assert "warning: 1 masks are 0 and 255 alone, as 's00': 255 means ignore" in capsys.readouterr().out
+
+
+def test_a_renamed_class_is_another_data_set(here, capsys):
+    root = photos(Path("p"))
+    train = ["train", "digits-40", "--method", "baseline", "--data", f"folder@8:{root}", "--all-labels"]
+    assert main([*train, "--budget", "0.005"]) == 0
+    for part in ("train", "test"):
+        (root / part / "cat").rename(root / part / "cow")
+    capsys.readouterr()
+    assert main([*train, "--budget", "0.005"]) == 2
+    assert "classes is ['cat', 'dog'] there and ['cow', 'dog'] now" in capsys.readouterr().err
+
+
+def test_a_path_may_begin_with_a_tilde_and_end_with_a_slash(here, monkeypatch):
+    monkeypatch.setenv("HOME", str(here))
+    photos(Path("p"))
+    configs = [preset("digits-40", "dmt", data=d) for d in ("folder@8:~/p/", f"folder@8:{here}/p")]
+    assert configs[0] == configs[1]
+    assert load_dataset("folder@8:~/p/").classes == ("cat", "dog")
+
+
+@pytest.mark.parametrize("kind", ["images", "masks"])
+def test_a_second_start_reads_only_what_changed_and_goes_on_after_a_repair(here, kind, monkeypatch):
+    root = photos(Path("p")) if kind == "images" else streets(Path("p"))
+    load = (lambda: load_dataset(f"folder@8:{root}")) if kind == "images" else (lambda: load_folder(root))
+    file = sorted(root.rglob("*.png"))[-1 if kind == "images" else 5]
+    whole = file.read_bytes()
+    file.write_bytes(whole[:60])
+    monkeypatch.setattr(entry, "SETTLED", -1)
+    with pytest.raises(ValueError, match="damaged|not a PNG"):
+        load()
+    file.write_bytes(whole)
+    read = []
+    facts = entry.facts
+    for module in (sys.modules["dmtlib.data.images.folders"], sys.modules["dmtlib.data.pixels.datasets"]):
+        monkeypatch.setattr(module, "facts", lambda image: read.append(0) or facts(image))
+    first = load()
+    assert 1 <= len(read) <= 20
+    read.clear()
+    again = load()
+    assert not read and again.fingerprint == first.fingerprint and again.summary == first.summary
+    os.utime(file)
+    load()
+    assert len(read) == 1
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("run")
+    train = ["train", "digits-40", "--method", "baseline", "--all-labels", "--budget", "0.005"]
+    assert main([*train, "--data", f"folder@8:{photos(folder / 'p', n=60, test=60)}", "--runs", str(folder)]) == 0
+    return folder / "digits-40/baseline/seed-0"
+
+
+def test_predict_can_skip_what_is_unreadable(run, here, capsys):
+    shutil.copytree(run.parents[2] / "p/test/cat", "in")
+    Path("in/0.png").write_bytes(b"")
+    Path("in/x.avif").touch()
+    command = ["predict", str(run), "in", "--out", "out.csv"]
+    assert main(command) == 2 and not Path("out.csv").exists()
+    capsys.readouterr()
+    assert main([*command, "--skip-unreadable"]) == 0
+    told = capsys.readouterr()
+    assert "59 images predicted" in told.out and len(Path("out.csv").read_text().splitlines()) == 60
+    assert "skipped: in/0.png is not a PNG" in told.err and "skipped: in: 'x.avif' is .avif" in told.err
+
+
+def test_a_stopped_prediction_says_that_it_starts_anew(run, here, capsys, monkeypatch):
+    monkeypatch.setattr("dmtlib.prediction.load_run", lambda *_: signal.raise_signal(signal.SIGINT))
+    assert main(["predict", str(run), str(run.parents[2] / "p/test"), "--out", "out.csv"]) == 130
+    assert capsys.readouterr().err == "stopped; nothing was written, and the same command starts anew\n"
+
+
+def test_check_judges_a_baseline_that_has_learned_the_data(run, capsys):
+    folder = run.parents[2]
+    assert main(["check", f"folder@8:{folder / 'p'}", "--preset", "digits-40", "--runs", str(folder)]) == 0
+    told = capsys.readouterr().out
+    assert f"{run}: " in told and "of the 24 surest held-out answers" in told and "images are few" not in told
+
+
+@pytest.mark.parametrize(
+    "name", ["unlabelled", "Unlabeled", "UNLABELED", "un-labeled", "unlabled", "unlabeled images"]
+)
+def test_almost_unlabeled_is_refused(name):
+    assert is_almost_unlabeled(name)
+
+
+@pytest.mark.parametrize("name", ["unlabeled", "labeled", "label", "unladen", "cat", "unripe", "utensil"])
+def test_other_names_are_classes(name):
+    assert not is_almost_unlabeled(name)
+
+
+# --- One rule for every reader ------------------------------------------------------------------------------------
+
+NAMES = st.sampled_from(["a", "b", "é", "e\u0301", "._c", ".d", "E f", "thumbs"])
+ENDINGS = st.sampled_from([*SUFFIXES, ".PNG", ".JPG", ".heic", ".txt", "", ".db"])
+PLACES = st.sampled_from(["", "in/", "in/deep/", ".hidden/", "__MACOSX/", "Ünter/"])
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+@given(st.sets(st.tuples(PLACES, NAMES, ENDINGS), min_size=1, max_size=8))
+def test_any_tree_gives_one_set_of_images_or_one_line(tree):
+    picture = Image.new("RGB", (4, 4), "red")
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        for place, name, ending in tree:
+            for other, rest in (("train/cat", "x"), ("train/dog", "y"), ("p", "")):
+                file = root / other / place / f"{name}{ending}"
+                file.parent.mkdir(parents=True, exist_ok=True)
+                picture.save(file, "PNG") if rest != "y" or not file.exists() else None
+
+        def answer(read):
+            try:
+                return sorted(read())
+            except ValueError as error:
+                assert "\n" not in str(error)
+                return re.sub(r".*?: ", "", str(error).replace("in/deep", ""), count=1)
+
+        found = answer(lambda: find(root / "p").require_whole().images)
+        predicted = answer(lambda: find_images(root / "p").images)
+        listed = answer(lambda: [f.relative_to(root / "p").as_posix() for f in find_pictures(root / "p")[0].values()])
+        if isinstance(found, str):
+            assert isinstance(predicted, str) and isinstance(listed, str)
+            return
+        if isinstance(listed, list):
+            assert sorted(unicodedata.normalize("NFC", name) for name in listed) == found
+        elif found:
+            assert "as well" in listed
+        assert predicted == found or (not found and isinstance(predicted, str))
+        trained = answer(lambda: read_image_folder(root / "train", 4, test_share=0.01).train_labels.tolist())
+        if isinstance(trained, list):
+            assert len(trained) == 2 * len(found) - 2
