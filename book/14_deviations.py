@@ -85,6 +85,9 @@ Cards("data")
 
 # %% [markdown]
 # ## Model
+#
+# The network of the fast presets is built after {cite:t}`jordan2024airbench`. What else these presets do otherwise is
+# in the points that begin with their name.
 
 # %%
 Cards("model")

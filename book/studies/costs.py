@@ -11,8 +11,8 @@ from torch import nn
 
 from dmtlib.method.dynamic_loss import weighted_cross_entropy
 from dmtlib.method.rules import PREDICTION_FREE
+from dmtlib.models.classifier import classifier
 from dmtlib.models.deeplab import DeepLabV2
-from dmtlib.models.wideresnet import WideResNet
 from dmtlib.records.costs import DATA, labeled_and_unlabeled, steps_of_a_run
 from dmtlib.training.images.config import RunConfig
 from dmtlib.training.methods import METHODS
@@ -91,11 +91,11 @@ def run_cost(config: RunConfig | SegmentationConfig) -> RunCost:
 
 
 def _classification_cost(config: RunConfig) -> RunCost:
-    """A further forward pass over each batch gives the weights where the rule asks the model (Sec. 4.1.1, mixup)."""
+    """A further forward pass over each batch gives the weights where the rule asks the model and batches are mixed."""
     size = DATA["cifar10"]
-    step = count_classification_step(config.depth, config.widen_factor, config.batch_size, size.classes)
+    step = count_classification_step(config.depth, config.widen_factor, config.batch_size, size.classes, config.widths)
     first, *later = (sum(models) for models in steps_of_a_run(config))
-    asks = config.method not in PREDICTION_FREE
+    asks = config.method not in PREDICTION_FREE and config.mixup_alpha > 0
     flops = (first + sum(later)) * step.training + asks * sum(later) * step.forward
     looked_at = len(later) * (size.training - config.num_labels) + config.phases * size.scored
     flops += looked_at * step.forward / config.batch_size
@@ -127,9 +127,12 @@ def _segmentation_cost(config: SegmentationConfig) -> RunCost:
 
 
 @functools.cache
-def count_classification_step(depth: int, widen_factor: int, batch: int, classes: int) -> Step:
-    """A step of WRN-``depth``-``widen_factor`` on images of 32×32 pixels."""
-    return _count(lambda: WideResNet(depth, widen_factor, classes), (batch, 3, 32, 32), (batch,))
+def count_classification_step(
+    depth: int | None, widen_factor: int | None, batch: int, classes: int, widths: tuple[int, ...] | None = None
+) -> Step:
+    """A step of WRN-``depth``-``widen_factor``, or of the whitened network, on images of 32×32 pixels."""
+    sizes = {"depth": depth, "widen_factor": widen_factor} if widths is None else {"widths": widths}
+    return _count(lambda: classifier(**sizes, num_classes=classes), (batch, 3, 32, 32), (batch,))
 
 
 @functools.cache

@@ -19,6 +19,7 @@ from .comparison import (
     PAPER,
     PAPER_GAP,
     cell,
+    comparison,
     difference_cell,
     measured,
     measured_difference,
@@ -31,6 +32,7 @@ from .reproduction import CIFAR10
 METHODS_OF_TABLE_2 = {"Baseline": "baseline", "CL": "cl", "DMT": "dmt"}
 COMPARED = ("baseline", "cl", "dmt", "dmt-naive", "dmt-flip", "oracle")
 """Alg. 1 and its supervised ends. The ablations with a single model are made on digits and scenes (chapter 11)."""
+FAST = [f"{name}-fast{ending}" for ending in ("", "-wide") for name in CIFAR10.values()]
 METHODS_OF_TABLE_3 = ("Baseline", "MT", "DCT", "DS", "MixMatch", "DAG", "CL", "Ours (DMT)")
 GOAL = 60_000
 """Images/s that benchmarks/classification_step.py wants of a whole DMT step on an H200: a goal, no measurement."""
@@ -86,6 +88,11 @@ def cifar10_table(results: Path) -> pd.DataFrame:
                 head[PAPER] = f"{_paper_oracle():.2f}"
             rows += [head | ours for ours in _measured(results, row, method)]
     return pd.DataFrame(rows).set_index(["labels", "method"])
+
+
+def fast_table(results: Path) -> pd.DataFrame:
+    """Both numbers of labels by the fast recipe, on whatever pixels the records are of."""
+    return pd.concat({name: comparison(results, name) for name in FAST}, names=["preset"])
 
 
 def cost_table(results: Path) -> pd.DataFrame:

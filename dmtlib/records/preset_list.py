@@ -21,7 +21,7 @@ class Row(NamedTuple):
 
     Attributes:
         labels: how many, or one in how many; "given" where the data say which.
-        recorded: the records of full length on the preset's own data, by method.
+        recorded: the records of full length on the preset's own data or their JPEG copy, by method.
         images: that a run of DMT trains on, counted; None where its length depends on data of unknown size.
     """
 
@@ -43,7 +43,8 @@ def preset_rows(results: Path) -> list[Row]:
         config = preset(name, "dmt")
         recorded = {}
         for record in (record for method in METHODS for record in load_records(results, name, method)):
-            if record["config"]["data"] == config.data and {"seconds", "device"} <= record.keys():
+            own = record["config"]["data"] in (config.data, f"{config.data}-jpeg")
+            if own and {"seconds", "device"} <= record.keys():
                 recorded.setdefault(record["method"], []).append(record)
         rows.append(Row(name, config.data, _labels(config), recorded, training_images(config)))
     return rows

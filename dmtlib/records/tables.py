@@ -11,11 +11,12 @@ import pandas as pd
 from ..files import printable
 from . import pixel_tables as pixels
 from .comparison import comparison
-from .image_tables import cifar10_table, cost_table, peers_table, table_2, table_3
+from .image_tables import cifar10_table, cost_table, fast_table, peers_table, table_2, table_3
 
 TABLES: dict[str, Callable[[Path], pd.DataFrame]] = {
     "digits": partial(comparison, preset="digits-40"),
     "cifar10-small": partial(comparison, preset="cifar10-small"),
+    "fast": fast_table,
     "cifar10": cifar10_table,
     "table-2": table_2,
     "table-3": table_3,

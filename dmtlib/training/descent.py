@@ -9,11 +9,33 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.optim import SGD, Optimizer
-from torch.optim.lr_scheduler import LRScheduler
+from torch.optim.lr_scheduler import CosineAnnealingLR, LambdaLR, LRScheduler
 
 from .precision import autocast_dtype
 from .settings import Config
 from .statistics import STATISTICS
+
+RISING = 0.2  # the share of a phase in which a triangular schedule rises
+RISES_FROM = 0.2  # of its highest learning rate
+
+
+def cosine(optimizer: Optimizer, total_steps: int) -> LRScheduler:
+    """From the learning rate down to 0, along half a wave."""
+    return CosineAnnealingLR(optimizer, T_max=total_steps)
+
+
+def triangular(optimizer: Optimizer, total_steps: int) -> LRScheduler:
+    """Straight up from a fifth of the learning rate within the first fifth of the steps, then straight down to 0."""
+
+    def factor(step: int) -> float:
+        done = step / total_steps
+        return RISES_FROM + (1 - RISES_FROM) * done / RISING if done < RISING else (1 - done) / (1 - RISING)
+
+    return LambdaLR(optimizer, factor)
+
+
+SCHEDULES = {"cosine": cosine, "triangular": triangular}
+"""How the learning rate runs through a phase on images, by the name in a preset."""
 
 
 @dataclass
@@ -76,6 +98,7 @@ def start_descent(
     model: nn.Module,
     schedule: Callable[[Optimizer], LRScheduler],
     averaged: nn.Module | None = None,
+    nesterov: bool = False,
 ) -> Descent:
     """A new optimiser and schedule for a model that is on its device; phase 0 has a learning rate of its own."""
     device = next(model.parameters()).device
@@ -84,6 +107,7 @@ def start_descent(
         lr=config.learning_rate if phase > 0 else config.supervised_learning_rate,
         momentum=config.momentum,
         weight_decay=config.weight_decay,
+        nesterov=nesterov,
         fused=device.type in ("cuda", "cpu"),
     )
     for weight in model.parameters():

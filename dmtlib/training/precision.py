@@ -69,6 +69,11 @@ def autocast_dtype(device: torch.device, precision: str) -> torch.dtype | None:
     return torch.bfloat16 if torch.cpu._is_avx512_bf16_supported() else None
 
 
+def describe_precision(device: torch.device, precision: str) -> str:
+    """For records: "float32", "bfloat16" or "float16"."""
+    return str(autocast_dtype(device, precision) or torch.float32).removeprefix("torch.")
+
+
 def autocast(device: torch.device, dtype: torch.dtype | None) -> contextlib.AbstractContextManager:
     """The context a forward pass runs in."""
     return contextlib.nullcontext() if dtype is None else torch.autocast(device.type, dtype)

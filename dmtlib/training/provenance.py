@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from .precision import describe_device
+from .precision import describe_device, describe_precision
 from .settings import Config
 
 SOURCE = Path(__file__).resolve().parents[2]
@@ -35,6 +35,7 @@ def circumstances(
         "seconds": round(seconds, 3),
         "images_per_second": round(config.batch_size * steps / seconds, 1),
         "device": describe_device(device),
+        "computed_in": describe_precision(device, config.precision),
         "commit": commit(),
         "versions": versions() | (cuda_versions() if device.type == "cuda" else {}),
     }

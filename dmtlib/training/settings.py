@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from .precision import PRECISIONS
@@ -66,10 +66,18 @@ def settings(cls: type) -> type:
     return cls
 
 
+def later(default: Any) -> Any:
+    """A setting that came when there were records already: JSON has it only where it isn't the default, which all
+    runs of before had. So their configs stay as they were written."""
+    return field(default=default, metadata={"later": True})
+
+
 def as_json(config: Config) -> dict[str, Any]:
     """Plain JSON types: which run it is, then its row in the order of the fields, which doesn't change."""
     run = {name: getattr(config, name) for name in ("preset", "method", "seed", "budget")}
-    return {key: list(v) if isinstance(v, tuple) else v for key, v in (run | vars(config)).items()}
+    silent = {f.name for f in fields(config) if "later" in f.metadata and getattr(config, f.name) == f.default}
+    told = {key: value for key, value in (run | vars(config)).items() if key not in silent}
+    return {key: list(value) if isinstance(value, tuple) else value for key, value in told.items()}
 
 
 def scaled_steps(config: Config, length: str, images: int, per_step: int, times: int = 1) -> int:

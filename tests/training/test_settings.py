@@ -19,8 +19,8 @@ from dmtlib.training.settings import Epochs, Steps
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIGS = json.loads(Path(__file__).with_name("configs.json").read_text())
-"""Of every preset with seed 1 and budget 0.5 at commit 544693a, where a preset was a dict; of ``dmt``, for between
-methods nothing else differs."""
+"""Of every preset with seed 1 and budget 0.5 at commit 544693a, where a preset was a dict, and of later ones as they
+came; of ``dmt``, for between methods nothing else differs."""
 
 OF_BOTH = [
     (dict(learning_rat=0.1), "learning_rat is no setting of {row}; there are data, .*learning_rate, "),
@@ -55,11 +55,19 @@ OF_IMAGES = [
     (dict(data="folder@x:photos"), r"data must be digits, cifar10, .* or folder@SIDE:PATH, got 'folder@x:photos'"),
     (dict(num_labels=0), "num_labels must be 1 or more, or None, got 0"),
     (dict(validation=-1), "validation must be a whole number, 0 or more, got -1"),
-    (dict(augmentation="cutout"), "augmentation must be one of digits, paper, paper-half, authors, got 'cutout'"),
+    (
+        dict(augmentation="cutout"),
+        "augmentation must be one of digits, paper, paper-half, authors, got 'cutout'",
+    ),
     (dict(depth=12), r"depth must be 6n \+ 4 with n ≥ 1 \(10, 16, 22, 28, …\), got 12"),
     (dict(widen_factor=0), "widen_factor must be a whole number, 1 or more, got 0"),
     (dict(ema_decay=1.1), r"ema_decay must lie in \[0, 1\], got 1.1"),
-    (dict(mixup_alpha=0), "mixup_alpha must be a finite number above 0, got 0"),
+    (dict(mixup_alpha=-1), "mixup_alpha must be a finite number, 0 or more, got -1"),
+    (dict(widths=(1, 2)), r"widths must be three, each 1 or more, got \(1, 2\)"),
+    (dict(widths=(1, 2, 0)), r"widths must be three, each 1 or more, got \(1, 2, 0\)"),
+    (dict(widths=(1, 2, 3)), "depth must be None beside widths, got 10"),
+    (dict(depth=None), "depth must be 6n .*, got None"),
+    (dict(schedule="constant"), "schedule must be one of cosine, triangular, got 'constant'"),
 ]
 OF_PIXELS = [
     (dict(data="folder@32:photos"), "data must be scenes, .*, got 'folder@32:photos'"),

@@ -5,8 +5,21 @@ from __future__ import annotations
 from ...data.images.augment import AUGMENTATIONS
 from ...data.images.datasets import check_dataset
 from ...method.schedules import CURRICULUM_ALPHAS
+from ..descent import SCHEDULES
 from ..methods import METHODS
-from ..settings import POSITIVE, SHARE, as_json, check_row, check_run, one_of, require, scaled_steps, settings, whole
+from ..settings import (
+    NOT_NEGATIVE,
+    SHARE,
+    as_json,
+    check_row,
+    check_run,
+    later,
+    one_of,
+    require,
+    scaled_steps,
+    settings,
+    whole,
+)
 
 
 @settings
@@ -24,8 +37,8 @@ class ImageRun:
     num_labels: int | None  # None: every label that there is
     validation: int
     augmentation: str
-    depth: int
-    widen_factor: int
+    depth: int | None  # of WideResNet; None where there are widths
+    widen_factor: int | None
     batch_size: int
     labeled_per_batch: int
     learning_rate: float
@@ -33,7 +46,7 @@ class ImageRun:
     momentum: float
     weight_decay: float
     ema_decay: float
-    mixup_alpha: float
+    mixup_alpha: float  # 0: no mixup, and the weights come from the pass that gives the gradient
     gamma1: float
     gamma2: float
     phase_steps: int | None = None
@@ -47,6 +60,9 @@ class ImageRun:
     alphas: tuple[float, ...] = CURRICULUM_ALPHAS
     log_every: int = 20
     weight_pass_moves_statistics: bool = False  # batch norm's running ones; True: twice a step, as the authors' code
+    widths: tuple[int, ...] | None = later(None)  # of WhitenedCNN, in the place of WideResNet
+    schedule: str = later("cosine")
+    nesterov: bool = later(False)
 
     def __post_init__(self) -> None:
         check_dataset(self.data)
@@ -54,10 +70,15 @@ class ImageRun:
         require(self, "num_labels", ("be 1 or more, or None", lambda n: n is None or n >= 1))
         require(self, "validation", whole(0))
         require(self, "augmentation", one_of(AUGMENTATIONS))
-        require(self, "depth", ("be 6n + 4 with n ≥ 1 (10, 16, 22, 28, …)", lambda n: n >= 10 and n % 6 == 4))
-        require(self, "widen_factor", whole(1))
+        if self.widths is None:
+            require(self, "depth", ("be 6n + 4 with n ≥ 1 (10, 16, 22, 28, …)", lambda n: n >= 10 and n % 6 == 4))
+            require(self, "widen_factor", whole(1))
+        else:
+            require(self, "widths", ("be three, each 1 or more", lambda w: len(w) == 3 and min(w) >= 1))
+            require(self, "depth widen_factor", ("be None beside widths", lambda n: n is None))
+        require(self, "schedule", one_of(SCHEDULES))
         require(self, "ema_decay", SHARE)
-        require(self, "mixup_alpha", POSITIVE)
+        require(self, "mixup_alpha", NOT_NEGATIVE)
 
 
 @settings

@@ -15,7 +15,8 @@ from ...data.images.datasets import ClassificationData, load_dataset
 from ...data.images.packed import UNKNOWN
 from ...data.images.splits import Split, split_labeled
 from ...method.pseudo_labels import count_selected, pseudo_label, select_top_images
-from ...models.wideresnet import WideResNet
+from ...models.classifier import classifier
+from ...models.whitened import whitening_filters
 from ..directory import RunDirectory
 from ..journal import Journal
 from ..loop import run_steps
@@ -43,6 +44,7 @@ class Curriculum:
         config, data = self.config, self.data
         self.images = data.train_images.to(self.device)
         self.augment = AUGMENTATIONS[config.augmentation](data.mean, data.std)
+        self.whitening = whitening_filters(self.images, data.mean, data.std) if config.widths else None
         self.lengths = [config.steps(p, self._main_set_size(p)) for p in range(config.phases)]
         self.journal = Journal(config, self.directory, self.progress)
         self.teacher = None
@@ -151,6 +153,7 @@ class Curriculum:
             labeled=labeled.to(self.device),
             labeled_targets=self.data.train_labels[labeled].to(self.device),
             pseudo=pseudo and PseudoLabels(*(values.to(self.device) for values in pseudo)),
+            whitening=self.whitening,
         )
 
     def _pseudo_labels(self, phase: int) -> PseudoLabels:
@@ -179,8 +182,6 @@ class Curriculum:
         return predict(self.teacher, images, self.data.mean, self.data.std).cpu()
 
     def _averaged_model(self, state: dict[str, Any]) -> nn.Module:
-        channels, classes = self.images.shape[1], len(self.data.classes)
-        model = WideResNet(self.config.depth, self.config.widen_factor, num_classes=classes, in_channels=channels)
-        model = model.to(self.device, memory_format=torch.channels_last)
+        model = classifier(**state["architecture"]).to(self.device, memory_format=torch.channels_last)
         model.load_state_dict(state["model"])
         return model.eval()

@@ -12,18 +12,17 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
-from torch.optim.lr_scheduler import CosineAnnealingLR
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from ...data.images.augment import Augmentation
-from ...method.dynamic_loss import disagreement_cases
+from ...method.dynamic_loss import disagreement_cases, weighted_cross_entropy
 from ...method.mixup import mixup, mixup_loss
 from ...method.rules import PREDICTION_FREE, RULES, Supervision
 from ...method.schedules import gamma_ramp
 from ...method.supervision import supervise
-from ...models.wideresnet import WideResNet
+from ...models.classifier import classifier
 from ..batches import ShuffledStream
-from ..descent import Descent, start_descent
+from ..descent import SCHEDULES, Descent, start_descent
 from ..precision import autocast, autocast_dtype
 from ..seeding import derive_seed
 from ..statistics import batch_sums, summarise
@@ -58,20 +57,18 @@ class PhaseTask:
     labeled: Tensor  # (l,) indices
     labeled_targets: Tensor  # (l,)
     pseudo: PseudoLabels | None = None
+    whitening: Tensor | None = None  # the filters that WhitenedCNN begins with
 
     @property
     def device(self) -> torch.device:
         return self.images.device
 
     @property
-    def architecture(self) -> dict[str, int]:
-        """The arguments of :class:`~dmtlib.models.wideresnet.WideResNet`."""
-        return {
-            "depth": self.config.depth,
-            "widen_factor": self.config.widen_factor,
-            "num_classes": self.num_classes,
-            "in_channels": self.images.shape[1],
-        }
+    def architecture(self) -> dict[str, Any]:
+        """The arguments of :func:`~dmtlib.models.classifier.classifier`."""
+        names = ("depth", "widen_factor") if self.config.widths is None else ("widths",)
+        sizes = {name: getattr(self.config, name) for name in names}
+        return {**sizes, "num_classes": self.num_classes, "in_channels": self.images.shape[1]}
 
 
 def start_phase(task: PhaseTask, before: nn.Module | None = None) -> Descent:
@@ -80,14 +77,16 @@ def start_phase(task: PhaseTask, before: nn.Module | None = None) -> Descent:
     config = task.config
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive_seed(config.seed, "initialise", task.phase))
-        model = WideResNet(**task.architecture)
+        model = classifier(**task.architecture)
+    if task.whitening is not None:
+        model.whitening.copy_(task.whitening)
     if before is not None:
         model.load_state_dict(before.state_dict())
     model = model.to(task.device, memory_format=torch.channels_last)
-    averaged = WideResNet(**task.architecture).to(task.device, memory_format=torch.channels_last)
+    averaged = classifier(**task.architecture).to(task.device, memory_format=torch.channels_last)
     averaged.load_state_dict(model.state_dict())
-    schedule = partial(CosineAnnealingLR, T_max=task.total_steps)
-    return start_descent(config, task.phase, model, schedule, averaged.requires_grad_(False))
+    schedule = partial(SCHEDULES[config.schedule], total_steps=task.total_steps)
+    return start_descent(config, task.phase, model, schedule, averaged.requires_grad_(False), config.nesterov)
 
 
 class PhaseTrainer:
@@ -112,6 +111,8 @@ class PhaseTrainer:
         if task.phase > 0:
             in_batch = config.batch_size - self.labeled_in_batch
             self.pseudo_stream = ShuffledStream(len(task.pseudo.labels), in_batch, derive_seed(seed, 1), device)
+        if not config.mixup_alpha:
+            return
         # λ ← max(λ, 1 − λ): a sample stays mostly itself. In this loss that changes nothing but the order of a batch's
         # mixtures, because exchanging λ and 1 − λ is exchanging partners (chapter 5).
         draws = np.random.default_rng(derive_seed(config.seed, "mixup", task.phase))
@@ -124,13 +125,31 @@ class PhaseTrainer:
         self.generator.manual_seed(derive_seed(config.seed, "augment", task.phase, state.step))
         which, targets, pseudo = self._batch(state.step)
         images = task.augment(task.images[which], self.generator)
-        targets, weights = self._supervise(images, targets, pseudo)
-        partner = torch.rand(len(which), generator=self.generator, device=task.device).argsort()
-        mixed = mixup(images, targets, weights, partner, self.lam[state.step])
-        with autocast(task.device, self.autocast_dtype):
-            logits = state.model(mixed.images)
-        state.descend(mixup_loss(logits, mixed))
+        state.descend(self._loss(images, targets, pseudo))
         self._average()
+
+    def _loss(self, images: Tensor, targets: Tensor, pseudo: PseudoLabels | None) -> Tensor:
+        """Without mixup the images that are learned are those that are judged: one pass gives gradient and weights."""
+        if not self.task.config.mixup_alpha:
+            logits = self._logits(images)
+            return weighted_cross_entropy(logits, *self._supervise(logits.detach(), targets, pseudo))
+        targets, weights = self._supervise(self._judge(images), targets, pseudo)
+        partner = torch.rand(len(images), generator=self.generator, device=images.device).argsort()
+        mixed = mixup(images, targets, weights, partner, self.lam[self.state.step])
+        return mixup_loss(self._logits(mixed.images), mixed)
+
+    def _logits(self, images: Tensor) -> Tensor:
+        with autocast(images.device, self.autocast_dtype):
+            return self.state.model(images)
+
+    @torch.no_grad()
+    def _judge(self, images: Tensor) -> Tensor | None:
+        """The logits of the un-mixed images, where the rule looks at them."""
+        if not self.needs_predictions:
+            return None
+        model, moves = self.state.model, self.task.config.weight_pass_moves_statistics
+        with contextlib.nullcontext() if moves else batch_statistics_only(model):
+            return self._logits(images)
 
     def _batch(self, step: int) -> tuple[Tensor, Tensor, PseudoLabels | None]:
         """Indices and targets, labeled images first; more of the pseudo-labeled rest."""
@@ -144,16 +163,12 @@ class PhaseTrainer:
         return which, torch.cat([task.labeled_targets[labeled], pseudo.labels]), pseudo
 
     @torch.no_grad()
-    def _supervise(self, images: Tensor, targets: Tensor, pseudo: PseudoLabels | None) -> Supervision:
+    def _supervise(self, logits: Tensor | None, targets: Tensor, pseudo: PseudoLabels | None) -> Supervision:
         if pseudo is None:
             return supervise(targets)
         probabilities = cases = None
         if self.needs_predictions:
-            model, moves = self.state.model, self.task.config.weight_pass_moves_statistics
-            statistics = contextlib.nullcontext() if moves else batch_statistics_only(model)
-            with statistics, autocast(images.device, self.autocast_dtype):
-                logits = model(images)[self.labeled_in_batch :]
-            probabilities = logits.float().softmax(dim=1)
+            probabilities = logits[self.labeled_in_batch :].float().softmax(dim=1)
             cases = disagreement_cases(probabilities, pseudo.labels, pseudo.confidence)
         step, total = self.state.step, self.task.total_steps
         gammas = (gamma_ramp(step, total, g) for g in (self.task.config.gamma1, self.task.config.gamma2))

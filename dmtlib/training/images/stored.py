@@ -11,7 +11,7 @@ from pathlib import Path
 
 from torch import nn
 
-from ...models.wideresnet import WideResNet
+from ...models.classifier import classifier
 from ..directory import RunDirectory
 from ..storage import load_tensors, restoring, save_tensors
 from .phase import PseudoLabels
@@ -25,7 +25,7 @@ def phase_model(run: RunDirectory, phase: int) -> nn.Module:
     """
     state = run.load_phase(phase)
     with restoring(run.phase_file(phase)):
-        model = WideResNet(**state["architecture"])
+        model = classifier(**state["architecture"])
         model.load_state_dict(state["model"])
     return model.eval()
 

@@ -1,0 +1,19 @@
+"""A classifier by the arguments that a run keeps of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import nn
+
+from .whitened import WhitenedCNN
+from .wideresnet import WideResNet
+
+
+def classifier(**architecture: Any) -> nn.Module:
+    """:class:`.whitened.WhitenedCNN` where there are ``widths``, else :class:`.wideresnet.WideResNet`.
+
+    Raises:
+        ValueError: an argument that the network refuses.
+    """
+    return (WhitenedCNN if "widths" in architecture else WideResNet)(**architecture)
