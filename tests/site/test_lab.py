@@ -38,7 +38,8 @@ def clone(tmp_path_factory) -> Path:
     clone = tmp_path_factory.mktemp("clone")
     for name in ("tools", "book", "dmtlib"):
         shutil.copytree(ROOT / name, clone / name, ignore=shutil.ignore_patterns("__pycache__", ".ipynb_checkpoints"))
-    shutil.copy(ROOT / "Makefile", clone)
+    for name in ("Makefile", "jupytext.toml"):
+        shutil.copy(ROOT / name, clone)
     return clone
 
 
