@@ -46,7 +46,7 @@ if missing:
 # - tell a self-error from any other error.
 # :::
 
-# %%
+# %% tags=["hide-input"]
 import torch
 
 from book.figures import pseudo_labels as draw
@@ -74,6 +74,8 @@ device = "auto"
 config = presets.preset(preset, "baseline", seed, budget)
 data = load_dataset(config.data)
 split = split_labeled(data.train_labels, config.num_labels, seed)
+
+# %% tags=["hide-input"]
 some = torch.cat([split.labeled[:5], split.unlabeled[:5]])
 captions = [str(label) for label in data.train_labels[some[:5]].tolist()] + ["?"] * 5
 show(draw.gallery(data.train_images[some], captions), alt="Ten digits: five with their label, five with a “?”.")
@@ -85,12 +87,14 @@ show(draw.gallery(data.train_images[some], captions), alt="Ten digits: five with
 # images are soon known by heart. This is phase 0 of everything that follows. Half of its usual length is enough here.
 
 # %% tags=["remove-output"]
-runs = runs_folder(config)  # or a folder of yours: a finished run there isn't repeated
+runs = runs_folder(config)  # or yours: a finished run isn't repeated
 record = train(config, runs=runs, device=device)
 
 # %%
 model = phase_model(RunDirectory.of(config, runs), 0)
 labeling = confidence.labeling_by(model, data, split.unlabeled)
+
+# %% tags=["hide-input"]
 wrong, errors = labeling.wrong, int(labeling.wrong.sum())
 say(
     f"The model gets {record['test_accuracy']:.1f}% of the {len(data.test_labels)} test "
@@ -112,7 +116,7 @@ say(
 #
 # $T$ is a fixed value, or whatever value keeps the top 20%, say. In the library:
 
-# %%
+# %% tags=["hide-input"]
 show_body(pseudo_label)
 
 # %% [markdown]
@@ -124,6 +128,8 @@ show_body(pseudo_label)
 # %%
 alphas = (0.2, 0.4, 0.6, 0.8, 1.0)
 tops = confidence.error_in_top(labeling, alphas)
+
+# %% tags=["hide-input"]
 show(
     draw.error_bars(tops),
     alt="Bars: the share of wrong pseudo labels among the most confident 20, 40, 60, 80 and "
@@ -134,7 +140,7 @@ show(
 # *The bars were measured on this page. The grey lines are printed in the paper's Fig. 1, for other images and
 # another model: they show the same kind of curve, not the same experiment.*
 
-# %%
+# %% tags=["hide-input"]
 share = confidence.largest_clean_share(labeling, error_below=1)
 kept = round(share / 100 * len(wrong))
 order = labeling.confidence.argsort(descending=True, stable=True)
@@ -156,7 +162,7 @@ say(
 # **Confident errors stay.** No cut reaches them without taking nearly everything. Here are the ten wrong labels that
 # this model is surest of:
 
-# %%
+# %% tags=["hide-input"]
 worst = confidence.confident_errors(labeling, 10)
 said, sure, truth = labeling.labels[worst], labeling.confidence[worst], labeling.truth[worst]
 captions = [f"“{y}”, {c:.0%}\nis {t}" for y, c, t in zip(said, sure, truth, strict=True)]
@@ -168,7 +174,7 @@ show(
 # %% [markdown]
 # *In quotes the pseudo label and its confidence, below it the truth.*
 
-# %%
+# %% tags=["hide-input"]
 beaten = (labeling.confidence[~wrong] < labeling.confidence[worst[0]]).float().mean()
 say(f"It is surer of the first of these labels than of {beaten:.0%} of its right ones.")
 
@@ -187,13 +193,11 @@ say(f"It is surer of the first of these labels than of {beaten:.0%} of its right
 # from 0, where one class has everything, to $\log C$, where all have the same. Many losses push it down, and a model
 # that trains on its own hard labels does so too. Is it low where the labels are right?
 
-# %%
+# %% tags=["hide-input"]
 show(
     draw.entropies(labeling),
     alt="Two histograms of the entropy, for right and for wrong pseudo labels. They overlap.",
 )
-
-# %%
 by_confidence = confidence.errors_ranked_last(labeling.confidence, wrong)
 by_entropy = confidence.errors_ranked_last(-labeling.entropy, wrong)
 say(
@@ -209,7 +213,7 @@ say(
 #
 # Now choose $T$ yourself. Is there a value that you would like?
 
-# %%
+# %% tags=["hide-input"]
 slider(
     lambda threshold: draw.threshold_frame(labeling, threshold),
     values=[0, 0.3, 0.4, 0.5, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95],
@@ -294,7 +298,7 @@ slider(
 # So the next chapter asks someone else. {doc}`02_disagreement` brings in a second model that is no better than the
 # first.
 
-# %%
+# %% tags=["hide-input"]
 assert len(labeling.labels) == len(data.train_labels) - config.num_labels
 assert not set(split.labeled.tolist()) & set(labeling.indices.tolist())
 assert tops["labels"].tolist() == [int(alpha * len(wrong)) for alpha in alphas]

@@ -45,7 +45,7 @@ if missing:
 # - tell what the weights gain from what the second model gains.
 # :::
 
-# %%
+# %% tags=["hide-input"]
 import pandas as pd
 
 from book.figures import mutual_training as draw
@@ -67,7 +67,7 @@ from dmtlib.training.pixels.plan import plan, split_of
 
 style()
 
-# %%
+# %% tags=["hide-input"]
 show(
     draw.scheme(),
     alt="Diagram of Alg. 2. In phase 0 model A learns the labels S_A and model B the labels S_B. In each phase "
@@ -81,7 +81,7 @@ show(
 # all of it.
 
 # %% tags=["parameters"]
-preset = "scenes-small"  # "scenes" is what the recorded runs further down did, and takes many times as long
+preset = "scenes-small"  # "scenes", of the records below, takes far longer
 seed = 0  # of the labeled scenes and of all networks
 budget = 1.0  # the share of the preset's training that is done
 device = "auto"
@@ -101,7 +101,7 @@ device = "auto"
 #
 # Compare it with the program in {doc}`04_curriculum`. Begin with `dmt`, near its end.
 
-# %%
+# %% tags=["hide-input"]
 show_source(one_page)
 
 # %% [markdown]
@@ -115,11 +115,12 @@ show_source(one_page)
 config = presets.preset("scenes-small", "dmt", seed, budget)
 data = load_segmentation(config.data)
 planned = plan(config, data.parts["train"], split_of(config, data))
-short = [max(1, n // 10) for n in (config.baseline_steps, config.phase_steps)]
+full_lengths = config.baseline_steps, config.phase_steps
+short = [max(1, n // 10) for n in full_lengths]
 sets = planned.labeled, planned.unlabeled
 generations = one_page.dmt(data.parts["train"], *sets, seed, *short)
 
-# %%
+# %% tags=["hide-input"]
 models = generations[-1].values()
 scenes = data.parts["train"].images[planned.unlabeled]
 labels = [one_page.pseudo_labels(m, scenes, 100)[0] for m in models]
@@ -146,19 +147,17 @@ say(
 
 # %% tags=["remove-output"]
 methods = ("dmt", "cbst")
-configs = {method: presets.preset(preset, method, seed, budget) for method in methods}
-runs = runs_folder(*configs.values())  # or a folder of yours: a finished run there isn't repeated
+configs = {m: presets.preset(preset, m, seed, budget) for m in methods}
+runs = runs_folder(*configs.values())  # or yours: no run is repeated
 trained = train_together(list(configs.values()), runs=runs, device=device)
-records = {method: [record] for method, record in zip(methods, trained, strict=True)}
+records = {m: [record] for m, record in zip(methods, trained, strict=True)}
 
-# %%
+# %% tags=["hide-input"]
 show(
     draw.by_phase(records),
     alt="Two panels over the phases 0 to 5, for DMT and CBST: the share of wrong pixels among the pseudo labels "
     "learned, and the mean IoU afterwards.",
 )
-
-# %%
 courses = [f"- **{method.upper()}**: {study.course(records[method])}" for method in methods]
 say(f"Live, mean IoU with seed {seed}, preset `{preset}`:\n\n" + "\n".join(courses))
 
@@ -177,10 +176,8 @@ say(f"Live, mean IoU with seed {seed}, preset `{preset}`:\n\n" + "\n".join(cours
 # Now look over B's shoulder. Before each phase A has labeled the unlabeled scenes. Take B as the phase begins, show it
 # the same scenes, and weigh A's labels by Eq. 3:
 
-# %%
+# %% tags=["hide-input"]
 show_body(study.lessons)
-
-# %%
 config = configs["dmt"]
 data, run = load_segmentation(config.data), RunDirectory.of(config, runs)
 phases = range(1, config.phases)
@@ -189,8 +186,6 @@ end = taught[config.phases - 1]
 order = study.fewest_wrong_first(end).tolist()
 misled = (end.weights * end.wrong).sum(dim=(1, 2)).argmax().item()  # the most weight on wrong labels
 chosen = [order[len(order) // 3], order[2 * len(order) // 3], misled]
-
-# %%
 slider(
     lambda phase: draw.lesson_frame(taught[phase], chosen, data.classes),
     values=phases,
@@ -215,13 +210,11 @@ slider(
 #
 # Over all steps of a phase, and with the augmented images that training saw, from the run's record:
 
-# %%
+# %% tags=["hide-input"]
 show(
     draw.weights(records["dmt"]),
     alt="Mean weight of right and of wrong pseudo labels in each phase of DMT, for A and B; CBST gives all 1.",
 )
-
-# %%
 wrong, heavy = study.share_of_weight(records["dmt"])
 say(
     f"In the last phase {wrong:.0%} of the labels are wrong, and they carry **{heavy:.0%} of the "
@@ -233,11 +226,11 @@ say(
 # background, which is easy and which both models are sure of. So split the right ones (B's lessons from above, as
 # each phase begins):
 
-# %%
+# %% tags=["hide-input"]
 table = pd.DataFrame({phase: study.mean_weights(taught[phase]) for phase in phases}).T.rename_axis("phase")
 table.round(2)
 
-# %%
+# %% tags=["hide-input"]
 last = table.iloc[-1]
 say(
     f"On the signs, a right label weighs {last['right, object']:.2f} in the last phase and a wrong one "
@@ -257,7 +250,7 @@ say(
 # 0; only their random weights differ. So from CBST to DST nothing changes but the rule, and from DST to DMT nothing
 # but the teacher.
 
-# %%
+# %% tags=["hide-input"]
 recordings = recorded("scenes")
 full = {method: recordings[method] for method in ("dmt", "dst", "cbst")}
 whole = presets.preset("scenes", "dmt")
@@ -266,8 +259,6 @@ show(
     alt="The same two panels as above for the recorded full runs, each model a thin line, their means thick. "
     + "; ".join(f"{method.upper()}: {study.course(full[method])}" for method in methods),
 )
-
-# %%
 circumstances = {f"{r['device']}, commit {r['commit'][:7]}" for rs in full.values() for r in rs}
 counts = ", ".join(f"{method.upper()} {len(rs)}" for method, rs in full.items())
 courses = [f"- **{method.upper()}**: {study.course(runs)}" for method, runs in full.items()]
@@ -275,8 +266,6 @@ say(
     f"Recorded runs: {counts} (seeds), on {'; '.join(sorted(circumstances)) or 'nothing yet'}. "
     "Mean IoU, the mean over seeds and models:\n\n" + "\n".join(courses)
 )
-
-# %%
 if full["dmt"]:
     show(
         draw.weights(full["dmt"]),
@@ -290,13 +279,11 @@ if full["dmt"]:
 # Now method against method, seed by seed. The first line is what the rule gains, the second what the second model
 # gains:
 
-# %%
+# %% tags=["hide-input"]
 pairs = [("dst", "cbst"), ("dmt", "dst"), ("dmt", "cbst"), ("dmt", "baseline")]
 say("\n".join(f"- {difference(recordings, *pair)}" for pair in pairs))
 bonus = study.gain_by_choice(full["dmt"])
 say(f"Choosing the better of A and B, as Alg. 2 ends, gives DMT this many points over the mean of the two: {bonus}.")
-
-# %%
 lengthened = 1 + len(whole.alphas) * whole.phase_steps / whole.baseline_steps
 longer = {"dmt": full["dmt"], "baseline": load_records(results(), "scenes", "baseline", lengthened)}
 more = paired_differences(longer["baseline"], recordings["baseline"])
@@ -305,8 +292,6 @@ say(
     f"phases: {difference(longer, 'dmt', 'baseline')} What the longer baseline gains on the shorter, in points: "
     f"{difference_cell(more)}."
 )
-
-# %%
 words = []
 for row in ("1/20", "1/50"):
     cbst, dst, dmt = (paper_number("Table 7", row, name) for name in ("CBST", "DST", "DMT"))
@@ -328,7 +313,7 @@ say(f"The paper on VOC, one split each (Table 7, printed, not measured here): {'
 # each. The paper takes subsets only where both models start from the same pre-trained weights. Random weights differ
 # anyway, as on images. The preset `scenes-halves` is `scenes` with the two subsets, and nothing else changed:
 
-# %%
+# %% tags=["hide-input"]
 halves = load_records(results(), "scenes-halves", "dmt")
 cost = paired_differences(halves, full["dmt"])
 say(
@@ -456,7 +441,7 @@ say(
 # Scenes are small. {doc}`10_segmentation_results` puts the paper's numbers on VOC and Cityscapes beside ours, and
 # {doc}`11_ablations` takes the method apart.
 
-# %%
+# %% tags=["hide-input"]
 assert len(generations) == 1 + len(one_page.ALPHAS) and apart < 1
 for phase, entry in enumerate(records["dmt"][0]["phases"][1:], start=1):  # the drawing at the top tells the truth
     assert entry["models"]["A"]["labeled_by"] == f"B of phase {phase - 1}"

@@ -54,7 +54,7 @@ if missing:
 # | DMT | $y_A$ | Eq. 3 | the other model |
 # | DMT-Flip | $y_A$; in case 3 $y_B$ | Eq. 3; in case 3 $(1 - c_A)^{\gamma}$ | the other model |
 
-# %%
+# %% tags=["hide-input"]
 import dataclasses
 
 from book.figures import ablations as draw
@@ -81,7 +81,7 @@ from dmtlib.training.pixels.stored import phase_segmenter
 
 style()
 
-# %%
+# %% tags=["hide-input"]
 show(
     draw.printed_ablations(),
     alt="The paper's Table 7 as dots, for 1/20 and 1/50 of VOC's labels. At 1/20: Baseline 61.9, Online ST 63.1, CBST "
@@ -93,7 +93,7 @@ show(
 
 # %% tags=["parameters"]
 seed = 0  # of the labeled scenes and of both networks
-budget = 1.0  # the share of a supervised phase of `scenes-small` that the two live models get
+budget = 1.0  # the share of their supervised phase that the models get
 device = "auto"
 
 # %% [markdown]
@@ -104,7 +104,8 @@ device = "auto"
 
 # %% tags=["remove-output"]
 config = presets.preset("scenes-small", "dmt", seed, budget)
-first = dataclasses.replace(config, preset="scenes-two-models", alphas=())  # phase 0 and no other
+only = dict(preset="scenes-two-models", alphas=())  # phase 0 and no other
+first = dataclasses.replace(config, **only)
 runs = runs_folder(first)
 record = train(first, runs=runs, device=device)
 
@@ -114,8 +115,11 @@ training = data.parts["train"]
 run = RunDirectory.of(first, runs)
 a, b = (phase_segmenter(run, 0, name) for name in "AB")
 place = {name: index for index, name in enumerate(training.names)}
-unlabeled = [place[name] for name in sorted(split_of(first, data).unlabeled)]
+names = sorted(split_of(first, data).unlabeled)
+unlabeled = [place[name] for name in names]
 batch = batches.one_batch(a, b, training, unlabeled[:12])
+
+# %% tags=["hide-input"]
 show(
     draw.batch_rows(batch, [0, 1, 2], data.classes),
     alt="Three unlabeled scenes in rows: the image, its truth, what A labeled, and what B thinks. Both models find "
@@ -129,11 +133,9 @@ show(
 # probabilities and A's labels; all have the same signature, and the training loop doesn't know which one runs. DST's
 # is DMT's: they differ in who labels.
 
-# %%
+# %% tags=["hide-input"]
 show_body(rules.naive)
 show_body(rules.flip)
-
-# %%
 taught = batches.by_rule(batch, config.gamma1)
 table = batches.lesson_table(batch, taught)
 show(
@@ -141,8 +143,6 @@ show(
     alt="Bars: the weight at work under each rule, on right and on wrong targets. "
     + "; ".join(f"{name}: {row['wrong in the weight']:.1f}% wrong" for name, row in table.iterrows()),
 )
-
-# %%
 slider(
     lambda gamma: draw.rule_rows(batch, batches.by_rule(batch, gamma), [0, 1, 2]),
     values=[0.0, 1.0, 2.0, config.gamma1],
@@ -170,7 +170,7 @@ slider(
 #
 # $$p_B \le c_B, \quad p_B + c_B \le 1 \quad\Rightarrow\quad p_B \le \tfrac12, \quad p_B^{\gamma} \le 2^{-\gamma}.$$
 
-# %%
+# %% tags=["hide-input"]
 cases = disagreement_cases(batch.probabilities, batch.pseudo_labels, batch.confidence)
 shares = [100 * (cases == case).float().mean().item() for case in (1, 2, 3)]
 third = cases == rules.POSITIVE_DISAGREEMENT
@@ -189,13 +189,13 @@ say(
 #
 # ## Table 7
 
-# %%
+# %% tags=["hide-input"]
 show_table(tables.table_7(recorded_results()))
 
 # %% [markdown]
 # *VOC, one split of each ratio; mean IoU in percent. n counts our seeds.*
 
-# %%
+# %% tags=["hide-input"]
 printed = {
     ratio: {name: paper_number("Table 7", ratio, name) for name in tables.ABLATIONS} for ratio in ("1/20", "1/50")
 }
@@ -219,7 +219,7 @@ say("In the paper, step by step, in points:\n\n" + "\n".join(lines))
 #
 # ## The same seven, and an Oracle, here
 
-# %%
+# %% tags=["hide-input"]
 columns = {"scenes": "scenes", "digits-40": "digits"}
 batches.ablation_table(recorded_results(), columns)
 
@@ -228,29 +228,23 @@ batches.ablation_table(recorded_results(), columns)
 # accuracy; each phase trains a new model there, unless a model labels for itself. In height the columns have nothing
 # to do with each other. What can be compared is the order.*
 
-# %%
+# %% tags=["hide-input"]
 scenes, digits = recorded("scenes"), recorded("digits-40")
 order = [*tables.ABLATIONS.values(), "oracle"]
 show(
     by_method(scenes, order, "mean IoU on scenes"),
     alt=f"Scenes: mean IoU of the eight methods, one dot a seed. {summary(scenes, order)}",
 )
-
-# %%
 others = [method for method in tables.ABLATIONS.values() if method != "dmt"]
 show(
     differences(scenes, "dmt", others, "mean IoU on scenes"),
     alt="Scenes: DMT minus each of the other six methods, one dot a seed, with mean and 95% interval.",
 )
-
-# %%
 pairs = [("dst", "cbst"), ("dmt", "dst"), ("dmt", "dmt-naive"), ("dmt-flip", "dmt"), ("online-st", "baseline")]
 say("On scenes, the same steps, seed by seed:\n\n" + "\n".join(f"- {difference(scenes, *pair)}" for pair in pairs))
 apart = [abs(d) for m in ("dmt-naive", "dmt-flip") for d in paired_differences(scenes["dmt"], scenes[m])]
 if apart:
     say(f"Whatever is done in the third case, no seed ends more than {max(apart):.2f} points away from DMT's number.")
-
-# %%
 say("On digits:\n\n" + "\n".join(f"- {difference(digits, *pair)}" for pair in pairs))
 
 # %% [markdown]
@@ -270,7 +264,7 @@ say("On digits:\n\n" + "\n".join(f"- {difference(digits, *pair)}" for pair in pa
 # **What happens on the way, and if agreement and defended labels get exponents of their own?** On the digits with the
 # fewest labels, and so with the most wrong ones (`digits-10`, test accuracy):
 
-# %%
+# %% tags=["hide-input"]
 dial = {gammas: [score(r) for r in recorded(name)["dmt"]] for gammas, name in GAMMA_DIAL.items()}
 seeds = set(range(5))
 trusting = [score(r) for r in recorded("digits-10")["cl"] if r["seed"] in seeds]
@@ -281,8 +275,6 @@ show(
     alt=f"Left, test accuracy over γ, a dot a seed, with CL; right, means for γ1 against γ2. CL: {cell(trusting)}; "
     f"{words}.",
 )
-
-# %%
 base = {record["seed"]: record for record in recorded("digits-10")["dmt"] if record["seed"] in seeds}
 lines = []
 for (a, b), name in GAMMA_DIAL.items():
@@ -304,7 +296,7 @@ say("Against γ1 = γ2 = 4, in points, seed by seed: " + "; ".join(lines) + ".")
 # odd image. Which of the two does the weight find? Give B labels that are wrong in three ways, as many each time: as
 # the teacher erred; at random, in any image; as another teacher erred, who learned other labels.
 
-# %%
+# %% tags=["hide-input"]
 noise_kinds.table(recorded_results()).round(2)
 
 # %% [markdown]
@@ -371,7 +363,7 @@ noise_kinds.table(recorded_results()).round(2)
 #
 # That ends the paper's experiments. {doc}`12_your_data` is about your images.
 
-# %%
+# %% tags=["hide-input"]
 for gamma in (0.5, 1.0, 5.0):  # the bound of case 3, on real probabilities
     naive = batches.by_rule(batch, gamma)["DMT-Naive"].weights[third]
     assert (naive <= 2**-gamma).all()

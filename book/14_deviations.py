@@ -45,7 +45,7 @@ if missing:
 # - judge which points could move a number, and which can't.
 # :::
 
-# %%
+# %% tags=["hide-input"]
 from book.figures.deviations import agreement
 from book.page.look import say, show, style
 from book.studies import deviation_effects as effects
@@ -64,7 +64,7 @@ show(
 # %% [markdown]
 # *Joined dots do the same. A grey dot does otherwise, a hollow one says nothing on the point, or we don't know.*
 
-# %%
+# %% tags=["hide-input"]
 follows = {who: [point for point in points if who in point.agrees] for who in ("paper", "authors")}
 variant = [point for point in points if point.variant]
 say(
@@ -80,38 +80,38 @@ say(
 #
 # ## Data
 
-# %%
+# %% tags=["hide-input"]
 Cards("data")
 
 # %% [markdown]
 # ## Model
 
-# %%
+# %% tags=["hide-input"]
 Cards("model")
 
 # %% [markdown]
 # ## Loss
 
-# %%
+# %% tags=["hide-input"]
 Cards("loss")
 
 # %% [markdown]
 # One of these decides whether the method works at all. As the formula stands in our copy of the paper, γ starts high:
 
-# %%
+# %% tags=["hide-input"]
 say(effects.ramp_at_the_start())
 
 # %% [markdown]
 # ## Loop
 
-# %%
+# %% tags=["hide-input"]
 Cards("loop")
 
 # %% [markdown]
 # Algorithm 2 is the one place where following the letter gives another method of the same paper. As printed, A's
 # labels train A, and that is its own ablation DST. Which of the two is better is an empirical question:
 
-# %%
+# %% tags=["hide-input"]
 say(effects.dmt_against_dst())
 
 # %% [markdown]
@@ -120,14 +120,14 @@ say(effects.dmt_against_dst())
 #
 # ## Evaluation
 
-# %%
+# %% tags=["hide-input"]
 Cards("evaluation")
 
 # %% [markdown]
 # Choosing the better of two models by the images that it is scored on is the paper's way, and a small gift to every
 # method that has two:
 
-# %%
+# %% tags=["hide-input"]
 say(effects.better_of_two())
 
 # %% [markdown]
@@ -141,13 +141,13 @@ say(effects.better_of_two())
 # dmtlib train cifar10-4000 --variant authors
 # ```
 
-# %%
+# %% tags=["hide-input"]
 variant_differences("cifar10-4000")
 
 # %% [markdown]
 # On PASCAL VOC, at 1/8:
 
-# %%
+# %% tags=["hide-input"]
 variant_differences("voc-8")
 
 # %% [markdown]
@@ -201,7 +201,7 @@ variant_differences("voc-8")
 # DMT is one answer to the question what to do with two models that disagree. {doc}`15_relatives` sets it beside three
 # others.
 
-# %%
+# %% tags=["hide-input"]
 assert {point.group for point in points} == {"data", "model", "loss", "loop", "evaluation"}
 assert all(point.why and point.code and (point.effect or point.measured) for point in points)
 assert set(variant_differences("cifar10-4000").index) >= {"augmentation", "ema_decay"}
