@@ -166,6 +166,7 @@ slider(
     values=[0.05, 0.08, 0.1, 0.12, 0.15, 0.2, 0.25, 0.3, 0.4],
     label="share of points flagged",
     format="{:.0%}",
+    start=0.2,
     alt="Two maps of the points flagged, by A's lowest confidence and by B's lowest probability for A's label",
 )
 

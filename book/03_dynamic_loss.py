@@ -234,6 +234,7 @@ slider(
     values=[0, 0.25, 0.5, 1, 1.5, 2, 3, 4, 5, 6, 8, 10],
     label="γ",
     format="{:g}",
+    start=4,
     alt="Left, the weight p_B to the power gamma. Right, the same times 1 − p_B, with its highest point marked",
 )
 

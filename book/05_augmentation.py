@@ -87,6 +87,7 @@ slider(
     values=(0, 1, 3, 5, 7, 9, 10),
     label="strength",
     format="{} of 10",
+    start=5,
     alt="A pagoda of 32 by 32 pixels after each of 14 operations and Cutout",
     colours=256,
 )
@@ -159,8 +160,8 @@ show(
 #
 # The upper scheme says what the answer is. The lower one says only that both copies must get the same answer. The
 # paper argues for the upper with one observation: on the clean image the label is right more often. Is it?
-# A small model learns 40 digits ({doc}`01_pseudo_labels`), and we ask it about each unlabeled image, clean and in
-# eight augmented copies.
+# A small model learns 40 digits, as one learned ten in {doc}`01_pseudo_labels`. We ask it about each unlabeled image,
+# clean and in eight augmented copies.
 
 # %% tags=["remove-output"]
 config = presets.preset(preset, "baseline", seed, budget)
@@ -292,6 +293,7 @@ slider(
     values=[level / 10 for level in range(3, 11)],
     label="λ as drawn",
     format="{:.1f}",
+    start=0.7,
     alt="A pagoda of weight 1, a flower of weight 0.16, their mixture, its target and weight",
     colours=256,
 )

@@ -90,6 +90,7 @@ slider(
     values=[200, 500, 1000, 2000, 5000, 10_000, 20_000, 50_000, 200_000],
     label="test images",
     format="{:,}",
+    start=10_000,
     alt="Two bells, the accuracies that models of 94.0 and 94.2 percent may score",
 )
 
@@ -226,6 +227,7 @@ slider(
     values=[0.1, 0.25, 0.5, 1, 2, 3, 5],
     label="temperature",
     format="{:g}",
+    start=1,
     alt="Two bars: plain accuracy stays, fine-grained accuracy moves with the temperature",
 )
 

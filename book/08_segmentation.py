@@ -180,6 +180,7 @@ slider(
     values=[0.05, 0.2, 0.4, 0.6, 0.8, 1],
     label="α",
     format="{:.0%}",
+    start=0.2,
     alt="The truth of four scenes, their kept labels and which of those are wrong; below, kept and dropped, "
     "right and wrong labels of each class",
 )

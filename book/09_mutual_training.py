@@ -191,6 +191,7 @@ slider(
     values=phases,
     label="phase",
     format=lambda phase: f"{phase}, top {config.alphas[phase - 1]:.0%}",
+    start=config.phases - 1,
     alt="Three scenes: image, truth, A's pseudo labels with the wrong ones outlined, and their weights for B",
     colours=256,
 )
@@ -200,8 +201,8 @@ slider(
 # unlabeled ones, ordered by how many labels are wrong in the last phase, the first two stand at one and two thirds.
 # The third is the one whose wrong labels weigh most in the last phase.*
 #
-# Move the slider. Confident pixels come first, and they are mostly background. In the last phase every pixel has a
-# label, and whole signs have a wrong one. Where B is of another mind, or of none, the label weighs next to nothing:
+# The slider begins at the last phase. There every pixel has a label, and whole signs have a wrong one. Move it to the
+# left: in the first phases only the confident pixels have a label, and they are mostly background. Where B is of another mind, or of none, the label weighs next to nothing:
 # rims, and parts of signs, right ones among them. Where B thinks the same, a wrong sign weighs as much as a right one.
 # The last scene is the worst of those. It shows the limit: an error that the two models share looks like agreement,
 # and is learned.

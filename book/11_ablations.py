@@ -148,6 +148,7 @@ slider(
     values=[0.0, 1.0, 2.0, config.gamma1],
     label="γ",
     format=lambda gamma: f"{gamma:g}",
+    start=config.gamma1,
     alt="The three scenes in rows, the rules in columns. Green: a pixel that pulls towards the truth; vermillion: "
     "away from it; white: weighs nothing",
     colours=128,
@@ -157,8 +158,9 @@ slider(
 # *Green pulls B towards the truth, vermillion away from it, the paler the less; white weighs nothing, grey has no
 # known class.*
 #
-# Move γ. At 0, DMT-Naive is CBST, while DMT is not: its third case still weighs 0. At 5, our preset's γ on scenes, all
-# three columns on the right teach background and little else, because B is sure of little else yet. Online ST asks
+# It begins at our preset's γ on scenes, 5. There all three columns on the right teach background and little else,
+# because B is sure of little else yet. Move γ to 0: DMT-Naive becomes CBST, while DMT doesn't, since its third case
+# still weighs 0. Online ST asks
 # nobody. It takes more of the batch, and what it takes is its own opinion: where it is sure and wrong, nobody ever
 # objects.
 #
