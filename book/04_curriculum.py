@@ -117,6 +117,10 @@ show_source(one_page)
 # nobody teaches that one back. CL is the same program without the two lines that set `omega[n:]`: every pseudo label
 # then weighs 1.
 #
+# Why steps of 20%? They are those of Curriculum Labeling {cite:p}`cascante2021curriculum`, and the paper keeps them.
+# Smaller steps take more phases, each of them a training; a single step has no curriculum, which the first exercise
+# tries. No table of the paper compares other steps, and no record here does.
+#
 # The library does the same in more files. A run of it may be killed at any moment and goes on from its last
 # checkpoint, it keeps records, and it knows the other methods and other data. A test holds the two together: same
 # seed, same pseudo labels, same weights, to the bit.

@@ -268,12 +268,11 @@ if record is not None:
     words = [f"“{images.classes[y]}”, {c:.0%}\nis {images.classes[t]}" for y, c, t in found]
     figure = gallery(images.train_images[labeling.indices[worst]], words, columns=3)
     show(figure, alt="Images with wrong labels: " + "; ".join(words).replace("\n", ", "))
+    say("*The wrong labels that it was surest of: in quotes the label and its confidence, below it the truth.*")
 
 # %% [markdown]
-# *The wrong labels that it was surest of: in quotes the label and its confidence, below it the truth.*
-#
-# A method with phases shows two things more, here from a run of yours and above from records: what it learned in each
-# phase, and what that was worth.
+# A method with phases shows two things more: what it learned in each phase, and what that was worth. For a run of
+# yours both stand here; from records they stand above.
 
 # %% tags=["hide-input"]
 has_phases = record is not None and config.iterative
@@ -288,7 +287,18 @@ phases_table(record).round(2).astype(object).fillna("–") if has_phases else No
 # ## Other methods: Table 3
 #
 # The paper sets DMT beside methods of its time. It took their accuracies from others' papers; only *Baseline*, *CL*,
-# *DMT* and *Oracle* are from its own code, so only those have a gap to its Oracle.
+# *DMT* and *Oracle* are from its own code, so only those have a gap to its Oracle. What the others do, in a sentence
+# each:
+#
+# - **MT**, Mean Teacher {cite:p}`tarvainen2017meanteacher`: a model learns to agree with an average of its own past
+#   weights.
+# - **DCT**, Deep Co-Training {cite:p}`qiao2018deepcotraining`: two models learn to agree on unlabeled images, and
+#   adversarial examples keep them different.
+# - **DS**, Dual Student {cite:p}`ke2019dualstudent`: on each image the surer one of two models teaches the other.
+# - **MixMatch** {cite:p}`berthelot2019mixmatch`: the label is a mean over several augmented copies, sharpened, and
+#   images are mixed with mixup.
+# - **DAG** {cite:p}`li2020dag`: images are nodes of a graph of features, and labels pass from an image to its
+#   neighbours, the more the denser the place.
 
 # %% tags=["hide-input"]
 table_3 = tables.table_3(recorded_results())

@@ -98,7 +98,7 @@ device = "auto"
 #
 # PNG, JPEG and four other formats of any size will do; {doc}`data_layouts` lists them, what else may lie there, and
 # what is refused. Without a folder `test`, a fifth of the labeled images of each class is held out.
-# **Hold out enough**: they are all that tells you whether anything below works.
+# **Hold out enough**: only held-out images tell you whether anything below works.
 #
 # *On Colab* upload a zip to the Files panel and unpack it with `!unzip -q photos.zip`, or mount your Drive with
 # `from google.colab import drive; drive.mount("/content/drive")`. Then set `image_folder` in the cell above, to
@@ -201,9 +201,10 @@ say(
 )
 
 # %% [markdown]
-# Few data sets, and each makes a cloud of its own: this is a rule of thumb, no law. The paper's baselines on VOC are
-# weak too, and DMT helps them. What carries over is the question. And mind whom you ask: if the held-out labels decide
-# whether and how you train, the accuracy that you publish must come from others ({doc}`07_honest_evaluation`).
+# These are few data sets, and the runs of each lie close together: this is a rule of thumb, no law. The paper's
+# baselines on VOC are weak too, and DMT helps them. What you can take from it is the question to ask. And keep your
+# labels apart: if the held-out ones decide whether and how you train, the accuracy that you publish must come from
+# others ({doc}`07_honest_evaluation`).
 #
 # ## Train, and export
 #
@@ -242,9 +243,9 @@ pd.read_csv(work / "predictions.csv", dtype={"class": str}).head()
 #
 # ## When the folder is bad
 #
-# A broken file deep in a folder should not cost you an evening. All images and masks are read before training, and
-# what is wrong is said in one line that names the file. `dmtlib check photos` does this alone. Three folders, spoiled
-# on purpose:
+# One broken file in a folder should not stop a training after hours. So all images and masks are read before it
+# begins, and what is wrong is said in one line that names the file. `dmtlib check photos` does this alone. Three
+# folders, spoiled on purpose:
 
 # %%
 spoiled = your_data.make_image_folder(work / "spoiled")
@@ -334,12 +335,12 @@ picture_rows(
 
 # %% [markdown]
 # An exported mask is a palette PNG of its image's size, its pixel values are class ids, and `decode_mask` reads it
-# like any other. So the loop can be closed by hand: correct the worst of them, put them into `masks/`, train again.
+# like any other. So you can correct the worst of them by hand, put them into `masks/`, and train again.
 #
 # ## In a loop that isn't ours
 #
-# Perhaps you don't want our training at all. Then take the loss. Here is somebody else's loop: plain PyTorch, a
-# `DataLoader`, two layers, Adam, no augmentation.
+# Perhaps you don't want our training at all. Then take the loss alone. Here is a loop as somebody else may have it:
+# plain PyTorch, a `DataLoader`, two layers, Adam, no augmentation.
 
 
 # %%
@@ -372,8 +373,7 @@ def plain(logits, targets, *_):
 
 # %% [markdown]
 # To make it DMT takes three things. A labels the unlabeled images *once*, and its confidence is kept beside the label.
-# The batch carries that confidence, and whether a label is a true one. And the loss is another function. Ten lines, if
-# one counts generously:
+# The batch carries that confidence, and whether a label is a true one. And the loss is another function:
 
 
 # %%
@@ -401,7 +401,7 @@ def dynamic(logits, targets, confidence, is_labeled, soft, step, total):
 # %% [markdown]
 # ## Soft or hard labels?
 #
-# While we have a loop, let it settle a question. The paper takes A's favourite class as the label and throws the rest
+# The same loop can answer another question. The paper takes A's favourite class as the label and throws the rest
 # of its answer away: a *hard* label. Why not keep all ten probabilities, a *soft* label, which says how unsure A was?
 # Sec. 2.1: soft labels "do not directly correspond to entropy minimization and we do not observe decent performance".
 # No number is given, so let us have some. The loss is one line:
@@ -467,8 +467,8 @@ say(
 # and soft labels have none.
 #
 # The upper panel says that this alone is not worth much here. Without augmentation B learns A's answers, errors and
-# all, hard or soft, and ends where A was. What moves the accuracy in this loop is the weighting: the labels that B
-# finds hard to believe are let go. In {doc}`04_curriculum` it was the other way round, because there the labels
+# all, hard or soft, and ends where A was. What moves the accuracy in this loop is the weighting: labels that B
+# finds hard to believe count little. In {doc}`04_curriculum` it was the other way round, because there the labels
 # were nearly clean and the augmentation did the work. One small network and one data set: try it on yours.
 #
 # ## Exercises

@@ -27,8 +27,9 @@ if missing:
 # %% [markdown]
 # # Deviations
 #
-# A paper is a few pages, and a program that does what it says has thousands of lines. Some follow from the words, some
-# from the authors' public code, which does not always do what the words say, and some are decisions. **If our number
+# A paper has a few pages, and a program that does what it says has thousands of lines. Some of these lines follow from
+# the paper's words. Some follow from the authors' public code, which does not always do what the words say. The rest
+# are decisions. **If our number
 # is not the paper's, what could it be?**
 #
 # This page is the list: what the paper says, what the code of {cite:t}`feng2022dmt` does, what we do and why, and
@@ -96,7 +97,8 @@ Cards("model")
 Cards("loss")
 
 # %% [markdown]
-# One of these decides whether the method works at all. As the formula stands in our copy of the paper, γ starts high:
+# One of these points decides whether the method works at all. As the formula is printed in our copy of the paper, γ
+# starts high:
 
 # %% tags=["hide-input"]
 say(effects.ramp_at_the_start())
@@ -108,15 +110,15 @@ say(effects.ramp_at_the_start())
 Cards("loop")
 
 # %% [markdown]
-# Algorithm 2 is the one place where following the letter gives another method of the same paper. As printed, A's
-# labels train A, and that is its own ablation DST. Which of the two is better is an empirical question:
+# Who follows Algorithm 2 as it is printed gets another method of the same paper: A's labels train A, and that is its
+# ablation DST. Which of the two is better has to be measured:
 
 # %% tags=["hide-input"]
 say(effects.dmt_against_dst())
 
 # %% [markdown]
-# *Mean over the seeds that both have. Here DST's one model also starts with all labels, where each of DMT's two has a
-# part of them; {doc}`11_ablations` has the whole comparison.*
+# *Mean over the seeds that both have, its 95% interval, and how many seeds are above zero. All models start with all
+# labels. DMT's number is of the better of two models, DST has one; {doc}`11_ablations` has the whole comparison.*
 #
 # ## Evaluation
 
@@ -194,11 +196,11 @@ variant_differences("voc-8")
 #
 # ## What was shown
 #
-# Most points are small, and most can be told apart without a run. A few can't: other starting weights, two branches or
-# four, a checkpoint chosen by the labels that score it. They stand here with their reasons, so that a number that
-# differs can be asked why.
+# Most points are small, and of most one can say without a run what they change. Of a few one can't: other starting
+# weights, two branches or four, a checkpoint chosen by the labels that score it. If a number here differs from the
+# paper's, look at these first; each has its reason beside it.
 #
-# DMT is one answer to the question what to do with two models that disagree. {doc}`15_relatives` sets it beside three
+# What should be done with two models that disagree? DMT is one answer. {doc}`15_relatives` sets it beside three
 # others.
 
 # %% tags=["hide-input"]
