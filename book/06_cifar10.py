@@ -302,7 +302,7 @@ phases_table(record).round(2).astype(object).fillna("–") if has_phases else No
 
 # %% tags=["hide-input"]
 table_3 = tables.table_3(recorded_results())
-show_table(table_3)
+show_table(table_3, first=["paper (%)"])
 
 # %% [markdown]
 # A reader of today will ask about FixMatch {cite:p}`sohn2020fixmatch`, FreeMatch {cite:p}`wang2023freematch` and
