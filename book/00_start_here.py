@@ -49,7 +49,7 @@ if missing:
 # - run a chapter yourself, with other parameters.
 # :::
 
-# %%
+# %% tags=["hide-input"]
 from book.figures.methods import by_method
 from book.figures.start_here import PaperMap
 from book.page.look import say, show, style
@@ -63,7 +63,7 @@ style()
 # %% tags=["parameters"]
 preset = "digits-40"  # the records that the figure shows
 
-# %%
+# %% tags=["hide-input"]
 voc = {row: paper_number("Table 4", row, "1/106") for row in ("Ours (DMT)", "Baseline")}
 cifar10 = {row: paper_number("Table 2", "4000 labels", row) for row in ("DMT", "CL", "Baseline")}
 full, all_full = recorded_runs(PAPER_TABLES, results())
@@ -86,13 +86,11 @@ say(
 # (Curriculum Labeling, {cite:t}`cascante2021curriculum`) and *DMT* learn their own pseudo labels too, over five
 # generations; CL trusts all of them alike. The *oracle* is told all labels.
 
-# %%
+# %% tags=["hide-input"]
 records = recorded(preset)
 methods = ("baseline", "cl", "dmt", "oracle")
 words = summary(records, methods)
 show(by_method(records, methods), alt=f"Test accuracy by method, one dot a seed. {words}")
-
-# %%
 differences = [difference(records, "dmt", other) for other in ("baseline", "cl")]
 say("\n".join(f"- {text}" for text in differences))
 
@@ -157,11 +155,11 @@ say("\n".join(f"- {text}" for text in differences))
 # Where each figure, table, equation, algorithm and appendix of {cite:t}`feng2022dmt` is in this book, made from the
 # code and from `results/` when this page was.
 
-# %%
+# %% tags=["hide-input"]
 paper = PaperMap()
 paper
 
-# %%
+# %% tags=["hide-input"]
 say(paper.counted())
 
 # %% [markdown]
@@ -202,7 +200,7 @@ say(paper.counted())
 # This page showed where the book is going, and how far it has come. {doc}`01_pseudo_labels` begins at the beginning:
 # with one model, and its errors.
 
-# %%
+# %% tags=["hide-input"]
 named = {item.page for item in paper.items} - {None}
 assert all(item.page_path(paper.root) and item.file for item in paper.of("explained", "recorded"))
 assert len(paper.items) == 12 + 7 + 6 + 2 + 2  # figures, tables, equations, …; App. A is its Fig. A.12

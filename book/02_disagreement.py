@@ -47,7 +47,7 @@ if missing:
 # - name what must hold for a second model to help.
 # :::
 
-# %%
+# %% tags=["hide-input"]
 import pandas as pd
 
 from book.figures import disagreement as draw
@@ -73,6 +73,8 @@ budget = 1.0  # the share of the draws below that are made
 task = toy.spiral(seed)
 predict = toy.train_networks([task, task], seeds=[2 * seed, 2 * seed + 1])
 pair = toy.compare(task, *predict(task.unlabeled))
+
+# %% tags=["hide-input"]
 show(
     draw.boundaries(task, pair, predict),
     alt="Four maps of the plane: the two true spiral arms with 40 labeled points; "
@@ -88,7 +90,7 @@ show(
 # network fills in what its first weights suggest. **What the data decide, the models share; what chance decides,
 # they don't.** That is the whole idea. An error that came by chance is one that another chance would not repeat.
 
-# %%
+# %% tags=["hide-input"]
 found = pair.disagree[pair.wrong]
 say(
     f"A gets {len(found)} of the {len(pair.wrong)} points wrong. The models disagree "
@@ -117,6 +119,8 @@ draws = max(4, round(60 * budget))
 draw_seeds = range(draws * seed, draws * (seed + 1))
 pairs = toy.train_pairs([toy.spiral(i) for i in draw_seeds], seed)
 arms = toy.measure(pairs)
+
+# %% tags=["hide-input"]
 found_by = ["found by disagreement", "found by A's confidence", "found by both models' mean"]
 columns = ["error", "disagreement", *found_by, "wrong where they disagree"]
 arms[columns].agg(["mean", "std"]).T.round(1)
@@ -124,7 +128,7 @@ arms[columns].agg(["mean", "std"]).T.round(1)
 # %% [markdown]
 # *In percent: of all points (the first two rows), of A's errors (the next three), of the disagreements (the last).*
 
-# %%
+# %% tags=["hide-input"]
 gain = arms["found by disagreement"] - arms["found by A's confidence"]
 say(
     f"In the same draw, disagreement finds **{difference_cell(gain.tolist(), digits=1)} points** "
@@ -138,7 +142,7 @@ say(
 # row), as the argument from symmetry says. Third, B's answer can be used in another way: take the mean of both models'
 # probabilities for A's label, and flag the points where it is lowest.
 
-# %%
+# %% tags=["hide-input"]
 by_disagreement, by_a, by_mean = arms[found_by].mean()
 say(
     f"**The mean of both models finds {by_mean:.1f}% of A's errors, and "
@@ -156,12 +160,13 @@ say(
 # probability that B gives to A's label*. It ranks all points. Where it is below one half, B disagrees. We can now
 # flag any share we like. Move the slider:
 
-# %%
+# %% tags=["hide-input"]
 slider(
     lambda share: draw.flags(task, pair, share),
     values=[0.05, 0.08, 0.1, 0.12, 0.15, 0.2, 0.25, 0.3, 0.4],
     label="share of points flagged",
     format="{:.0%}",
+    start=0.2,
     alt="Two maps of the points flagged, by A's lowest confidence and by B's lowest probability for A's label",
 )
 
@@ -170,7 +175,7 @@ slider(
 # there A is wrong and sure. B's flags cover whole stretches, since B's boundary lies elsewhere. But where B made A's
 # mistake too, it has nothing to object. The curve over all draws shows both:
 
-# %%
+# %% tags=["hide-input"]
 show(
     draw.found_curve(pairs),
     alt="Share of A's errors found against the share of points flagged. B's probability "
@@ -189,7 +194,7 @@ show(
 # One of the two is wrong. Is it the one who is less sure? Sort the points into the three cases of Sec. 4.1.1: the
 # models agree (1); they disagree and A is at least as confident as B (2); they disagree and B is more confident (3).
 
-# %%
+# %% tags=["hide-input"]
 cases = [f"wrong in case {case}" for case in (1, 2, 3)]
 arms[cases].agg(["mean", "std"]).T.round(1)
 
@@ -208,7 +213,7 @@ arms[cases].agg(["mean", "std"]).T.round(1)
 # - **rectifiers**: ordinary ReLU networks with two hidden layers, instead of sine waves;
 # - **digits**: real input, the 64 pixels of handwritten digits, 40 of them labeled, ten classes, ReLU networks.
 
-# %%
+# %% tags=["hide-input"]
 choices = {
     "no gap,\nwaves": (lambda i: toy.spiral(i, gap=False), "waves"),
     "two arms,\nrectifiers": (toy.spiral, "relu"),
@@ -219,16 +224,12 @@ results = {"two arms,\nwaves": arms}
 for name, (task_of, kind) in choices.items():
     tasks = [task_of(i) for i in draw_seeds]
     results[name] = toy.measure(toy.train_pairs(tasks, seed, kind))
-
-# %%
 show(
     draw.setups(results),
     alt="For five setups, the share of errors found by disagreement and by confidence. "
     "Disagreement is ahead on two separate arms, a little ahead on digits, and level where "
     "ReLU networks in the plane hardly disagree.",
 )
-
-# %%
 mean = pd.DataFrame({name.replace("\n", " "): r.mean() for name, r in results.items()}).T
 gains = [r["found by disagreement"] - r["found by A's confidence"] for r in results.values()]
 mean["gain"], mean["±"] = [g.mean() for g in gains], [Spread.of(g.tolist()).half_width() for g in gains]
@@ -264,7 +265,7 @@ table.round(1)
 # {cite:t}`feng2022dmt` don't flag and discard. They let the second opinion set the *weight* of each pseudo label
 # while B learns, and ask for it again at every step. Here is their framework:
 
-# %%
+# %% tags=["hide-input"]
 show(
     draw.framework(),
     alt="Diagram. 1: models A and B learn the labeled subset, each from its own seed. "
@@ -284,7 +285,7 @@ show(
 # - **On pixels it is an exchange** (Alg. 2, {doc}`09_mutual_training`). Two models are kept. In every phase B learns
 #   what A said, and A learns what B said.
 
-# %%
+# %% tags=["hide-input"]
 show(
     draw.chain_and_exchange(),
     alt="Two diagrams. On images a chain: model A labels for B, B for C, C "
@@ -373,7 +374,7 @@ show(
 # The next chapter, {doc}`03_dynamic_loss`, turns the three cases and $p_B$ into the weight of a pseudo label. Before
 # that, the page checks its own claims; those about averages need all the draws.
 
-# %%
+# %% tags=["hide-input"]
 assert (mean["found by disagreement"] > 1.5 * mean["disagreement"]).all()  # errors are dense
 assert (mean["wrong in case 1"] < mean["error"]).all()
 assert (mean["wrong in case 3"] > mean["error"]).all()

@@ -45,7 +45,7 @@ if missing:
 # - put the loss into a training loop of your own.
 # :::
 
-# %%
+# %% tags=["hide-input"]
 import math
 
 import pandas as pd
@@ -94,6 +94,8 @@ y_a, c_a = dmtlib.pseudo_label(a)
 cases = dmtlib.disagreement_cases(b, y_a, c_a)
 weights = dmtlib.dynamic_weights(b, y_a, c_a, gamma1=2, gamma2=2)
 torch.testing.assert_close(weights, torch.tensor([0.36, 0.16, 0.0]))
+
+# %% tags=["hide-input"]
 show(
     draw.three_cases(a, b, cases, weights),
     alt="Three pairs of histograms: left what A said, right what B says. "
@@ -112,7 +114,7 @@ show(
 #
 # This is all of it. First the three cases, then their weights:
 
-# %%
+# %% tags=["hide-input"]
 show_body(dmtlib.disagreement_cases)
 show_body(dmtlib.dynamic_weights)
 
@@ -126,7 +128,7 @@ show_body(dmtlib.dynamic_weights)
 # probability as A's label, and both together have at most 1. So **in any disagreement** $p_B \le \tfrac12$, **and the
 # weight is at most** $2^{-\gamma}$:
 
-# %%
+# %% tags=["hide-input"]
 bounds = {}
 for name in ("cifar10-4000", "voc-8"):
     gamma = preset(name, "dmt").gamma2
@@ -145,7 +147,7 @@ for name in ("cifar10-4000", "voc-8"):
 # label weighs $p_B^\gamma$. The recorded runs of both, on digits with a rising γ and on generated scenes with a
 # constant one:
 
-# %%
+# %% tags=["hide-input"]
 for name in ("digits-40", "scenes"):
     runs = recorded(name)
     share = case_share(runs["dmt"], 3)
@@ -182,7 +184,10 @@ logits = torch.cat([b[1:2], b]).log()  # the softmax undoes the log
 targets = torch.tensor([0, 1, 1, 1])
 confidence = torch.tensor([1.0, 0.7, 0.7, 0.7])
 labeled = torch.tensor([True, False, False, False])
-batch_loss = dmtlib.dynamic_loss(logits, targets, confidence, labeled, gamma1=2, gamma2=2)
+given = targets, confidence, labeled
+batch_loss = dmtlib.dynamic_loss(logits, *given, gamma1=2, gamma2=2)
+
+# %% tags=["hide-input"]
 say(f"The library's loss is {batch_loss:.3f}.")
 
 # %% [markdown]
@@ -190,7 +195,7 @@ say(f"The library's loss is {batch_loss:.3f}.")
 # pseudo label of a batch, the batch teaches little, and the true labels in it speak the louder. Divided by the sum
 # of weights, doubtful labels among themselves would be as loud as good ones.
 
-# %%
+# %% tags=["hide-input"]
 doubted = dmtlib.dynamic_weights(b, y_a, c_a, gamma1=8, gamma2=8)
 at_2, at_8 = (1 / (1 + w.sum()) for w in (weights, doubted))
 say(f"The one true label carries {at_2:.0%} of the batch's weight at γ = 2 and {at_8:.0%} at γ = 8.")
@@ -202,7 +207,7 @@ say(f"The one true label carries {at_2:.0%} of the batch's weight at γ = 2 and 
 # classes $c_B$ follows from $p_B$. With ten it doesn't; let us say that B's favourite rival holds half of what the
 # label lacks.
 
-# %%
+# %% tags=["hide-input"]
 show(
     draw.surface(gamma=2),
     alt="Two maps of the weight over p_B and c_A, for two and for ten classes. "
@@ -223,12 +228,13 @@ show(
 # $\gamma$ bends the weight. High values trust B's doubts: a label that B finds half likely keeps half of its weight
 # at $\gamma = 1$, and a sixteenth at $\gamma = 4$, the value that the paper uses on CIFAR-10. Move the slider:
 
-# %%
+# %% tags=["hide-input"]
 slider(
     draw.gamma_frame,
     values=[0, 0.25, 0.5, 1, 1.5, 2, 3, 4, 5, 6, 8, 10],
     label="γ",
     format="{:g}",
+    start=4,
     alt="Left, the weight p_B to the power gamma. Right, the same times 1 − p_B, with its highest point marked",
 )
 
@@ -241,8 +247,9 @@ slider(
 # weight is 1", which Eq. 3 doesn't say ({doc}`14_deviations`). In our library both are rows of one table:
 
 # %%
+rules = {name: dmtlib.RULES[name] for name in ("dmt", "cl")}
 pd.DataFrame(
-    {name: dmtlib.RULES[name](b, y_a, c_a, 0, 0).weights for name in ("dmt", "cl")},
+    {name: rule(b, y_a, c_a, 0, 0).weights for name, rule in rules.items()},
     index=["agreement", "negative disagreement", "positive disagreement"],
 )
 
@@ -285,10 +292,10 @@ for gamma in (0, 1, 4, 10):
     label, sure = torch.zeros(999, dtype=torch.long), torch.ones(999)
     loss = dmtlib.dynamic_loss(z, label, sure, label.bool(), gamma, gamma)
     loss.backward()
-    measured[gamma] = 999 * z.grad[:, 0].abs()  # the loss was divided by N = 999
+    measured[gamma] = 999 * z.grad[:, 0].abs()  # the loss is divided by N
     assert abs(p_b[measured[gamma].argmax()] - gamma / (gamma + 1)) < 0.0015
 
-# %%
+# %% tags=["hide-input"]
 show(
     draw.pull(p_b, measured),
     alt="Size of the gradient against p_B. Without weight it falls from 1 to 0. "
@@ -315,7 +322,7 @@ show(
 # label below 78%. So the weight is computed first, as a number, and only the cross-entropy is differentiated. Here
 # are the lines; look for `detach`:
 
-# %%
+# %% tags=["hide-input"]
 show_body(dmtlib.dynamic_loss)
 show_body(dmtlib.weighted_cross_entropy)
 
@@ -325,11 +332,14 @@ show_body(dmtlib.weighted_cross_entropy)
 
 # %%
 def pull_on(probability, through_weight, gamma=4):
-    z = torch.tensor([[probability, 1 - probability]]).log().requires_grad_()
+    both = torch.tensor([[probability, 1 - probability]])
+    z = both.log().requires_grad_()
     p_b = (z if through_weight else z.detach()).softmax(dim=1)[0, 0]
     (p_b**gamma * F.cross_entropy(z, torch.tensor([0]))).backward()
-    return -z.grad[0, 0].item()  # positive: gradient descent raises the label's logit
+    return -z.grad[0, 0].item()  # positive: a step raises the label's logit
 
+
+# %% tags=["hide-input"]
 
 probabilities = (0.3, 0.6, 0.75, 0.8, 0.9)
 table = pd.DataFrame(
@@ -354,14 +364,12 @@ table.rename_axis(columns="p_B").round(3)
 # The minus sign is missing in the text of the paper that we work from. Read without it, $\gamma$ would start at $e^5
 # \approx 148$ times its final value and fall. The curve that it cites rises, and so does the authors' code.
 
-# %%
+# %% tags=["hide-input"]
 show(
     draw.ramp(gamma_max=4),
     alt="Left, gamma rising over a phase from almost 0 to 4. Right, the weights of "
     "labels with p_B of 0.9, 0.5 and 0.1: all near 1 at the start, far apart at the end.",
 )
-
-# %%
 start, half, end = (dmtlib.gamma_ramp(step, 800, gamma_max=4) for step in (0, 400, 800))
 say(f"Over a phase of 800 steps γ is {start:.3f} at the start, {half:.2f} halfway and {end:g} at the end.")
 
@@ -377,10 +385,11 @@ say(f"Over a phase of 800 steps γ is {start:.3f} at the start, {half:.2f} halfw
 torch.manual_seed(0)
 model = torch.nn.Linear(20, 5)  # yours
 optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-x, targets = torch.randn(32, 20), torch.randint(5, (32,))  # 8 true labels, 24 of A's
-confidence, labeled = torch.rand(32), torch.arange(32) < 8
+x, targets = torch.randn(32, 20), torch.randint(5, (32,))
+confidence, labeled = torch.rand(32), torch.arange(32) < 8  # 24 are A's
 gamma = dmtlib.gamma_ramp(step=100, total_steps=800, gamma_max=4)
-loss = dmtlib.dynamic_loss(model(x), targets, confidence, labeled, gamma, gamma)
+z = model(x)
+loss = dmtlib.dynamic_loss(z, targets, confidence, labeled, gamma, gamma)
 optimizer.zero_grad()
 loss.backward()
 optimizer.step()
@@ -455,7 +464,7 @@ assert pixels.shape == (2, 4, 6) and not pixels[:, 0].any()
 # One question is left open. If B learns from A, who corrects A? {doc}`04_curriculum` lets one generation of models
 # teach the next on real digits, and measures whether wrong labels do get less weight.
 
-# %%
+# %% tags=["hide-input"]
 assert cases.tolist() == [1, 2, 3]
 assert bounds == {4: 1 / 16, 5: 1 / 32} and round(0.4**4, 3) == 0.026
 torch.manual_seed(0)

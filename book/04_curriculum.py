@@ -51,7 +51,7 @@ if missing:
 # - compare two methods seed by seed.
 # :::
 
-# %%
+# %% tags=["hide-input"]
 from book.figures import curriculum as draw
 from book.figures.methods import by_method, differences, noise_map
 from book.figures.pseudo_labels import gallery
@@ -76,7 +76,7 @@ from dmtlib.training.images.evaluation import predict
 
 style()
 
-# %%
+# %% tags=["hide-input"]
 show(
     draw.scheme(),
     alt="Diagram of Alg. 1. A new model in each phase learns the labels S_l and, from phase 1 on, the labels that the "
@@ -108,7 +108,7 @@ budget = 0.25  # the share of the training that is done live; 1 is all of it
 #
 # It is the whole program, and short enough to type. Begin with `dmt`, near its end.
 
-# %%
+# %% tags=["hide-input"]
 show_source(one_page)
 
 # %% [markdown]
@@ -116,6 +116,10 @@ show_source(one_page)
 # the weights; and there is one chain, not two: the "other model" of the dynamic loss is the previous generation, and
 # nobody teaches that one back. CL is the same program without the two lines that set `omega[n:]`: every pseudo label
 # then weighs 1.
+#
+# Why steps of 20%? They are those of Curriculum Labeling {cite:p}`cascante2021curriculum`, and the paper keeps them.
+# Smaller steps take more phases, each of them a training; a single step has no curriculum, which the first exercise
+# tries. No table of the paper compares other steps, and no record here does.
 #
 # The library does the same in more files. A run of it may be killed at any moment and goes on from its last
 # checkpoint, it keeps records, and it knows the other methods and other data. A test holds the two together: same
@@ -132,7 +136,7 @@ data = load_digits()
 split = split_labeled(data.train_labels, settings.num_labels, seed)
 models = one_page.dmt(data, split.labeled, split.unlabeled, seed, steps)
 
-# %%
+# %% tags=["hide-input"]
 recordings = recorded(settings.preset)
 shown = "baseline", "cl", "dmt"
 whole = {name: mean_over_seeds(recordings[name]) for name in shown}
@@ -155,7 +159,7 @@ say(
 #
 # ## The recorded result
 
-# %%
+# %% tags=["hide-input"]
 show(
     draw.phases(whole),
     alt="Two panels over the phases 0 to 5, for CL and DMT, mean over "
@@ -171,7 +175,7 @@ show(
 #
 # The last phase, seed by seed:
 
-# %%
+# %% tags=["hide-input"]
 methods = ("baseline", "cl", "dmt", "dmt-naive", "oracle")
 words = summary(recordings, methods)
 figure = by_method(recordings, methods)
@@ -185,13 +189,11 @@ say(f"{words}.")
 # Much of the spread comes from the labels that a seed draws, and all methods share those. So compare methods seed by
 # seed:
 
-# %%
+# %% tags=["hide-input"]
 show(
     differences(recordings, "dmt", ["cl", "dmt-naive", "baseline"]),
     alt="DMT minus CL, DMT-Naive and baseline, one dot a seed, with mean and 95% interval.",
 )
-
-# %%
 pairs = [("dmt", other) for other in ("cl", "dmt-naive", "baseline")] + [("oracle", "dmt")]
 say("\n".join(f"- {difference(recordings, *pair)}" for pair in pairs))
 
@@ -199,7 +201,7 @@ say("\n".join(f"- {difference(recordings, *pair)}" for pair in pairs))
 # The interval is Student's: if seeds scatter as these do, 95 of 100 such intervals hold the mean of all seeds. Where
 # it holds zero, these seeds can't tell which method is ahead. Read the first line with the paper's Table 2 in mind:
 
-# %%
+# %% tags=["hide-input"]
 rows = ("4000 labels", "1000 labels")
 gains = [f"{paper_number('Table 2', row, 'DMT over CL'):+.2f} points with {row}" for row in rows]
 say(f"On CIFAR-10 the paper reports, for DMT − CL, {' and '.join(gains)} (printed, not measured here).")
@@ -213,17 +215,15 @@ say(f"On CIFAR-10 the paper reports, for DMT − CL, {' and '.join(gains)} (prin
 # That is what the dynamic loss is for. Training never learns which labels are wrong, but we know the digits' classes
 # and can look. Over all steps of a phase, right and wrong pseudo labels weighed on average:
 
-# %%
+# %% tags=["hide-input"]
 show(
     draw.weights(whole["dmt"]),
     alt="Mean weight of right and of wrong labels by phase; CL gives all 1.",
 )
-
-# %%
 table = draw.phases_table(whole["dmt"])
 table.round(2).astype(object).fillna("–")
 
-# %%
+# %% tags=["hide-input"]
 last = table.iloc[-1]
 right, wrong = last["weight, right"], last["weight, wrong"]
 before = last["wrong (%)"] / 100
@@ -243,7 +243,7 @@ say(
 # What can a weight win at all? No more than the wrong labels cost. And it has a price: right labels weigh less than 1
 # too, and teach more slowly. How much there was to win and to pay on these digits, in the last phase, seed by seed:
 
-# %%
+# %% tags=["hide-input"]
 text = last_phase(recordings["dmt"])
 say(f"{text[0].upper()}{text[1:]}.")
 
@@ -264,7 +264,7 @@ p = predict(b, images, data.mean, data.std)
 gammas = settings.gamma1, settings.gamma2
 omega = one_page.dynamic_weights(p, y_a, c_a, *gammas)
 
-# %%
+# %% tags=["hide-input"]
 y_b = p.argmax(dim=1)
 mistaken = (y_a != truth).nonzero().squeeze(1)
 ranked = mistaken[omega[mistaken].argsort(stable=True)]
@@ -273,8 +273,6 @@ for name, chosen in {"lowest": ranked[:6], "highest": ranked.flip(0)[:6]}.items(
     title = f"Wrong labels of {name} weight"
     figure = gallery(images[chosen], words, columns=3, title=title)
     show(figure, alt=f"{title}: " + "; ".join(words).replace("\n", ", "))
-
-# %%
 silent = (omega[mistaken] < 0.01).sum().item()
 repeated = (y_a == y_b)[mistaken].sum().item()
 say(
@@ -293,7 +291,7 @@ say(
 # generated scenes, small streets. **Over the error of the first pseudo labels, what does DMT win on CL, which trusts
 # all labels alike? And on the baseline, which learns none?**
 
-# %%
+# %% tags=["hide-input"]
 map_of = (*NOISE_MAP.values(), "cifar10-small", "scenes", "camvid-small")
 gains = {f"DMT − {NAMES[m]}": first_error_and_gain(results(), map_of, m) for m in ("cl", "baseline")}
 counts = "; ".join(f"{name}: {len(points)} pairs of runs" for name, points in gains.items())
@@ -302,8 +300,6 @@ show(
     alt="Two panels over the share of wrong first pseudo labels, DMT minus CL and DMT minus the baseline, a dot a "
     f"seed and a larger one for a data set's mean. {counts}.",
 )
-
-# %%
 others = {"digits": ("cl", "baseline"), "else": ("cbst", "baseline")}
 for name in map_of:
     kinds = others["else" if name in presets.SEGMENTATION_PRESETS else "digits"]
@@ -395,7 +391,7 @@ for name in map_of:
 # This ends the book's first part. Next come photographs: how they are augmented, and why ({doc}`05_augmentation`),
 # DMT on CIFAR-10 ({doc}`06_cifar10`), and how to tell a gain from chance ({doc}`07_honest_evaluation`).
 
-# %%
+# %% tags=["hide-input"]
 assert len(models) == 1 + len(one_page.ALPHAS)
 for alpha in one_page.ALPHAS:
     top = one_page.pseudo_labels(teacher, data, split.unlabeled, alpha)

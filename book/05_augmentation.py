@@ -45,7 +45,7 @@ if missing:
 # - work mixup with dynamic weights by hand.
 # :::
 
-# %%
+# %% tags=["hide-input"]
 import numpy as np
 import torch
 
@@ -80,13 +80,14 @@ device = "auto"
 # step *one operation at a random strength*, so that neither has to be tuned. Here are all of them on a photograph
 # that comes with scikit-learn, shrunk to CIFAR-10's 32×32 pixels.
 
-# %%
+# %% tags=["hide-input"]
 pagoda, flower = draw.photograph(*draw.PAGODA), draw.photograph(*draw.FLOWER)
 slider(
     lambda level: draw.operations_frame(pagoda, level / 10),
     values=(0, 1, 3, 5, 7, 9, 10),
     label="strength",
     format="{} of 10",
+    start=5,
     alt="A pagoda of 32 by 32 pixels after each of 14 operations and Cutout",
     colours=256,
 )
@@ -102,7 +103,7 @@ slider(
 # In a training step all of it comes together: crop, flip, one operation, Cutout. In the library that is one call for
 # a whole batch, on its device, each image with draws of its own:
 
-# %%
+# %% tags=["hide-input"]
 show_body(RandAugment.apply)
 show(
     draw.samples(pagoda, ("paper", "authors"), seed),
@@ -119,13 +120,11 @@ show(
 # draws: 16 operations at 10 levels, Cutout as one of them, and other ranges. One of those stands out. Translations go
 # up to 100 pixels, which suits photographs of the usual size. CIFAR-10's are 32 pixels wide.
 
-# %%
+# %% tags=["hide-input"]
 show(
     draw.translations(pagoda),
     alt="The pagoda translated at ten levels. Authors: 10, 20, 30 pixels, then black. Paper: 1 to 10 pixels.",
 )
-
-# %%
 black, pairs = black_pairs(pagoda)
 shares = {name: black_share(pagoda, name, seed=seed) for name in ("paper", "authors")}
 say(
@@ -146,7 +145,7 @@ say(
 # Why not do without a fixed label? *Consistency regularisation* asks only that a model gives two augmented copies of
 # an image the same answer {cite:p}`tarvainen2017meanteacher`. Our drawing of the paper's Fig. 4:
 
-# %%
+# %% tags=["hide-input"]
 show(
     draw.anchoring(),
     alt="Above: the clean image goes once through the previous model, and its "
@@ -161,12 +160,12 @@ show(
 #
 # The upper scheme says what the answer is. The lower one says only that both copies must get the same answer. The
 # paper argues for the upper with one observation: on the clean image the label is right more often. Is it?
-# A small model learns 40 digits ({doc}`01_pseudo_labels`), and we ask it about each unlabeled image, clean and in
-# eight augmented copies.
+# A small model learns 40 digits, as one learned ten in {doc}`01_pseudo_labels`. We ask it about each unlabeled image,
+# clean and in eight augmented copies.
 
 # %% tags=["remove-output"]
 config = presets.preset(preset, "baseline", seed, budget)
-runs = runs_folder(config)  # or a folder of yours: a finished run there isn't repeated
+runs = runs_folder(config)  # or yours: a finished run isn't repeated
 train(config, runs=runs, device=device)
 
 # %%
@@ -179,7 +178,7 @@ truth = data.train_labels[split.unlabeled]
 clean = predict(model, images, data.mean, data.std).argmax(dim=1)
 copies = anchoring.ask_copies(model, images, augment, 8, seed).argmax(dim=2)
 
-# %%
+# %% tags=["hide-input"]
 right, right_copies = (anchoring.percent(said == truth) for said in (clean, copies))
 alike = anchoring.percent(copies[:4] == copies[4:])
 say(
@@ -198,7 +197,7 @@ say(
 # - **other copy**: the probabilities that it gives, at this step, to another augmented copy;
 # - **label of other copy**: only the favourite class of those.
 
-# %%
+# %% tags=["hide-input"]
 targets = {
     "anchor": anchoring.to_anchor,
     "other copy": anchoring.to_other_copy,
@@ -212,23 +211,23 @@ for loss in targets.values():
 # practice, with the labeled images in every step.
 
 # %%
-setting = dict(model=model, data=data, split=split, augment=augment, seed=seed)
-setting["steps"] = max(10, round(360 * budget))
+steps = max(10, round(360 * budget))
+setting = dict(model=model, data=data, split=split, augment=augment)
+setting |= dict(seed=seed, steps=steps)
 alone, practice = {}, {}
 for name, loss in targets.items():
     alone[name] = anchoring.learn_on(loss=loss, labels=False, **setting)
 for name in ("anchor", "other copy"):
-    practice[name] = anchoring.learn_on(loss=targets[name], labels=True, **setting)
+    loss = targets[name]
+    practice[name] = anchoring.learn_on(loss=loss, labels=True, **setting)
 
-# %%
+# %% tags=["hide-input"]
 show(
     draw.drift(alone, practice),
     alt="Two panels over the steps. Above, the squared distance of two copies' "
     "probabilities for five runs. Below, the accuracy on clean images: with an "
     "anchor it holds, with a moving target alone it falls.",
 )
-
-# %%
 start = alone["anchor"].iloc[0]
 anchor, moving, collapsed = (history.iloc[-1] for history in alone.values())
 say(
@@ -246,7 +245,7 @@ say(
 # towards it; one class for everything is the end. Something else must prevent it, and in practice the labeled images
 # do.
 
-# %%
+# %% tags=["hide-input"]
 held = {name: history.iloc[-1]["accuracy"] for name, history in practice.items()}
 say(
     "With the labeled images in each step, the moving target ends at "
@@ -259,7 +258,7 @@ say(
 # no second copy: once the labels are there, it is ordinary supervised training. The price is that an anchor is
 # *fixed*, also where it is wrong:
 
-# %%
+# %% tags=["hide-input"]
 wrong = int((clean != truth).sum())
 say(
     f"Of {wrong} anchors that were wrong, the model still answers with "
@@ -288,12 +287,13 @@ say(
 # taken. The weights are those of the *un-mixed* images: B is asked about each image by itself, and the answers are
 # mixed afterwards.
 
-# %%
+# %% tags=["hide-input"]
 slider(
     lambda lam: draw.mixup_frame(pagoda, flower, (1.0, 0.16), lam),
     values=[level / 10 for level in range(3, 11)],
     label="λ as drawn",
     format="{:.1f}",
+    start=0.7,
     alt="A pagoda of weight 1, a flower of weight 0.16, their mixture, its target and weight",
     colours=256,
 )
@@ -314,10 +314,12 @@ slider(
 
 # %%
 both, classes = torch.cat([pagoda, flower]).float(), torch.tensor([0, 1])
-swap = torch.tensor([1, 0])
-mixed = mixup(both, classes, torch.tensor([1.0, 0.16]), swap, torch.tensor(0.7))
+weights, swap = torch.tensor([1.0, 0.16]), torch.tensor([1, 0])
+mixed = mixup(both, classes, weights, swap, torch.tensor(0.7))
 logits = torch.tensor([[0.6, 0.3, 0.1], [0.5, 0.4, 0.1]]).log()
 by_library = mixup_loss(logits, mixed)
+
+# %% tags=["hide-input"]
 say(f"Weights {mixed.weights[0]:.3f} and {mixed.weights[1]:.3f}, loss {by_library:.3f}.")
 
 # %% [markdown]
@@ -330,12 +332,15 @@ say(f"Weights {mixed.weights[0]:.3f} and {mixed.weights[1]:.3f}, loss {by_librar
 # %%
 draws = torch.Generator().manual_seed(seed)
 x, y = torch.rand(64, 5, generator=draws), torch.arange(64) % 3
-omega, partner = torch.rand(64, generator=draws), torch.randperm(64, generator=draws)
+omega = torch.rand(64, generator=draws)
+partner = torch.randperm(64, generator=draws)
 network = torch.rand(5, 3, generator=draws)
 losses = []
-for lam, other in [(torch.tensor(0.2), partner), (torch.tensor(0.8), partner.argsort())]:
-    batch = mixup(x, y, omega, other, lam)
+for lam, other in [(0.2, partner), (0.8, partner.argsort())]:
+    batch = mixup(x, y, omega, other, torch.tensor(lam))
     losses.append(mixup_loss(batch.images @ network, batch))
+
+# %% tags=["hide-input"]
 say(f"λ = 0.2: {losses[0]:.6f}. λ = 0.8, and the reverse permutation: {losses[1]:.6f}.")
 
 # %% [markdown]
@@ -348,7 +353,7 @@ say(f"λ = 0.2: {losses[0]:.6f}. λ = 0.8, and the reverse permutation: {losses[
 # $\lambda\cdot(1-\lambda)$ in the place of whom it is mixed into, where a trusted label among trusted ones counts 1 in
 # all. On average over $\lambda$:
 
-# %%
+# %% tags=["hide-input"]
 lam = np.random.default_rng(seed).beta(0.75, 0.75, 100_000)
 echo = (2 * lam * (1 - lam)).mean()
 say(f"A label that Eq. 3 rejects keeps **{echo:.0%}** of a trusted label's pull, times its partners' mean weight.")
@@ -430,7 +435,7 @@ say(f"A label that Eq. 3 rejects keeps **{echo:.0%}** of a trusted label's pull,
 #
 # On digits all this is small. {doc}`06_cifar10` is the experiment that the paper ran.
 
-# %%
+# %% tags=["hide-input"]
 assert (black, pairs) == (14, 160) and shares["paper"] == 0
 assert abs(shares["authors"] - 8.75) < 2
 assert abs(by_library - 0.4438) < 1e-4

@@ -50,7 +50,7 @@ if missing:
 # - recognise a curriculum that ends below its own baseline.
 # :::
 
-# %%
+# %% tags=["hide-input"]
 from pathlib import Path
 
 from book.figures import cifar10 as draw
@@ -96,15 +96,13 @@ results = None  # a folder of records that is to have a copy of this run's
 # labels every unlabeled image, and its record keeps how many of the most confident labels are wrong. The paper's model
 # labeled 1,000 random images.
 
-# %%
+# %% tags=["hide-input"]
 curves = baseline_curves(recorded_results())
 show(
     draw.error_by_confidence(curves),
     alt="Error of the pseudo labels over the share of most confident ones kept, from recorded "
     "baselines, and two grey marks for the numbers that the paper prints.",
 )
-
-# %%
 confidence_table(curves)
 
 # %% [markdown]
@@ -118,7 +116,7 @@ confidence_table(curves)
 # The paper trains the same network with the same augmentation in three ways. Its claim about the dynamic loss is the
 # line DMT − CL, because the two differ in nothing else.
 
-# %%
+# %% tags=["hide-input"]
 table_2 = tables.table_2(recorded_results())
 show_table(table_2)
 
@@ -131,7 +129,7 @@ show_table(table_2)
 # Why two gaps? An Oracle sums up what is unlike between two implementations: the augmentation, the precision, the
 # pixels. A method can win a point because its code is a point better. The gap takes that out, or most of it.
 
-# %%
+# %% tags=["hide-input"]
 rows = ("4000 labels", "1000 labels")
 gain, larger = (paper_number("Table 2", row, "DMT over CL") for row in rows)
 say(
@@ -149,7 +147,7 @@ say(
 # Each of Alg. 1's five phases is 750 epochs, and an epoch passes over all pseudo-labeled images of its phase. That
 # makes a run long, and its length is known before it starts:
 
-# %%
+# %% tags=["hide-input"]
 tables.cost_table(recorded_results())
 
 # %% [markdown]
@@ -167,7 +165,7 @@ tables.cost_table(recorded_results())
 # says nothing about Table 2's numbers. It does ask Table 2's question, with everything the same between the methods
 # but their rule.
 
-# %%
+# %% tags=["hide-input"]
 small = recorded("cifar10-small")
 c = presets.preset("cifar10-small", "dmt")
 say(
@@ -178,7 +176,7 @@ say(
 )
 comparison(recorded_results(), "cifar10-small")
 
-# %%
+# %% tags=["hide-input"]
 methods = ("baseline", "cl", "dmt", "oracle")
 words = summary(small, methods)
 figure = by_method(small, methods)
@@ -189,7 +187,7 @@ show(figure, alt=f"Small-scale: test accuracy by method, one dot a seed. {words}
 # deviation. In the table a difference has its mean, the mean's 95% interval, and how many seeds are above zero.* Seed
 # by seed, with that interval:
 
-# %%
+# %% tags=["hide-input"]
 show(
     differences(small, "dmt", ["cl", "baseline"]),
     alt="Small-scale: DMT minus CL and minus the baseline, one dot a seed, mean and 95% interval.",
@@ -200,7 +198,7 @@ say("\n".join(f"- {difference(small, *pair)}" for pair in pairs))
 # %% [markdown]
 # And by phase, as {doc}`04_curriculum` drew it for one seed:
 
-# %%
+# %% tags=["hide-input"]
 show(
     draw.learning_curves(small),
     alt="Small-scale, two panels over the phases 0 to 5, thin lines for seeds and thick ones for "
@@ -238,7 +236,7 @@ record = None if missing else train(config, runs=runs, device=device)
 if record and results:
     write_record(record_path(Path(results), record), record)
 
-# %%
+# %% tags=["hide-input"]
 say(
     f"Not run on this page: {missing} Everything above comes from records and needs no images."
     if missing
@@ -251,7 +249,7 @@ say(
 # A finished run can be asked again: its models stay in its directory, with the labels that each phase learned. As in
 # the paper, let the last model label 1,000 of the unlabeled images:
 
-# %%
+# %% tags=["hide-input"]
 if record is not None:
     images = load_dataset(config.data)
     split = split_labeled(images.train_labels, config.num_labels, seed, config.validation)
@@ -264,8 +262,6 @@ if record is not None:
         alt="Bars: the share of wrong labels among the most confident 20, 40, 60, 80 and 100 "
         "percent of this page's run. Grey lines: the two numbers that the paper prints.",
     )
-
-# %%
 if record is not None:
     worst = confidence.confident_errors(labeling, 6)
     said, sure, truth = labeling.labels[worst], labeling.confidence[worst], labeling.truth[worst]
@@ -273,33 +269,41 @@ if record is not None:
     words = [f"“{images.classes[y]}”, {c:.0%}\nis {images.classes[t]}" for y, c, t in found]
     figure = gallery(images.train_images[labeling.indices[worst]], words, columns=3)
     show(figure, alt="Images with wrong labels: " + "; ".join(words).replace("\n", ", "))
+    say("*The wrong labels that it was surest of: in quotes the label and its confidence, below it the truth.*")
 
 # %% [markdown]
-# *The wrong labels that it was surest of: in quotes the label and its confidence, below it the truth.*
-#
-# A method with phases shows two things more, here from a run of yours and above from records: what it learned in each
-# phase, and what that was worth.
+# A method with phases shows two things more: what it learned in each phase, and what that was worth. For a run of
+# yours both stand here; from records they stand above.
 
-# %%
+# %% tags=["hide-input"]
 has_phases = record is not None and config.iterative
 if has_phases:
     show(
         phases({method: record}),
         alt="This page's run, by phase: wrong pseudo labels learned, and test accuracy after it.",
     )
-
-# %%
 phases_table(record).round(2).astype(object).fillna("–") if has_phases else None
 
 # %% [markdown]
 # ## Other methods: Table 3
 #
 # The paper sets DMT beside methods of its time. It took their accuracies from others' papers; only *Baseline*, *CL*,
-# *DMT* and *Oracle* are from its own code, so only those have a gap to its Oracle.
+# *DMT* and *Oracle* are from its own code, so only those have a gap to its Oracle. What the others do, in a sentence
+# each:
+#
+# - **MT**, Mean Teacher {cite:p}`tarvainen2017meanteacher`: a model learns to agree with an average of its own past
+#   weights.
+# - **DCT**, Deep Co-Training {cite:p}`qiao2018deepcotraining`: two models learn to agree on unlabeled images, and
+#   adversarial examples keep them different.
+# - **DS**, Dual Student {cite:p}`ke2019dualstudent`: on each image the surer one of two models teaches the other.
+# - **MixMatch** {cite:p}`berthelot2019mixmatch`: the label is a mean over several augmented copies, sharpened, and
+#   images are mixed with mixup.
+# - **DAG** {cite:p}`li2020dag`: images are nodes of a graph of features, and labels pass from an image to its
+#   neighbours, the more the denser the place.
 
-# %%
+# %% tags=["hide-input"]
 table_3 = tables.table_3(recorded_results())
-show_table(table_3)
+show_table(table_3, first=["paper (%)"])
 
 # %% [markdown]
 # A reader of today will ask about FixMatch {cite:p}`sohn2020fixmatch`, FreeMatch {cite:p}`wang2023freematch` and
@@ -307,14 +311,14 @@ show_table(table_3)
 # from one code base, USB {cite:p}`wang2022usb`, with the same network: means over three seeds, of the *best*
 # checkpoint on the test set.
 
-# %%
+# %% tags=["hide-input"]
 tables.peers_table()
 
 # %% [markdown]
 # The best checkpoint is chosen with the test labels, and here the last model counts: such numbers can't be subtracted
 # from one another. And look at that code's own Oracle, the line *all labels*: all three methods pass it with 4,000.
 
-# %%
+# %% tags=["hide-input"]
 longer = paper_number("published elsewhere", "a run", "FixMatch")
 dmt = training_images(presets.preset("cifar10-4000", "dmt")) / 1e6
 say(
@@ -386,7 +390,7 @@ say(
 # A difference of a few tenths needs many test images and many seeds. How much can one tell with the 200 validation
 # images that the paper allows itself? {doc}`07_honest_evaluation` asks that.
 
-# %%
+# %% tags=["hide-input"]
 for table in (table_2, table_3):  # a cell has a number if and only if there are records of it
     assert ((table["here (%)"] == "not run") == (table["n"] == 0)).all()
 assert (table_2["n"] > 0).eq(table_2["budget, pixels"] != "").all()

@@ -46,7 +46,7 @@ if missing:
 # - judge a gain by how long its baseline trained, and by who chose the checkpoint.
 # :::
 
-# %%
+# %% tags=["hide-input"]
 import dataclasses
 
 import pandas as pd
@@ -84,12 +84,13 @@ device = "auto"
 # strays by $\sqrt{p(1-p)/n}$, and $n$ grows slowly under a root. Two models, truly at 94.0% and 94.2%, each on
 # random images of its own:
 
-# %%
+# %% tags=["hide-input"]
 slider(
     draw.strays_frame,
     values=[200, 500, 1000, 2000, 5000, 10_000, 20_000, 50_000, 200_000],
     label="test images",
     format="{:,}",
+    start=10_000,
     alt="Two bells, the accuracies that models of 94.0 and 94.2 percent may score",
 )
 
@@ -100,14 +101,12 @@ slider(
 # The other way round: what do we know about $p$, once $n$ images are counted? An interval that would contain it 19
 # times in 20 (Wilson's), at a measured 90%:
 
-# %%
+# %% tags=["hide-input"]
 sizes = {"valtiny": 200, "usual validation set": 5000, "CIFAR-10's test set": 10_000}
 show(
     draw.widths(90, sizes),
     alt="The width of the interval falls from 17 points at 50 images to 8 at 200, 1.7 at 5,000, 1.2 at 10,000.",
 )
-
-# %%
 low, high = evaluation.interval(180, 200)
 alone = evaluation.images_to_tell(94.0, 94.2)
 shared = evaluation.images_to_tell(94.0, 94.2, disagreement=4)
@@ -138,19 +137,25 @@ say(
 config = presets.preset(preset, "baseline", seed, budget)
 lengths = (1, 3 / 4, 1 / 2, 3 / 8, 1 / 4, 1 / 16)
 seeds = (seed, seed + 1)
-names = pd.MultiIndex.from_product([lengths, seeds], names=["length", "seed"])
-configs = [baselines.of_length(dataclasses.replace(config, seed=s), length) for length, s in names]
+levels = ["length", "seed"]
+names = pd.MultiIndex.from_product([lengths, seeds], names=levels)
+begun = {s: dataclasses.replace(config, seed=s) for s in seeds}
+configs = [baselines.of_length(begun[s], length) for length, s in names]
 half = baselines.of_length(config, 1 / 2)
-unmixed = dataclasses.replace(half, preset="unmixed", mixup_alpha=1e-3)  # λ near 0 or 1
-runs = runs_folder(*configs, unmixed)  # or a folder of yours: finished runs there aren't repeated
+unmixed = dataclasses.replace(half, preset="unmixed", mixup_alpha=1e-3)
+runs = runs_folder(*configs, unmixed)  # or yours: no run is repeated
 records = train_together([*configs, unmixed], runs=runs, device=device)
 
 # %%
 data = load_dataset(config.data)
 images, truth = baselines.unseen_images(data, configs)
-models = [phase_model(RunDirectory.of(c, runs), 0) for c in [*configs, unmixed]]
-answers = torch.stack([predict(m, images, data.mean, data.std) for m in models])
+trained = [RunDirectory.of(c, runs) for c in [*configs, unmixed]]
+models = [phase_model(run, 0) for run in trained]
+asked = images, data.mean, data.std
+answers = torch.stack([predict(model, *asked) for model in models])
 scores = evaluation.Scores.of(answers, truth)
+
+# %% tags=["hide-input"]
 overall = [100 * part[:-1].mean(dim=1) for part in scores]
 table = pd.DataFrame({"plain (%)": overall[0], "fine-grained (%)": overall[1]}, index=names)
 table.unstack().round(1).rename("{:g}".format)
@@ -165,7 +170,7 @@ table.unstack().round(1).rename("{:g}".format)
 # What counts are the images that only one gets right. If neither model is better, a coin decides each of those: that
 # is the sign test, here McNemar's.
 
-# %%
+# %% tags=["hide-input"]
 similar = evaluation.Scores(*(part[:10] for part in scores))  # the shortest are far behind
 pairs = evaluation.rank_pairs(similar, images=200, seed=seed)
 pair = pairs.loc[(pairs["gap"] - 2).abs().idxmin()]
@@ -178,7 +183,7 @@ columns = ["only the better is right", "only the worse is right", "p"]
 table = pd.DataFrame.from_dict(tests, "index", columns=columns).rename_axis("images")
 table.assign(p=table["p"].map("{:.2g}".format))
 
-# %%
+# %% tags=["hide-input"]
 both = [100 * m.double().mean().item() for m in (better, worse)]
 apart = 100 * (better != worse).double().mean().item()
 needed = evaluation.images_to_tell(*both, apart)
@@ -205,20 +210,24 @@ one = torch.tensor([[0.9, 0.1], [0.6, 0.4], [0.3, 0.7]])
 two = torch.tensor([[0.6, 0.4], [0.6, 0.4], [0.1, 0.9]])
 labels = torch.tensor([0, 0, 0])
 for answer in (one, two):
-    plain, fine = accuracy(answer, labels), fine_grained_accuracy(answer, labels)
+    plain = accuracy(answer, labels)
+    fine = fine_grained_accuracy(answer, labels)
     say(f"plain {plain:.1f}%, fine-grained {fine:.1f}%")
+
+# %% tags=["hide-input"]
 show_body(fine_grained_accuracy)
 
 # %% [markdown]
 # By hand: $(0.9 + 0.6 + 0)/3 = 0.5$ and $(0.6 + 0.6 + 0)/3 = 0.4$. Two right answers in both cases, and a tie no more.
 # But a tie broken by what? Here is one of our models, its decisions untouched, its logits divided by a temperature:
 
-# %%
+# %% tags=["hide-input"]
 slider(
     lambda temperature: draw.temperature_frame(answers[2], truth, temperature),
     values=[0.1, 0.25, 0.5, 1, 2, 3, 5],
     label="temperature",
     format="{:g}",
+    start=1,
     alt="Two bars: plain accuracy stays, fine-grained accuracy moves with the temperature",
 )
 
@@ -227,7 +236,7 @@ slider(
 # things at once: how often a model is right, and how sure it is then. So does it rank models better? A sample of 200
 # images, a thousand times, for every pair of ten of our models:
 
-# %%
+# %% tags=["hide-input"]
 show(
     draw.ranking(pairs, 200),
     alt="Two panels over the true gap of a pair. Above, plain accuracy ranks close "
@@ -240,7 +249,7 @@ show(
 # *One dot a pair, its height the share of samples that rank it rightly, half of the ties included. Filled: pairs that
 # fine-grained accuracy ranks rightly if it sees all images; hollow: pairs that it ranks wrongly even then.*
 
-# %%
+# %% tags=["hide-input"]
 close = pairs[pairs["gap"] < 1.5]
 turned = close[close["fine gap"] < 0]
 plain_right = (close["plain right"] + close["plain tied"] / 2).mean()
@@ -262,7 +271,7 @@ say(
 # The paper says where to expect that: between models with mixup and without, because mixup changes how sure a model
 # is. Our one pair, the same but for mixup:
 
-# %%
+# %% tags=["hide-input"]
 mixed = configs.index(half)
 plain, fine = (100 * part[[mixed, len(configs)]].mean(dim=1) for part in scores)
 gap, fine_gap = (plain[0] - plain[1]).item(), (fine[0] - fine[1]).item()
@@ -284,7 +293,7 @@ say(
 # steps are $N/r$ epochs, the same images over and over. Appendix B calls the first too few and the second too many,
 # and takes the geometric mean, $\sqrt{1/r}\,N$. Our six lengths:
 
-# %%
+# %% tags=["hide-input"]
 steps = [record["phases"][0]["steps"] for record in records[:-1]]
 by_seed = pd.MultiIndex.from_arrays([steps, names.get_level_values("seed")])
 curves = pd.Series(overall[0].numpy(), index=by_seed).unstack()
@@ -297,8 +306,6 @@ show(
     "rising steeply to 100 steps and slowly after that. Three vertical lines: as "
     "many epochs as the oracle, the rule, as many steps.",
 )
-
-# %%
 best = curves.mean(axis=1).idxmax()
 dmt = {record["seed"]: record["test_accuracy"] for record in recorded(preset)["dmt"]}
 gains = {length: [] for length in lengths}
@@ -317,7 +324,7 @@ say(
 # baseline as many steps as its oracle. On CIFAR-10 the paper settled on the middle, and our presets there
 # follow it. What has been recorded of it:
 
-# %%
+# %% tags=["hide-input"]
 show_table(baselines.recorded_lengths(results()))
 
 # %% [markdown]
@@ -330,7 +337,7 @@ show_table(baselines.recorded_lengths(results()))
 # choose, and the winner won partly by luck. How much is that? Take equally good checkpoints, any two of which disagree
 # on a certain share of 10,000 test images, and choose the best of them:
 
-# %%
+# %% tags=["hide-input"]
 printed = paper_number("Table 2", "4000 labels", "DMT over CL")
 show(
     draw.gains(10_000, (1, 2, 4), printed),
@@ -347,7 +354,10 @@ show(
 # what it is worth on the others.
 
 # %%
-states = evaluation.Scores.of(baselines.checkpoints(half, data, images), truth).plain
+answered = baselines.checkpoints(half, data, images)
+states = evaluation.Scores.of(answered, truth).plain
+
+# %% tags=["hide-input"]
 chosen_by = evaluation.subsets(len(truth), 500, 1, seed)[0]
 show(
     draw.choice(states, chosen_by),
@@ -355,8 +365,6 @@ show(
     "and on the others. The best on the 500 is marked, with its accuracy on the "
     "others.",
 )
-
-# %%
 luck = evaluation.optimism(states, 500, seed=seed)
 differ = torch.pdist(states, p=1).mean() / len(truth)  # the images that one of two gets right
 expected = evaluation.gain_by_choice(500, len(states), 100 * differ.item())
@@ -438,7 +446,7 @@ say(
 # So a result is a mean over seeds, with its spread, against a baseline that trained as long as it should, on images by
 # which nothing was chosen. {doc}`00_start_here` shows ours, and which parts of the paper are still to come.
 
-# %%
+# %% tags=["hide-input"]
 assert evaluation.images_to_tell(94.0, 94.2) > 200_000 > 10_000 and high - low > 8
 assert accuracy(one, labels) == accuracy(two, labels)
 assert fine_grained_accuracy(one, labels) > fine_grained_accuracy(two, labels)

@@ -46,7 +46,7 @@ if missing:
 # - make two models differ when they must start from the same weights.
 # :::
 
-# %%
+# %% tags=["hide-input"]
 import pandas as pd
 import torch
 
@@ -79,6 +79,8 @@ device = "auto"
 config = presets.preset(preset, "baseline", seed, budget)
 data = load_segmentation(config.data)
 training = data.parts["train"]
+
+# %% tags=["hide-input"]
 picture_rows(
     [[training.images[i] for i in range(4)], [training.masks[i] for i in range(4)]],
     [f"scene {i}" for i in range(4)],
@@ -92,16 +94,17 @@ picture_rows(
 # small-scale: it shows how pixels are chosen, not how good a model can get. That is {doc}`10_segmentation_results`.
 
 # %% tags=["remove-output"]
-runs = runs_folder(config)  # or a folder of yours: a finished run there isn't repeated
+runs = runs_folder(config)  # or yours: a finished run isn't repeated
 record = train(config, runs=runs, device=device)
 
 # %%
 split = split_of(config, data)
-unlabeled = [i for i, name in enumerate(training.names) if name not in split.labeled]
+names = enumerate(training.names)
+unlabeled = [i for i, name in names if name not in split.labeled]
 model = phase_segmenter(RunDirectory.of(config, runs), 0)
 labeling = ranking.label_pixels(model, data, unlabeled)
 
-# %%
+# %% tags=["hide-input"]
 images, sure = training.images[unlabeled], decode_confidence(labeling.codes)
 picture_rows(
     [[images[i], labeling.truth[i], labeling.labels[i], sure[i]] for i in range(3)],
@@ -110,8 +113,6 @@ picture_rows(
     "is labeled well and surely; the signs are labeled in patches of several classes, with doubt.",
     classes=data.classes,
 )
-
-# %%
 whole = ranking.kept_by_class(labeling, labeling.labels)
 signs = whole.drop("background").sum()
 say(
@@ -146,15 +147,16 @@ say(
 
 # %%
 alpha = 0.2
-together = ranking.kept_by_class(labeling, ranking.keep_top(labeling, alpha, by_class=False))
-by_class = ranking.kept_by_class(labeling, ranking.keep_top(labeling, alpha))
+top = ranking.keep_top(labeling, alpha, by_class=False)
+top_by_class = ranking.keep_top(labeling, alpha)
+
+# %% tags=["hide-input"]
+together, by_class = (ranking.kept_by_class(labeling, kept) for kept in (top, top_by_class))
 show(
     draw.kept_shares(labeling, alpha),
     alt="Bars of the share kept of each class's labels. Ranked together the background "
     "has nearly all, ranked by class each class has 20 percent.",
 )
-
-# %%
 kept, of_signs = together["kept"].sum(), together["kept"].iloc[1:].sum()
 error, error_by_class = (counts["wrong"].sum() / counts["known"].sum() for counts in (together, by_class))
 say(
@@ -172,12 +174,13 @@ say(
 #
 # ## Which pixels, and which are wrong?
 
-# %%
+# %% tags=["hide-input"]
 slider(
     lambda alpha: draw.alpha_frame(labeling, range(4), alpha),
     values=[0.05, 0.2, 0.4, 0.6, 0.8, 1],
     label="α",
     format="{:.0%}",
+    start=0.2,
     alt="The truth of four scenes, their kept labels and which of those are wrong; below, kept and dropped, "
     "right and wrong labels of each class",
 )
@@ -186,7 +189,7 @@ slider(
 # *Above: the first scenes, in the colours of the classes, then in those of the legend; light grey is dropped. Below:
 # all unlabeled scenes, without the rims. The curriculum stops at 20, 40, 60, 80 and 100%.*
 
-# %%
+# %% tags=["hide-input"]
 first, last = (ranking.kept_by_class(labeling, ranking.keep_top(labeling, a)).iloc[1:].sum() for a in (0.2, 1))
 say(
     f"Of the kept sign labels {first['wrong'] / first['known']:.0%} are wrong at α = 20%, and "
@@ -212,6 +215,8 @@ say(
 # %%
 p, t = torch.tensor([[0.6, 0.4]]), torch.tensor([0.61, 0.39])
 example, quotient = ranking.renormalise(p, t)
+
+# %% tags=["hide-input"]
 say(
     f"0.6 / 0.61 = {0.6 / 0.61:.3f} and 0.4 / 0.39 = {0.4 / 0.39:.3f}. The library's largest quotient is "
     f"{quotient.item():.3f}. CBST keeps the pixel, **as class {example.item()}**, the one that the model finds less "
@@ -226,7 +231,7 @@ say(
 # is below one half.** With two classes none is, if thresholds come from a ranking: a predicted class has at least a
 # half. So 0.39 makes the paper's example short rather than real. With $C$ classes a threshold can come down to $1/C$.
 
-# %%
+# %% tags=["hide-input"]
 alphas = [0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 0.9, 0.95, 1]
 effect = ranking.renormalisation_effect(labeling, alphas)
 show(
@@ -235,8 +240,6 @@ show(
     "background's late. Below, the share of kept labels that dividing changes from right to wrong and from "
     "wrong to right; both grow with alpha and fall at 100 percent.",
 )
-
-# %%
 worst = effect["changed"].idxmax()
 say(
     f"Dividing changes most at α = {worst:.0%}: {effect['changed'][worst]:.1f}% of the kept labels. "
@@ -258,7 +261,7 @@ say(
 # "Save top $\alpha$ pixels from each class", says Alg. 2. Two things hide in that. Real data sets have too many pixels
 # to sort, and more of them tie than one would think:
 
-# %%
+# %% tags=["hide-input"]
 cut, tied = ranking.class_cut(labeling, alpha)
 ties = pd.DataFrame(
     {
@@ -279,7 +282,7 @@ ties
 # how often each class has each code. The cut is read off the counts, and a second pass keeps or drops. (The authors'
 # code takes the cut from every 16th pixel. Here all are counted.)
 
-# %%
+# %% tags=["hide-input"]
 show_body(cut_classes)
 
 # %% [markdown]
@@ -294,7 +297,7 @@ for c in range(len(data.classes)):
     by_sorting[places[order[: count_selected(alpha, len(places))]]] = c
 assert torch.equal(by_sorting, ranking.keep_top(labeling, alpha).flatten())
 
-# %%
+# %% tags=["hide-input"]
 voc = ROWS["voc"]
 unlabeled_voc = voc.counts["train"] - labeled_count(voc.counts["train"], 8)
 pixels, table = unlabeled_voc * 375 * 500, len(voc.classes) * 65_536 * 8
@@ -316,7 +319,7 @@ print(ranking.measured_selection())
 # Training shows the model scaled, cropped and flipped views. A class of an image doesn't mind. A class of a pixel must
 # go where the pixel goes, and its confidence with it:
 
-# %%
+# %% tags=["hide-input"]
 views = JointAugment(config.crop)  # scale 0.5 to 1.5, flip every other
 of_one = ranking.keep_top(labeling, 0.4)[1], sure[1]
 picture_rows(
@@ -348,14 +351,15 @@ picture_rows(
 # sampling, Fig. 6. Shuffle the labeled subset. A learns the first part of it, B the last, and the parts overlap.
 
 # %%
-half_a, half_b = difference_maximized_halves(split.labeled, derive_seed(seed, "halves"))
+draw_of = derive_seed(seed, "halves")
+half_a, half_b = difference_maximized_halves(split.labeled, draw_of)
+
+# %% tags=["hide-input"]
 show(
     draw.halves(split.labeled, half_a, half_b),
     alt="The labeled images as a row of cells, and the same cells shuffled: A takes the first 80 percent, "
     "B the last 80 percent, and the middle belongs to both.",
 )
-
-# %%
 both = set(half_a) & set(half_b)
 n, size = len(split.labeled), len(half_a)
 say(
@@ -448,7 +452,7 @@ say(
 # What a ranking can't do is tell which of a hard class's labels are wrong. {doc}`09_mutual_training` lets a second
 # model have its say.
 
-# %%
+# %% tags=["hide-input"]
 assert together["kept"].sum() == count_selected(alpha, labels.numel())
 assert by_class["kept"].tolist() == [count_selected(alpha, n) for n in whole["labeled"]]
 assert example.item() == 1 and round(quotient.item(), 3) == 1.026

@@ -46,7 +46,7 @@ if missing:
 # - put the dynamic loss into a training loop of your own, and say what soft labels lack.
 # :::
 
-# %%
+# %% tags=["hide-input"]
 import shutil
 import tempfile
 from pathlib import Path
@@ -73,13 +73,13 @@ from dmtlib.training import RunDirectory, train
 style()
 
 # %% tags=["parameters"]
-image_folder = None  # yours: a few labeled images and many others; None: one is made here
+image_folder = None  # yours; None: one is made here
 image_preset = "digits-40"
 side = 8  # images are brought to side × side pixels
-mask_folder = None  # yours: images, and masks for a few; None: one is made here
+mask_folder = None  # yours: images, and masks for a few; None: made here
 mask_preset = "scenes-small"
 seed = 0
-budget = 0.25  # the share of the image preset's full training that is done here
+budget = 0.25  # the share of the image preset's full training done here
 mask_budget = 0.6  # and of the mask preset's
 device = "auto"
 
@@ -98,7 +98,7 @@ device = "auto"
 #
 # PNG, JPEG and four other formats of any size will do; {doc}`data_layouts` lists them, what else may lie there, and
 # what is refused. Without a folder `test`, a fifth of the labeled images of each class is held out.
-# **Hold out enough**: they are all that tells you whether anything below works.
+# **Hold out enough**: only held-out images tell you whether anything below works.
 #
 # *On Colab* upload a zip to the Files panel and unpack it with `!unzip -q photos.zip`, or mount your Drive with
 # `from google.colab import drive; drive.mount("/content/drive")`. Then set `image_folder` in the cell above, to
@@ -107,10 +107,12 @@ device = "auto"
 
 # %%
 work = Path(tempfile.mkdtemp())
-photos = Path(image_folder) if image_folder else your_data.make_image_folder(work / "photos")
+photos = Path(image_folder or your_data.make_image_folder(work / "photos"))
 source = f"folder@{side}:{photos}"
 data = load_dataset(source)
 known = (data.train_labels >= 0).sum().item()
+
+# %% tags=["hide-input"]
 show(
     draw.folder_contents(data),
     alt="Two rows of training images: some with their class above them, some with a question mark.",
@@ -148,7 +150,7 @@ for start in (seed, seed + 1):
 report = assess_images(data, *baselines)
 report.tops.round(1)
 
-# %%
+# %% tags=["hide-input"]
 show(
     draw.checks(report, "the baseline's labels"),
     alt="Above, bars: the share of wrong answers among the most confident 20 to 100 percent, with intervals, "
@@ -170,7 +172,7 @@ show(
 # - **Disagreement.** DMT sees an error only where two models disagree. So the second baseline should dispute the
 #   first one's errors, and leave its right answers alone.
 
-# %%
+# %% tags=["hide-input"]
 say(
     f"The two baselines agree on {report.agreement:.0f}% of the unlabeled images. Of the first one's "
     f"errors on held-out images the second disputes {report.disputed_wrong or 0:.0f}%, of its right answers "
@@ -185,15 +187,13 @@ say(str(report))
 # or lost against the baseline with the same seed. The upper line was set when `digits-40`, `scenes` and
 # `cifar10-small` were all that was recorded, so on those three it can't fail; the other sets came later and test it.
 
-# %%
+# %% tags=["hide-input"]
 small = (*NOISE_MAP.values(), "scenes", "camvid-small", "cifar10-small")
 points = first_error_and_gain(recorded_results(), small)
 show(
     noise_map({"DMT − baseline": points}, (CLEAN, NOISY)),
     alt="One dot a run: the error of the first pseudo labels against DMT's gain on the baseline, by data set.",
 )
-
-# %%
 weak, won = points["error"] > NOISY, points["gain"] > 0
 say(
     f"Of {(~weak).sum()} runs with up to {NOISY:g}% of wrong first labels, {(won & ~weak).sum()} "
@@ -201,9 +201,10 @@ say(
 )
 
 # %% [markdown]
-# Few data sets, and each makes a cloud of its own: this is a rule of thumb, no law. The paper's baselines on VOC are
-# weak too, and DMT helps them. What carries over is the question. And mind whom you ask: if the held-out labels decide
-# whether and how you train, the accuracy that you publish must come from others ({doc}`07_honest_evaluation`).
+# These are few data sets, and the runs of each lie close together: this is a rule of thumb, no law. The paper's
+# baselines on VOC are weak too, and DMT helps them. What you can take from it is the question to ask. And keep your
+# labels apart: if the held-out ones decide whether and how you train, the accuracy that you publish must come from
+# others ({doc}`07_honest_evaluation`).
 #
 # ## Train, and export
 #
@@ -214,7 +215,7 @@ config = preset(image_preset, "dmt", seed, **settings)
 record = train(config, runs=work / "runs", device=device)
 run = RunDirectory.of(config, work / "runs")
 
-# %%
+# %% tags=["hide-input"]
 begin, end = (record["phases"][phase]["test_accuracy"] for phase in (0, -1))
 say(f"Held-out accuracy: {begin:.1f}% for the baseline that DMT began with, {end:.1f}% after the last phase.")
 
@@ -224,7 +225,8 @@ say(f"Held-out accuracy: {begin:.1f}% for the baseline that DMT began with, {end
 # %% tags=["remove-output"]
 places = (photos / "train" / "unlabeled", photos / "unlabeled", photos)
 asked = next(place for place in places if place.is_dir())
-count = predict_folder(run.path, asked, work / "predictions.csv", device=device)
+answers = work / "predictions.csv"
+count = predict_folder(run.path, asked, answers, device=device)
 
 # %%
 pd.read_csv(work / "predictions.csv", dtype={"class": str}).head()
@@ -241,9 +243,9 @@ pd.read_csv(work / "predictions.csv", dtype={"class": str}).head()
 #
 # ## When the folder is bad
 #
-# A broken file deep in a folder should not cost you an evening. All images and masks are read before training, and
-# what is wrong is said in one line that names the file. `dmtlib check photos` does this alone. Three folders, spoiled
-# on purpose:
+# One broken file in a folder should not stop a training after hours. So all images and masks are read before it
+# begins, and what is wrong is said in one line that names the file. `dmtlib check photos` does this alone. Three
+# folders, spoiled on purpose:
 
 # %%
 spoiled = your_data.make_image_folder(work / "spoiled")
@@ -252,7 +254,7 @@ messages = [your_data.refusal(load_dataset, f"folder@8:{spoiled}")]
 shutil.rmtree(spoiled / "train/3")  # now nobody has labeled a 3
 messages.append(your_data.refusal(load_dataset, f"folder@8:{spoiled}"))
 
-# %%
+# %% tags=["hide-input"]
 streets = Path(mask_folder) if mask_folder else your_data.make_mask_folder(work / "streets")
 spoiled = your_data.make_mask_folder(work / "spoiled-masks")
 (spoiled / "classes.txt").write_text("background\ncar\n")
@@ -277,6 +279,8 @@ say("```text\n" + "\n".join(message.replace(f"{work}/", "") for message in messa
 # %%
 pixels = load_segmentation(f"folder:{streets}")
 train_part, val = pixels.parts["train"], pixels.parts["val"]
+
+# %% tags=["hide-input"]
 say(
     f"Classes: {', '.join(pixels.classes)}. {len(train_part)} images to train on, "
     f"{len(train_part.without_mask)} of them without a mask; {len(val)} held out."
@@ -288,18 +292,17 @@ say(
 # photographs take `camvid-8` or `voc-106`, which start from pre-trained weights, and a GPU.
 
 # %% tags=["remove-output"]
-config = preset(mask_preset, "dmt", seed, mask_budget, f"folder:{streets}", all_labels=True)
+own = dict(budget=mask_budget, data=f"folder:{streets}", all_labels=True)
+config = preset(mask_preset, "dmt", seed, **own)
 mask_record = train(config, runs=work / "runs", device=device, data=pixels)
 mask_run = RunDirectory.of(config, work / "runs")
 
-# %%
+# %% tags=["hide-input"]
 pixel_report = assess_pixels(pixels, mask_run)
 show(
     draw.checks(pixel_report, "the first model's labels"),
     alt="The same two panels as above, for pixels: errors without intervals, and the balance of classes.",
 )
-
-# %%
 models = [phase["models"] for phase in mask_record["phases"]]
 ious = [", ".join(f"{name} {found['val_mean_iou']:.1f}%" for name, found in m.items()) for m in models]
 say(
@@ -313,9 +316,10 @@ say(
 # models that were stopped this early. {doc}`10_segmentation_results` compares at full length.
 
 # %% tags=["remove-output"]
-predict_folder(mask_run.path, streets / "images", work / "masks", device=device)
+new = streets / "images"
+predict_folder(mask_run.path, new, work / "masks", device=device)
 
-# %%
+# %% tags=["hide-input"]
 triples = []
 for i in range(min(3, len(val))):
     image, truth = val[i]
@@ -331,12 +335,12 @@ picture_rows(
 
 # %% [markdown]
 # An exported mask is a palette PNG of its image's size, its pixel values are class ids, and `decode_mask` reads it
-# like any other. So the loop can be closed by hand: correct the worst of them, put them into `masks/`, train again.
+# like any other. So you can correct the worst of them by hand, put them into `masks/`, and train again.
 #
 # ## In a loop that isn't ours
 #
-# Perhaps you don't want our training at all. Then take the loss. Here is somebody else's loop: plain PyTorch, a
-# `DataLoader`, two layers, Adam, no augmentation.
+# Perhaps you don't want our training at all. Then take the loss alone. Here is a loop as somebody else may have it:
+# plain PyTorch, a `DataLoader`, two layers, Adam, no augmentation.
 
 
 # %%
@@ -353,9 +357,10 @@ def fit(loss_of, samples, seed, epochs, batch=64):
     optimizer = torch.optim.Adam(model.parameters(), lr=0.005)
     loader = DataLoader(samples, batch_size=batch, shuffle=True)
     steps = itertools.count()
+    total = epochs * len(loader)
     for _ in range(epochs):
         for x, *supervision in loader:
-            loss = loss_of(model(x), *supervision, next(steps), epochs * len(loader))
+            loss = loss_of(model(x), *supervision, next(steps), total)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
@@ -368,8 +373,7 @@ def plain(logits, targets, *_):
 
 # %% [markdown]
 # To make it DMT takes three things. A labels the unlabeled images *once*, and its confidence is kept beside the label.
-# The batch carries that confidence, and whether a label is a true one. And the loss is another function. Ten lines, if
-# one counts generously:
+# The batch carries that confidence, and whether a label is a true one. And the loss is another function:
 
 
 # %%
@@ -383,19 +387,21 @@ def labeled_by(teacher, x, y, few, rest):
     targets = torch.cat([y[few], y_a])
     confidence = torch.cat([torch.ones(len(few)), c_a])
     is_labeled = torch.arange(len(targets)) < len(few)
-    soft = torch.cat([F.one_hot(y[few], 10).float(), soft])  # for the next section
-    return TensorDataset(torch.cat([x[few], x[rest]]), targets, confidence, is_labeled, soft)
+    soft = torch.cat([F.one_hot(y[few], 10).float(), soft])  # for later
+    images = torch.cat([x[few], x[rest]])
+    return TensorDataset(images, targets, confidence, is_labeled, soft)
 
 
 def dynamic(logits, targets, confidence, is_labeled, soft, step, total):
     gamma = dmtlib.gamma_ramp(step, total, gamma_max=4)
-    return dmtlib.dynamic_loss(logits, targets, confidence, is_labeled, gamma, gamma)
+    given = targets, confidence, is_labeled
+    return dmtlib.dynamic_loss(logits, *given, gamma, gamma)
 
 
 # %% [markdown]
 # ## Soft or hard labels?
 #
-# While we have a loop, let it settle a question. The paper takes A's favourite class as the label and throws the rest
+# The same loop can answer another question. The paper takes A's favourite class as the label and throws the rest
 # of its answer away: a *hard* label. Why not keep all ten probabilities, a *soft* label, which says how unsure A was?
 # Sec. 2.1: soft labels "do not directly correspond to entropy minimization and we do not observe decent performance".
 # No number is given, so let us have some. The loss is one line:
@@ -416,29 +422,30 @@ from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
 pictures, classes = load_digits(return_X_y=True)
-x, y = torch.from_numpy(pictures / 16).float(), torch.from_numpy(classes).long()
+x = torch.from_numpy(pictures / 16).float()
+y = torch.from_numpy(classes).long()
 epochs, rows = max(1, round(60 * budget)), []
 ways = {"hard, plain": plain, "soft": soft_labels, "hard, dynamic": dynamic}
 for s in range(5):
-    few, rest = train_test_split(np.arange(1297), train_size=40, stratify=classes[:1297], random_state=s)
-    teacher = fit(plain, TensorDataset(x[few], y[few]), 100 + s, 4 * epochs, batch=16)
+    how = dict(train_size=40, stratify=classes[:1297], random_state=s)
+    few, rest = train_test_split(np.arange(1297), **how)
+    labels = TensorDataset(x[few], y[few])
+    teacher = fit(plain, labels, 100 + s, 4 * epochs, batch=16)
     samples = labeled_by(teacher, x, y, few, rest)
-    students = {way: fit(loss_of, samples, s, epochs) for way, loss_of in ways.items()}
+    students = {way: fit(ways[way], samples, s, epochs) for way in ways}
     for way, model in {"A itself": teacher, **students}.items():
         with torch.no_grad():
             p = model(x[1297:]).softmax(dim=1)
-        accuracy = 100 * (p.argmax(dim=1) == y[1297:]).double().mean().item()
-        rows.append((way, s, accuracy, dmtlib.entropy(p).mean().item()))
+        right = (p.argmax(dim=1) == y[1297:]).double().mean().item()
+        rows.append((way, s, 100 * right, dmtlib.entropy(p).mean().item()))
 
-# %%
+# %% tags=["hide-input"]
 learned = pd.DataFrame(rows, columns=["learned", "seed", "accuracy", "entropy"])
 show(
     draw.by_loss(learned),
     alt="One dot a seed for A itself and for B after hard labels with plain cross-entropy, soft labels, "
     "and hard labels with the dynamic loss: test accuracy above, entropy of the predictions below.",
 )
-
-# %%
 from dmtlib.records.comparison import difference_cell
 
 by_seed = learned.pivot(index="seed", columns="learned")
@@ -460,8 +467,8 @@ say(
 # and soft labels have none.
 #
 # The upper panel says that this alone is not worth much here. Without augmentation B learns A's answers, errors and
-# all, hard or soft, and ends where A was. What moves the accuracy in this loop is the weighting: the labels that B
-# finds hard to believe are let go. In {doc}`04_curriculum` it was the other way round, because there the labels
+# all, hard or soft, and ends where A was. What moves the accuracy in this loop is the weighting: labels that B
+# finds hard to believe count little. In {doc}`04_curriculum` it was the other way round, because there the labels
 # were nearly clean and the augmentation did the work. One small network and one data set: try it on yours.
 #
 # ## Exercises
@@ -534,7 +541,7 @@ say(
 #
 # What the whole book's tables cost, and how to make them again, is next: {doc}`13_reproduce`.
 
-# %%
+# %% tags=["hide-input"]
 assert [phase["alpha"] for phase in record["phases"]] == [None, *preset(image_preset, "dmt").alphas]
 assert len(pd.read_csv(work / "predictions.csv")) == count == len(find_images(asked).images)
 assert all(messages) and not any("\n" in message for message in messages)

@@ -41,7 +41,7 @@ if missing:
 # - tell what is recorded from what is not.
 # :::
 
-# %%
+# %% tags=["hide-input"]
 from book.figures.reproduce import hours_by_table
 from book.page.look import say, show, style
 from book.page.places import results as recorded_results
@@ -53,9 +53,9 @@ from dmtlib.records.reproduction import TABLES, cells_of, missing_runs, runs_of,
 style()
 
 # %% tags=["parameters"]
-gpu = "NVIDIA H200"  # for the calculated hours: a key of book.studies.costs.GPUS
+gpu = "NVIDIA H200"  # for the hours: a key of book.studies.costs.GPUS
 
-# %%
+# %% tags=["hide-input"]
 results = recorded_results()
 overview = tables.overview(results, gpu)
 counts = ", ".join(f"{name} {row.recorded} of {row.runs}" for name, row in overview.iterrows())
@@ -72,7 +72,7 @@ show(
 #
 # ## One command a table
 
-# %%
+# %% tags=["hide-input"]
 overview
 
 # %% [markdown]
@@ -148,7 +148,7 @@ for config in missing[:3]:
 #
 # The paper's Table 1, read from the presets that the commands name:
 
-# %%
+# %% tags=["hide-input"]
 tables.table_1()
 
 # %% [markdown]
@@ -167,7 +167,7 @@ tables.table_1()
 #
 # Only the **hours** need an assumption: which share of a GPU's peak the training reaches.
 
-# %%
+# %% tags=["hide-input"]
 step = count_classification_step(28, 2, 512, 10)
 cost = run_cost(preset("cifar10-4000", "dmt"))
 fast, slow = (f"{100 * share:.0f}%" for share in sorted(PEAK_SHARES, reverse=True))
@@ -184,22 +184,22 @@ say("\n\n".join(tables.measured_steps(results)))
 # small batches keep a large GPU from its peak, and on pixels the images come from the disk, which takes
 # processor cores. Where records exist, a column of its own says what they took. First CIFAR-10:
 
-# %%
+# %% tags=["hide-input"]
 tables.cells_table(["table-2", "table-3"], results, gpu)
 
 # %% [markdown]
 # PASCAL VOC:
 
-# %%
+# %% tags=["hide-input"]
 tables.cells_table(["table-4", "table-5", "table-7"], results, gpu)
 
 # %% [markdown]
 # Street scenes, and what runs on a CPU:
 
-# %%
+# %% tags=["hide-input"]
 tables.cells_table(["table-6", "camvid"], results, gpu)
 
-# %%
+# %% tags=["hide-input"]
 tables.cells_table(["digits", "cifar10-small", "scenes", "camvid-small"], results, gpu)
 
 # %% [markdown]
@@ -210,7 +210,7 @@ tables.cells_table(["digits", "cifar10-small", "scenes", "camvid-small"], result
 # keeps all of it, so that each phase can be looked at later. Whoever only wants the numbers adds `--tidy`: a run
 # still needs the space, but gives it back.
 
-# %%
+# %% tags=["hide-input"]
 memory = {name: cost.gpu_bytes for name in ("voc-8", "cityscapes-8") if (cost := run_cost(preset(name, "dmt")))}
 smallest = min(GPUS, key=lambda name: GPUS[name].memory)
 say(
@@ -269,7 +269,7 @@ say(
 # Equal settings don't make equal programs. {doc}`14_deviations` lists where ours differs from the paper's words and
 # from its authors' code.
 
-# %%
+# %% tags=["hide-input"]
 assert (overview["recorded"] <= overview["runs"]).all()
 assert sum(len(cell.seeds) for cell in cells_of(TABLES)) == len(runs_of(TABLES))
 assert len(missing) == len(wanted) - overview.loc["table-5", "recorded"]

@@ -27,8 +27,9 @@ if missing:
 # %% [markdown]
 # # Deviations
 #
-# A paper is a few pages, and a program that does what it says has thousands of lines. Some follow from the words, some
-# from the authors' public code, which does not always do what the words say, and some are decisions. **If our number
+# A paper has a few pages, and a program that does what it says has thousands of lines. Some of these lines follow from
+# the paper's words. Some follow from the authors' public code, which does not always do what the words say. The rest
+# are decisions. **If our number
 # is not the paper's, what could it be?**
 #
 # This page is the list: what the paper says, what the code of {cite:t}`feng2022dmt` does, what we do and why, and
@@ -45,7 +46,7 @@ if missing:
 # - judge which points could move a number, and which can't.
 # :::
 
-# %%
+# %% tags=["hide-input"]
 from book.figures.deviations import agreement
 from book.page.look import say, show, style
 from book.studies import deviation_effects as effects
@@ -64,7 +65,7 @@ show(
 # %% [markdown]
 # *Joined dots do the same. A grey dot does otherwise, a hollow one says nothing on the point, or we don't know.*
 
-# %%
+# %% tags=["hide-input"]
 follows = {who: [point for point in points if who in point.agrees] for who in ("paper", "authors")}
 variant = [point for point in points if point.variant]
 say(
@@ -80,7 +81,7 @@ say(
 #
 # ## Data
 
-# %%
+# %% tags=["hide-input"]
 Cards("data")
 
 # %% [markdown]
@@ -89,48 +90,49 @@ Cards("data")
 # The network of the fast presets is built after {cite:t}`jordan2024airbench`. What else these presets do otherwise is
 # in the points that begin with their name.
 
-# %%
+# %% tags=["hide-input"]
 Cards("model")
 
 # %% [markdown]
 # ## Loss
 
-# %%
+# %% tags=["hide-input"]
 Cards("loss")
 
 # %% [markdown]
-# One of these decides whether the method works at all. As the formula stands in our copy of the paper, γ starts high:
+# One of these points decides whether the method works at all. As the formula is printed in our copy of the paper, γ
+# starts high:
 
-# %%
+# %% tags=["hide-input"]
 say(effects.ramp_at_the_start())
 
 # %% [markdown]
 # ## Loop
 
-# %%
+# %% tags=["hide-input"]
 Cards("loop")
 
 # %% [markdown]
-# Algorithm 2 is the one place where following the letter gives another method of the same paper. As printed, A's
-# labels train A, and that is its own ablation DST. Which of the two is better is an empirical question:
+# Who follows Algorithm 2 as it is printed gets another method of the same paper: A's labels train A, and that is its
+# ablation DST. Which of the two is better has to be measured:
 
-# %%
+# %% tags=["hide-input"]
 say(effects.dmt_against_dst())
 
 # %% [markdown]
-# *Mean over the seeds that both have. Here DST's one model also starts with all labels, where each of DMT's two has a
-# part of them; {doc}`11_ablations` has the whole comparison.*
+# *Mean over the seeds that both have, its 95% interval, and how many seeds are above zero. All models start with all
+# labels. DMT's number is of the better of two models, DST has one; {doc}`11_ablations` has the whole comparison.*
 #
 # ## Evaluation
 
-# %%
+# %% tags=["hide-input"]
 Cards("evaluation")
 
 # %% [markdown]
 # Choosing the better of two models by the images that it is scored on is the paper's way, and a small gift to every
 # method that has two:
 
-# %%
+# %% tags=["hide-input"]
 say(effects.better_of_two())
 
 # %% [markdown]
@@ -144,13 +146,13 @@ say(effects.better_of_two())
 # dmtlib train cifar10-4000 --variant authors
 # ```
 
-# %%
+# %% tags=["hide-input"]
 variant_differences("cifar10-4000")
 
 # %% [markdown]
 # On PASCAL VOC, at 1/8:
 
-# %%
+# %% tags=["hide-input"]
 variant_differences("voc-8")
 
 # %% [markdown]
@@ -197,14 +199,14 @@ variant_differences("voc-8")
 #
 # ## What was shown
 #
-# Most points are small, and most can be told apart without a run. A few can't: other starting weights, two branches or
-# four, a checkpoint chosen by the labels that score it. They stand here with their reasons, so that a number that
-# differs can be asked why.
+# Most points are small, and of most one can say without a run what they change. Of a few one can't: other starting
+# weights, two branches or four, a checkpoint chosen by the labels that score it. If a number here differs from the
+# paper's, look at these first; each has its reason beside it.
 #
-# DMT is one answer to the question what to do with two models that disagree. {doc}`15_relatives` sets it beside three
+# What should be done with two models that disagree? DMT is one answer. {doc}`15_relatives` sets it beside three
 # others.
 
-# %%
+# %% tags=["hide-input"]
 assert {point.group for point in points} == {"data", "model", "loss", "loop", "evaluation"}
 assert all(point.why and point.code and (point.effect or point.measured) for point in points)
 assert set(variant_differences("cifar10-4000").index) >= {"augmentation", "ema_decay"}

@@ -44,7 +44,7 @@ if missing:
 # - say what such a picture of one step leaves open.
 # :::
 
-# %%
+# %% tags=["hide-input"]
 import pandas as pd
 
 from book.figures import relatives as draw
@@ -86,7 +86,7 @@ budget = 1.0  # the share of the draws below that are made
 # An element is an image or a pixel. All five below carry the label 0, given by a model before, with the
 # confidence in the first column; A and B say what they think of class 0 now, and of the rival class 1.
 
-# %%
+# %% tags=["hide-input"]
 names, batch = relatives.by_hand()
 said = {"c": batch.confidence, "A on 0": batch.a[:, 0], "A on 1": batch.a[:, 1]}
 said |= {"B on 0": batch.b[:, 0], "B on 1": batch.b[:, 1]}
@@ -97,7 +97,8 @@ pd.DataFrame(said, index=names).round(2)
 # *raises* B's logit of class 0: positive towards the label, negative away from it, 0 where B learns nothing.
 
 # %%
-pull = {name: relatives.pulls(loss, batch, batch.labels) for name, loss in relatives.LOSSES.items()}
+losses = relatives.LOSSES.items()
+pull = {n: relatives.pulls(loss, batch, batch.labels) for n, loss in losses}
 pd.DataFrame(pull, index=names).round(3)
 
 # %% [markdown]
@@ -115,7 +116,7 @@ pd.DataFrame(pull, index=names).round(3)
 #
 # In code each is a few lines. Co-teaching+, Dual Student and DMT:
 
-# %%
+# %% tags=["hide-input"]
 for loss in (relatives.co_teaching_plus, relatives.dual_student, relatives.dmt):
     show_body(loss)
 
@@ -126,7 +127,7 @@ for loss in (relatives.co_teaching_plus, relatives.dual_student, relatives.dmt):
 # differ in their seeds. One labels the thousand others; A and B are the two in training. The truth is known to
 # us, so each pull is one *towards the truth* or *away from it*.
 
-# %%
+# %% tags=["hide-input"]
 draws = max(2, round(12 * budget))
 drawn = relatives.spiral_batches(list(range(draws * seed, draws * (seed + 1))))
 points, batch = drawn[0]
@@ -141,11 +142,11 @@ show(
 # %% [markdown]
 # *The larger the dot, the stronger the pull, compared with the strongest of the same method.* Over all draws:
 
-# %%
+# %% tags=["hide-input"]
 table = relatives.compare([batch for _, batch in drawn])
 table.round(1)
 
-# %%
+# %% tags=["hide-input"]
 dmt, trusting = table.loc["DMT"], table.loc["every label, weight 1"]
 wrong, away = "of those labeled wrong (%)", "pull away from the truth (%)"
 say(
@@ -212,7 +213,7 @@ say(
 # {doc}`12_your_data` is for a first task of your own, and {doc}`13_reproduce` for whoever wants to turn a "not run"
 # into a number.
 
-# %%
+# %% tags=["hide-input"]
 assert (table.loc["DMT", away] < trusting[away]) and (table.loc["Co-teaching+", "learned from (%)"] < 30)
 assert pull["DMT"][3] == 0 < pull["Co-teaching+"][3] and pull["Dual Student"][4] < 0 < pull["DMT"][4]
 same = batch._replace(b=batch.a, b_copy=batch.a_copy)

@@ -110,6 +110,7 @@ def test_the_chapter(tmp_path):
         house.test_cells_are_short,
         house.test_chapters_define_no_classes_and_know_no_absolute_paths,
         house.test_a_chapter_ends_with_an_assertion,
+        house.test_plumbing_is_folded_and_what_is_open_fits_the_page,
         house.test_a_chapter_has_exercises_with_hidden_solutions,
         house.test_a_chapter_says_what_it_needs_and_teaches,
     ):

@@ -22,6 +22,7 @@ import math
 import re
 from pathlib import Path
 
+from chapters import PLUMBING
 from docutils import nodes
 from sphinx.application import Sphinx
 
@@ -32,8 +33,8 @@ WORD = re.compile(r"[^\W\d_][\w'’-]*")
 
 
 def reading_minutes(cells: list[dict]) -> int:
-    """For the text without the hidden solutions, and the code that a reader sees."""
-    shown = [cell for cell in cells if "setup" not in cell["metadata"].get("tags", [])]
+    """For the text without the hidden solutions, and the code that a reader sees without asking."""
+    shown = [cell for cell in cells if not PLUMBING & set(cell["metadata"].get("tags", []))]
     texts = ["".join(cell["source"]) for cell in shown if cell["cell_type"] == "markdown"]
     codes = ["".join(cell["source"]) for cell in shown if cell["cell_type"] == "code"]
     words = sum(len(WORD.findall(SOLUTION.sub("", text))) for text in texts)

@@ -8,7 +8,7 @@ import html
 import inspect
 import io
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import ModuleType
 
 import matplotlib.pyplot as plt
@@ -77,12 +77,18 @@ def show(figure: Figure, alt: str) -> None:
     display({"text/html": image, "text/plain": f"[{alt}]"}, raw=True)
 
 
-def show_table(frame: pd.DataFrame) -> None:
-    """Put a table on the page without the columns that hold nothing yet, and say which those are."""
+def show_table(frame: pd.DataFrame, first: Sequence[str] = ()) -> None:
+    """Put a table on the page without the columns that hold nothing yet, and say which those are.
+
+    Args:
+        frame: the table.
+        first: the columns that it exists for, which a telephone shows without a swipe.
+    """
     from IPython.display import display
 
     empty = [column for column in frame.columns if {str(value) for value in frame[column]} <= {"", "0", "not run"}]
-    display(frame.drop(columns=empty))
+    order = [*first, *(column for column in frame.columns if column not in first)]
+    display(frame[order].drop(columns=empty))
     if empty:
         say(f"*Nothing is recorded yet for {', '.join(f'“{column}”' for column in empty)}.*")
 

@@ -20,7 +20,7 @@ COLOURS_PER_FRAME = 64  # plots have few colours
 FRAGMENT = """\
 <div class="dmt-slider" style="max-width:100%">
 <div style="display:flex;flex-wrap:wrap;gap:.5em;align-items:center"><label style="display:contents">{label} \
-<input type="range" min="0" max="{last}" step="1" value="0" autocomplete="off" aria-valuetext="{text}" \
+<input type="range" min="0" max="{last}" step="1" value="{start}" autocomplete="off" aria-valuetext="{text}" \
 style="flex:1 1 10em;min-width:8em;max-width:24em"></label><output style="min-width:4em">{text}</output></div>
 {frames}
 <script>
@@ -48,6 +48,7 @@ def slider(
     format: str | Callable[[Any], str] = "{}",
     alt: str | None = None,
     colours: int = COLOURS_PER_FRAME,
+    start: Any = None,
 ) -> Any:
     """Show ``draw(value)`` for the value that a slider stands at.
 
@@ -60,11 +61,15 @@ def slider(
         label: what the slider changes, in plain text.
         format: a format string such as ``"{:.2f}"`` or a function, giving the text of a value.
         alt: what the picture shows, for readers who can't see it; the value is added to it.
+        start: the value that it stands at first, the one that the text discusses; the first one if None.
         colours: of a drawn frame's palette, at most 256; photographs need more than plots do.
     """
     values = list(values)
     if not values:
         raise ValueError("values: a slider needs at least one")
+    if start is not None and start not in values:
+        raise ValueError(f"start: {start!r} is none of the slider's values, {values}")
+    first = 0 if start is None else values.index(start)
     texts = [format.format(value) if isinstance(format, str) else format(value) for value in values]
 
     def frame(position: int, display: str = "block") -> str:
@@ -77,29 +82,30 @@ def slider(
             display=display,
         )
 
-    return _fragment(frame, texts, label) if static() else _widget(frame, texts, label)
+    return (_fragment if static() else _widget)(frame, texts, label, first)
 
 
-def _fragment(frame: Callable[[int, str], str], texts: list[str], label: str) -> Any:
+def _fragment(frame: Callable[[int, str], str], texts: list[str], label: str, first: int) -> Any:
     from IPython.display import HTML
 
-    frames = [frame(position, "none" if position else "block") for position in range(len(texts))]
-    label, text = html.escape(label), html.escape(texts[0])
-    return HTML(FRAGMENT.format(label=label, text=text, last=len(frames) - 1, frames="\n".join(frames)))
+    frames = [frame(position, "block" if position == first else "none") for position in range(len(texts))]
+    said = dict(label=html.escape(label), text=html.escape(texts[first]), start=first, last=len(frames) - 1)
+    return HTML(FRAGMENT.format(**said, frames="\n".join(frames)))
 
 
-def _widget(frame: Callable[[int], str], texts: list[str], label: str) -> Any:
+def _widget(frame: Callable[[int], str], texts: list[str], label: str, first: int) -> Any:
     """No Output widget: papermill's client answers one, and may then miss that the cell has ended (nbclient #312)."""
     import ipywidgets
 
     position = ipywidgets.SelectionSlider(
         options=[(text, i) for i, text in enumerate(texts)],
+        value=first,
         description=label,
         continuous_update=False,
         style={"description_width": "initial"},
         layout={"width": "min(100%, 40em)"},
     )
-    picture = ipywidgets.HTML(frame(0))
+    picture = ipywidgets.HTML(frame(first))
 
     def show(change: dict[str, Any]) -> None:
         picture.value = frame(change["new"])

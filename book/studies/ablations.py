@@ -86,7 +86,7 @@ def lesson_table(batch: Batch, taught: Mapping[str, Supervision]) -> pd.DataFram
 
 
 def ablation_table(results: Path, columns: dict[str, str]) -> pd.DataFrame:
-    """Table 7's column of both ratios beside other presets' records.
+    """Presets' records beside Table 7's columns of both ratios.
 
     Args:
         columns: a heading for each preset.
@@ -94,11 +94,11 @@ def ablation_table(results: Path, columns: dict[str, str]) -> pd.DataFrame:
     rows = []
     for name, method in {**ABLATIONS, "Oracle": "oracle"}.items():
         row: dict[str, object] = {"method": name}
-        for ratio in RATIOS_OF_TABLE_7:
-            row[f"paper, VOC {ratio}"] = cell([paper_number("Table 7", ratio, name)]) if name in ABLATIONS else ""
         for preset, heading in columns.items():
             records = load_records(results, preset, method)
             row[f"here, {heading}"] = cell([score(r) for r in records])
             row[f"n, {heading}"] = len(records)
+        for ratio in RATIOS_OF_TABLE_7:
+            row[f"paper, VOC {ratio}"] = cell([paper_number("Table 7", ratio, name)]) if name in ABLATIONS else ""
         rows.append(row)
     return pd.DataFrame(rows).set_index("method")

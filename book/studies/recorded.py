@@ -45,6 +45,23 @@ def difference(records: ByMethod, first: str, second: str) -> str:
     )
 
 
+def harm_undone(records: ByMethod) -> str:
+    """DST − CBST in its two parts: what CBST lost against the baseline, and what DST gains on it. Means over seeds."""
+    pairs = ("dst", "cbst"), ("baseline", "cbst"), ("dst", "baseline")
+    spreads = [Spread.of(paired_differences(records[first], records[second])) for first, second in pairs]
+    if None in spreads:
+        return f"DST, CBST and the baseline: {NOT_RUN}."
+    total, lost, gained = (spread.mean for spread in spreads)
+    if lost <= 0:
+        return (
+            f"CBST does no harm there: on average it is {-lost:.2f} points above the baseline, and DST {gained:.2f}."
+        )
+    return (
+        f"On average DST is {total:.2f} points above CBST. CBST itself is {lost:.2f} points below the baseline, so "
+        f"that much of DST's lead is harm undone. Against the baseline DST has {signed(gained)}."
+    )
+
+
 def last_phase(records: list[dict[str, Any]]) -> str:
     """What the last phase learned, over seeds: how many labels were wrong, and what right and wrong ones weighed."""
     phases = [record["phases"][-1] for record in records]

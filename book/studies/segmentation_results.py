@@ -60,6 +60,26 @@ def wrong_pixels(pictures: Pictures) -> pd.DataFrame:
     return pd.DataFrame(rows, index=pd.RangeIndex(1, len(rows) + 1, name="row"))
 
 
+def wrong_in_words(wrong: pd.DataFrame, pictures: str) -> str:
+    """What :func:`wrong_pixels` found, and which of the two is ahead in these pictures."""
+    baseline, dmt = wrong["baseline"], wrong["DMT"]
+    ahead = "has more wrong pixels than" if dmt.mean() > baseline.mean() else "has no more wrong pixels than"
+    return (
+        f"Wrong pixels in these {len(wrong)} {pictures}: baseline {baseline.mean():.1f}%, DMT {dmt.mean():.1f}%; DMT "
+        f"has fewer in {(dmt < baseline).sum()} of them. **Here DMT {ahead} the baseline.**"
+    )
+
+
+def score_of_seed(results: Path, preset: str, seed: int = 0) -> str:
+    """The mean IoU over all scored images that the two models of the pictures have."""
+    found = [
+        next((r for r in load_records(results, preset, m) if r["seed"] == seed), None) for m in ("baseline", "dmt")
+    ]
+    if None in found:
+        return "not run"
+    return "baseline {:.1f}%, DMT {:.1f}%".format(*(record["mean_iou"] for record in found))
+
+
 def class_table(
     results: Path, preset: str, methods: Sequence[str] = ("baseline", "cbst", "dmt", "oracle")
 ) -> pd.DataFrame:

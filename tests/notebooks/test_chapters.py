@@ -8,7 +8,7 @@ from pathlib import Path
 import jupytext
 import nbformat
 import pytest
-from chapters import ROOT, chapters, first_cell, notebook_text, repository, with_first_cell
+from chapters import PLUMBING, ROOT, chapters, first_cell, notebook_text, repository, with_first_cell
 from jupytext.config import load_jupytext_config
 
 TEXTS = chapters()
@@ -18,6 +18,10 @@ GOALS = re.compile(
     r"\*\*You need\*\* .+?\n\n\*\*Afterwards you can\*\*\n\n(- .+)\n:::$",
     re.MULTILINE | re.DOTALL,
 )
+
+WIDE = 76  # characters of code that a page shows at 1280 pixels without a scroll bar
+FOLD = 25  # lines
+SHOWN = {"say", "show", "show_table", "show_body", "show_source", "style", "slider", "picture_rows"}
 
 each_chapter = pytest.mark.parametrize("text", TEXTS, ids=lambda path: path.stem)
 
@@ -64,6 +68,39 @@ def test_cells_are_short(text):
     lengths = [len(source.splitlines()) for source in code_cells(text)]
     assert max(lengths) <= 25
     assert statistics.median(lengths) <= 10
+
+
+def open_cells(text: Path) -> list[str]:
+    """The sources of the code cells that a page shows without being asked."""
+    cells = [cell for cell in jupytext.read(text).cells if cell.cell_type == "code"]
+    return [cell.source for cell in cells if not PLUMBING & set(cell.metadata.get("tags", []))]
+
+
+def is_plumbing(statement: ast.stmt) -> bool:
+    if isinstance(statement, ast.Expr) and isinstance(call := statement.value, ast.Call):
+        return getattr(call.func, "id", None) in SHOWN
+    return isinstance(statement, (ast.Import, ast.ImportFrom, ast.Assert))
+
+
+@pytest.mark.parametrize(
+    ("code", "plumbing"),
+    [
+        ("import torch\nstyle()", True),
+        ("say('a')\nassert True", True),
+        ("model.fit()", False),
+        ("import torch\nx = torch.ones(3)", False),
+    ],
+)
+def test_what_is_plumbing(code, plumbing):
+    assert all(is_plumbing(statement) for statement in ast.parse(code).body) == plumbing
+
+
+@each_chapter
+def test_plumbing_is_folded_and_what_is_open_fits_the_page(text):
+    for source in open_cells(text):
+        assert not all(is_plumbing(statement) for statement in ast.parse(source).body), source
+        assert len(source.splitlines()) <= FOLD
+        assert not [line for line in source.splitlines() if len(line) > WIDE]
 
 
 @each_chapter

@@ -19,10 +19,11 @@ SOLUTION = f"````{{solution}} ex-label\n:class: dropdown\n```python\ncode\n```\n
         ([cell("markdown", WORDS + "more")], 2),
         ([cell("markdown", WORDS), cell("code", "x = 1\n" * 20)], 2),
         ([cell("markdown", WORDS), cell("code", "x = 1\n" * 20, "setup")], 1),
+        ([cell("markdown", WORDS), cell("code", "x = 1\n" * 20, "hide-input")], 1),
         ([cell("markdown", f"{WORDS}\n{SOLUTION}")], 1),
         ([cell("markdown", f"{SOLUTION}\n{WORDS}\n{SOLUTION}\n{WORDS}")], 2),
     ],
-    ids=["text", "rounded up", "code", "setup cell", "solution", "between solutions"],
+    ids=["text", "rounded up", "code", "setup cell", "folded", "solution", "between solutions"],
 )
 def test_reading(cells, minutes):
     assert reading_minutes(cells) == minutes

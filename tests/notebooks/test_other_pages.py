@@ -119,12 +119,12 @@ def test_the_code_runs():
 
 def test_what_it_says_of_our_records_is_so():
     assert "on our digits DMT does not beat CL" in SHEET
-    assert "on a small part of CIFAR-10 DMT beats CL, and\nthe baseline is ahead of both on every seed" in SHEET
+    assert "on a small part of CIFAR-10, on every seed,\nDMT ends above CL and below the baseline" in SHEET
 
     def gain(records, one, other):
         return Spread.of(paired_differences(records[one], records[other])).mean
 
     digits, cifar = recorded("digits-40"), recorded("cifar10-small")
     assert gain(digits, "dmt", "cl") <= 0
-    assert gain(cifar, "dmt", "cl") > 0
-    assert all(max(paired_differences(cifar[one], cifar["baseline"])) < 0 for one in ("dmt", "cl"))
+    assert min(paired_differences(cifar["dmt"], cifar["cl"])) > 0
+    assert max(paired_differences(cifar["dmt"], cifar["baseline"])) < 0

@@ -54,6 +54,8 @@ def test_empty_columns_are_left_out_and_named(monkeypatch):
     assert list(shown.pop().columns) == ["paper", "some"] and said == ["*Nothing is recorded yet for “here”, “n”.*"]
     show_table(pd.DataFrame({"n": [1]}))
     assert list(shown.pop().columns) == ["n"] and len(said) == 1
+    show_table(pd.DataFrame({"network": ["a"], "paper": [1], "n": [2]}), first=["n", "paper"])
+    assert list(shown.pop().columns) == ["n", "paper", "network"]
 
 
 def test_a_file_is_shown_whole(monkeypatch):

@@ -40,6 +40,23 @@ def test_a_page_holds_every_frame_and_shows_the_first(static):
     assert page.find("label").text.strip() == "the “level” <x>"
 
 
+def test_a_page_may_begin_elsewhere(static):
+    page = BeautifulSoup(slider(draw, [1, 2, 4], "level", start=2).data, "html.parser")
+    shown = ["display:block" in frame["style"] for frame in page.find_all("img")]
+    assert (shown, page.find("input")["value"], page.find("output").text) == ([False, True, False], "1", "2")
+
+
+def test_it_begins_at_one_of_its_values(static, live):
+    with pytest.raises(ValueError, match="start: 3 is none"):
+        slider(draw, [1, 2, 4], "level", start=3)
+
+
+def test_a_kernel_may_begin_elsewhere(live):
+    drawn.clear()
+    position, _ = slider(draw, [1, 2, 4], "level", start=4).children
+    assert (position.value, drawn) == (2, [4])
+
+
 def test_a_page_is_the_same_each_time_and_small(static):
     first, second = (slider(draw, range(1, 21), "level").data for _ in range(2))
     assert first == second

@@ -70,5 +70,5 @@ def test_ablations_beside_the_papers_column(tmp_path):
     }
     write_record(record_path(tmp_path, made), made)
     table = ablation_table(tmp_path, {"scenes": "scenes"})
-    assert list(table.loc["CBST"]) == ["65.09", "62.29", "52.00", 1]
-    assert list(table.loc["Oracle"]) == ["", "", "not run", 0]
+    assert list(table.loc["CBST"]) == ["52.00", 1, "65.09", "62.29"]
+    assert list(table.loc["Oracle"]) == ["not run", 0, "", ""]

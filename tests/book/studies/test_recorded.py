@@ -48,6 +48,15 @@ def test_figures_say_what_was_not_run(records):
     assert texts(by_method(nothing, ("dmt",))) == texts(differences(nothing, "dmt", ("cl",))) == ["not run"]
 
 
+def test_harm_that_is_undone_is_no_gain(records):
+    assert recorded.harm_undone(records) == "DST, CBST and the baseline: not run."
+    records |= {"cbst": runs(85.0, 87.0, 84.0), "dst": runs(91.0, 91.0, 91.0)}
+    assert recorded.harm_undone(records).startswith("On average DST is 5.67 points above CBST. CBST itself is 4.67")
+    assert recorded.harm_undone(records).endswith("Against the baseline DST has +1.00.")
+    records["cbst"] = runs(90.5, 90.5, 90.5)
+    assert recorded.harm_undone(records).startswith("CBST does no harm there: on average it is 0.50 points above")
+
+
 def test_phases_without_wrong_labels_have_no_weight_of_them():
     phase = {"alpha": 0.2, "pseudo_labels": 5, "pseudo_label_error": 0.0, "mean_weight_right": 0.8}
     phase |= {"mean_weight_wrong": None, "case_shares": [1.0, 0.0, 0.0]}
