@@ -222,7 +222,11 @@ say(f"In the last phase of DMT: {last_phase(small['dmt'])}.")
 # recorded of it:
 
 # %% tags=["hide-input"]
-show_table(tables.fast_table(recorded_results()))
+fast = tables.fast_table(recorded_results())
+begun = fast.groupby(level="preset")["seeds"].transform("sum") > 0
+show_table(fast[begun])
+waiting = fast.index[~begun].unique("preset")
+say(f"Not run yet: {', '.join(f'`{name}`' for name in waiting)}." if len(waiting) else "Each preset has records.")
 
 # %% [markdown]
 # *Small-scale, from records on the JPEG copy, which is lossy: not to be compared with Table 2's
