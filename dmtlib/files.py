@@ -115,11 +115,8 @@ def check_folder(path: Path, names: Collection[str] = (), sources: Sequence[Path
 def inside(path: str | Path, folder: str | Path) -> bool:
     """Whether ``path`` is ``folder`` or lies in it, by whatever names: links, `..`, other capitals."""
     real = Path(os.path.realpath(path))
-    return any(os.path.exists(p) and os.path.exists(folder) and os.path.samefile(p, folder) for p in _up(real))
-
-
-def _up(path: Path) -> list[Path]:
-    return [path, *path.parents]
+    above = (real, *real.parents)
+    return any(os.path.exists(p) and os.path.exists(folder) and os.path.samefile(p, folder) for p in above)
 
 
 def _files(folder: Path) -> list[str]:
@@ -195,11 +192,8 @@ def plain(value: Any) -> Any:
 
 
 def read_regular(path: str | Path, limit: int) -> bytes:
-    """The content of a regular file, which a FIFO that never ends, or a device, is not.
-
-    Raises:
-        OSError: it cannot be read, is something else, or larger than ``limit`` bytes.
-    """
+    """The content of a regular file, which a FIFO that never ends, or a device, is not. An OSError, if it cannot be
+    read, is something else, or larger than ``limit`` bytes."""
     with open_regular(path) as file:
         content = file.read(limit + 1)
     if len(content) > limit:
@@ -208,11 +202,7 @@ def read_regular(path: str | Path, limit: int) -> bytes:
 
 
 def open_regular(path: str | Path) -> BinaryIO:
-    """A regular file to read; the caller closes it.
-
-    Raises:
-        OSError: it cannot be read, or is something else.
-    """
+    """A regular file to read; the caller closes it. An OSError, if it cannot be read, or is something else."""
     handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     if not stat.S_ISREG(os.fstat(handle).st_mode):
         os.close(handle)

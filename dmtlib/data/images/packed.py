@@ -14,6 +14,7 @@ from jaxtyping import Int64, UInt8
 from torch import Tensor
 
 from ...files import load_whole, open_regular, whole_file
+from ...method.dynamic_loss import describe
 
 FORMAT = "dmtlib packed images, version 1"
 
@@ -88,11 +89,8 @@ def check_replaceable(path: Path) -> None:
 
 
 def read_packed(path: str | Path) -> PackedImages:
-    """Read a packed file and verify its hash. CIFAR-10 takes well under two seconds.
-
-    Raises:
-        ValueError: no such file, not a packed file, or one whose content is not what was written; one line, naming it.
-    """
+    """Read a packed file and verify its hash; CIFAR-10 takes well under two seconds. A ValueError of one line names
+    the file, where there is none, it is no packed file, or its content is not what was written."""
     path = Path(path)
     if not path.is_file():
         raise ValueError(f"{path}: no such file; data_prep/ has the scripts that make packed data sets")
@@ -127,17 +125,13 @@ def _check(images: PackedImages) -> None:
     for part in ("train", "test"):
         pixels, labels = getattr(images, f"{part}_images"), getattr(images, f"{part}_labels")
         if pixels.dtype != torch.uint8 or pixels.dim() != 4 or pixels.shape[1] != 3:
-            raise ValueError(f"{part}_images must be uint8 of shape (N, 3, H, W), got {_describe(pixels)}")
+            raise ValueError(f"{part}_images must be uint8 of shape (N, 3, H, W), got {describe(pixels)}")
         if not (len(pixels) and 0 < pixels.shape[2] == pixels.shape[3]):
-            raise ValueError(f"{part}_images must be one or more and be square, got {_describe(pixels)}")
+            raise ValueError(f"{part}_images must be one or more and be square, got {describe(pixels)}")
         if labels.dtype != torch.int64 or labels.shape != pixels.shape[:1]:
-            raise ValueError(f"{part}_labels must be int64 of shape ({len(pixels)},), got {_describe(labels)}")
+            raise ValueError(f"{part}_labels must be int64 of shape ({len(pixels)},), got {describe(labels)}")
         lowest = UNKNOWN if part == "train" else 0
         if len(labels) and not lowest <= int(labels.min()) <= int(labels.max()) < len(images.classes):
             raise ValueError(f"{part}_labels must lie in {lowest}…{len(images.classes) - 1}")
     if images.train_images.shape[2:] != images.test_images.shape[2:]:
         raise ValueError("train_images and test_images must have the same height and width")
-
-
-def _describe(tensor: Tensor) -> str:
-    return f"{str(tensor.dtype).removeprefix('torch.')} of shape {tuple(tensor.shape)}"

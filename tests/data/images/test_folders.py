@@ -12,8 +12,8 @@ import torch
 from PIL import Image
 
 from dmtlib.data.archives import read_files
-from dmtlib.data.images.folders import decode_square, read_image_folder, read_own_images
-from dmtlib.data.images.packed import UNKNOWN
+from dmtlib.data.images.folders import decode_square, read_own_images
+from dmtlib.data.images.packed import UNKNOWN, PackedImages
 
 
 def picture(value: int = 0, size: tuple[int, int] = (32, 32), mode: str = "RGB", kind: str = "PNG") -> bytes:
@@ -50,6 +50,10 @@ def add_member(archive: tarfile.TarFile, name: str, content: bytes = b"", kind=t
     member = tarfile.TarInfo(name)
     member.size, member.type, member.linkname = len(content), kind, link
     archive.addfile(member, io.BytesIO(content))
+
+
+def read_image_folder(*arguments, **options) -> PackedImages:
+    return read_own_images(*arguments, **options)[0]
 
 
 def refusal(call, *arguments, **options) -> str:
