@@ -157,11 +157,8 @@ def predict_folder(
 
 
 def check_place(out: Path, run: Path, images: Path) -> None:
-    """Answers go where nothing of a run's, and nothing that is asked about, can be lost.
-
-    Raises:
-        ValueError: ``out`` is, lies in or holds a run directory, or the images.
-    """
+    """Answers go where nothing of a run's, and nothing that is asked about, can be lost: a ValueError, if ``out`` is,
+    lies in or holds a run directory, or the images."""
     for what, there in (("the run", run), ("the images", images)):
         if inside(out, there) or inside(there, out):
             raise ValueError(f"{out} must be apart from {what}, {there}: choose another --out")

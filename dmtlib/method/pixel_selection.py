@@ -74,11 +74,7 @@ def select_top_pixels(
 
 
 def empty_histogram(num_classes: int) -> Int64[Tensor, "C 65536"]:
-    """Half a megabyte a class, all 0.
-
-    Raises:
-        ValueError: ``num_classes`` outside 1…255.
-    """
+    """Half a megabyte a class, all 0. A ValueError for a ``num_classes`` outside 1…255."""
     if not 1 <= num_classes <= IGNORED:
         raise ValueError(f"num_classes must lie in 1…{IGNORED}, got {num_classes}")
     return torch.zeros(num_classes, CODES, dtype=torch.int64)
@@ -87,11 +83,8 @@ def empty_histogram(num_classes: int) -> Int64[Tensor, "C 65536"]:
 def count_pixels(
     histogram: Int64[Tensor, "C 65536"], labels: UInt8[Tensor, "*S"], codes: UInt16[Tensor, "*S"]
 ) -> None:
-    """The first pass: add a chunk's pixels to ``histogram``, in place.
-
-    Raises:
-        ValueError: shapes that differ, a wrong dtype, or a label that is neither a class nor 255.
-    """
+    """The first pass: add a chunk's pixels to ``histogram``, in place. A ValueError for shapes that differ, a wrong
+    dtype, or a label that is neither a class nor 255."""
     if labels.dtype != torch.uint8 or codes.dtype != torch.uint16 or labels.shape != codes.shape:
         raise ValueError(
             f"labels and codes must be uint8 and uint16 of one shape, got {labels.dtype} of {tuple(labels.shape)} "
@@ -117,13 +110,8 @@ class Cut(NamedTuple):
 
 
 def cut_classes(histogram: Int64[Tensor, "C 65536"], alpha: float) -> Cut:
-    """Between the passes: find for each class the code of its ⌊α·n⌋-th most confident pixel.
-
-    A class without pixels, or with too few for a single one to be kept, is cut above its top.
-
-    Raises:
-        ValueError: ``alpha`` outside (0, 1].
-    """
+    """Between the passes: find for each class the code of its ⌊α·n⌋-th most confident pixel. A class without pixels,
+    or with too few for a single one to be kept, is cut above its top. A ValueError for an ``alpha`` outside (0, 1]."""
     code, ties = [], []
     for counts in histogram:
         ranked = counts.flip(0)  # most confident first

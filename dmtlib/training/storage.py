@@ -35,11 +35,8 @@ class Damaged(RunError):
         super().__init__(f"{self.what}; {MADE_AGAIN}")
 
     def set_aside(self) -> None:
-        """Give the file another name, with a warning. Only for whoever holds the run's lock.
-
-        Raises:
-            OSError: it cannot be renamed.
-        """
+        """Give the file another name, with a warning; an OSError, if that cannot be. Only for whoever holds the run's
+        lock."""
         n = 1
         while os.path.lexists(aside := self.file.with_name(f"{self.file.name}.damaged-{n}")):
             n += 1
@@ -91,11 +88,8 @@ def _finite(state: dict) -> bool:
 
 @contextmanager
 def restoring(path: Path, reason: str = "it does not fit this run") -> Iterator[None]:
-    """Whatever fails in the block is the fault of what stands in ``path``, unless the system or the device refused.
-
-    Raises:
-        Damaged: for any other error.
-    """
+    """Whatever fails in the block is the fault of what stands in ``path``, unless the system or the device refused:
+    Damaged is raised in place of any other error."""
     try:
         yield
     except pickle.UnpicklingError:
@@ -129,9 +123,8 @@ def telling(path: Path, then: str = "", memory_for: str = "") -> Iterator[None]:
     except (MemoryError, RuntimeError) as error:
         if not _no_memory(error):
             raise
-        line = (str(error).splitlines() or ["MemoryError"])[0].split(" Including")[
-            0
-        ]  # CUDA: the GPU, what is free there
+        first = (str(error).splitlines() or ["MemoryError"])[0]
+        line = first.split(" Including")[0]  # CUDA: the GPU, what is free there
         raise RunError(f"{path}: there is not enough memory{memory_for} ({line[:200]}){then}") from None
 
 

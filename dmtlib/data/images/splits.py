@@ -77,11 +77,8 @@ def split_labeled(labels: Int64[Tensor, " N"], num_labels: int | None, seed: int
 
 
 def balanced_subset(labels: Int64[Tensor, " N"], count: int) -> Int64[Tensor, " count"]:
-    """Indices of ``count`` images of known class, sorted, as many of each class as possible; always the same ones.
-
-    Raises:
-        ValueError: more images than there are.
-    """
+    """Indices of ``count`` images of known class, sorted, as many of each class as possible; always the same ones. A
+    ValueError, if there are not so many."""
     known = labels != UNKNOWN
     if not 1 <= count <= int(known.sum()):
         raise ValueError(f"training images must lie in 1…{int(known.sum())}, those of known class, got {count}")

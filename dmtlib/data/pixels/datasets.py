@@ -160,11 +160,8 @@ def prepared_folder(name: str) -> Path:
 
 
 def load_prepared(name: str, folder: Path) -> SegmentationData:
-    """One of :data:`ROWS`. Its masks were checked when its script wrote them, its counts are checked here.
-
-    Raises:
-        ValueError: it is not there, or not complete.
-    """
+    """One of :data:`ROWS`. Its masks were checked when its script wrote them, its counts are checked here: a
+    ValueError, if it is not there, or not complete."""
     row = ROWS[name]
     if not folder.is_dir():
         raise ValueError(f"{folder}: no such folder; data_prep/{name}.py makes it")
@@ -184,11 +181,8 @@ def load_prepared(name: str, folder: Path) -> SegmentationData:
 
 
 def load_folder(path: str | Path, progress: bool = False) -> SegmentationData:
-    """Someone's own images and masks; see :mod:`.folder` for the layout. All are read to their end.
-
-    Raises:
-        ValueError: one line, naming the file of the first thing that is wrong; or a class without a pixel.
-    """
+    """Someone's own images and masks; see :mod:`.folder` for the layout. All are read to their end. A ValueError of
+    one line names the file of the first thing that is wrong, or a class without a pixel."""
     own = read_own_folder(Path(path))
     classes = own.classes
     parts = {part: ListedImages(names, own.images, own.masks, len(classes)) for part, names in own.lists.items()}

@@ -22,10 +22,7 @@ PREDICTION_BATCH = 8  # images of one size at most
 
 
 def predict_images(
-    model: nn.Module,
-    images: ListedImages | StoredImages,
-    indices: Sequence[int],
-    pad: tuple[int, int] | None = None,
+    model: nn.Module, images: ListedImages | StoredImages, indices: Sequence[int], pad: tuple[int, int] | None = None
 ) -> Iterator[Float[Tensor, "C H W"]]:
     """Probabilities of one clean image after the other, on the model's device: evaluation mode, float32.
 
@@ -90,11 +87,8 @@ def class_iou(confusion: Int64[Tensor, "C C"]) -> Float[Tensor, " C"]:
 
 
 def mean_iou(confusion: Int64[Tensor, "C C"]) -> float:
-    """The mean over the classes that are there or predicted, in percent (Sec. 5.2.3).
-
-    Raises:
-        ValueError: no pixel was counted.
-    """
+    """The mean over the classes that are there or predicted, in percent (Sec. 5.2.3); a ValueError, if no pixel was
+    counted."""
     if not confusion.any():
         raise ValueError("there is no pixel to score: the masks are void everywhere")
     return round(100 * class_iou(confusion).nanmean().item(), 4)
