@@ -57,7 +57,7 @@ def read_own_images(
         image = picture(content, f"{path}: {name!r}")
         if not resize and image.size != (side, side):
             raise ValueError(f"{path}: {name!r} is {image.width}×{image.height} pixels, not {side}×{side}")
-        return *facts(image), _square(image, side)
+        return *facts(image), square(image, side)
 
     if Path(path).is_dir():
         found = find(Path(path)).require_whole()
@@ -79,13 +79,8 @@ def read_own_images(
     return PackedImages(classes, *tensors["train"], *tensors["test"], source=found.where), found
 
 
-def decode_square(name: str, content: bytes, side: int) -> np.ndarray:
-    """The middle of one picture as uint8 (3, side, side), as :func:`read_own_images` brings it to that size; a
-    ValueError of one line that begins with ``name``, if it cannot be read."""
-    return _square(picture(content, name), side)
-
-
-def _square(image: Image.Image, side: int) -> np.ndarray:
+def square(image: Image.Image, side: int) -> np.ndarray:
+    """The middle of one picture as uint8 (3, side, side), as :func:`read_own_images` brings it to that size."""
     if image.size != (side, side):
         image = ImageOps.fit(image, (side, side), method=Image.Resampling.BICUBIC)
     return np.asarray(image).transpose(2, 0, 1)

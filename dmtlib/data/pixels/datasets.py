@@ -12,7 +12,7 @@ from PIL import Image
 from tqdm.auto import tqdm
 
 from ..entry import FACTS, facts, read_all, remarks
-from ..finding import written_out
+from ..finding import prepared, written_out
 from ..images.datasets import load_digits
 from .folder import OwnFolder, find_masks, find_pictures, read_names, read_own_folder, require
 from .images import ListedImages, StoredImages, shrink
@@ -106,16 +106,13 @@ def check_segmentation(name: str) -> None:
 
 def load_segmentation(name: str, progress: bool = False) -> SegmentationData:
     """A data set by its name in a preset: `scenes`, `scenes-300`; `voc`, `cityscapes`, `camvid`, which data_prep/
-    brings into the folder ``data``; `camvid-quarter`, made from `camvid`; or `folder:PATH`.
-
-    Raises:
-        ValueError: no such data set, or its files cannot be used; the message says what is wrong.
-    """
+    brings into the folder ``data``; `camvid-quarter`, made from `camvid`; or `folder:PATH`. A ValueError says what is
+    wrong, if there is no such data set, or its files cannot be used."""
     check_segmentation(name)
     if name in SCENES:
         return load_scenes(name)
     if name in ROWS:
-        return load_prepared(name, prepared_folder(name))
+        return load_prepared(name, prepared(name))
     if name == "camvid-quarter":
         return load_camvid_quarter(progress)
     return load_folder(written_out(name).removeprefix("folder:"), progress)
@@ -142,7 +139,7 @@ def load_camvid_quarter(progress: bool = False) -> SegmentationData:
 
     The val images are scored, and not the test images: `results/trials.md` says why.
     """
-    whole = load_prepared("camvid", prepared_folder("camvid"))
+    whole = load_prepared("camvid", prepared("camvid"))
     parts = {}
     for part in ("train", "val"):
         images = whole.parts[part]
@@ -150,13 +147,6 @@ def load_camvid_quarter(progress: bool = False) -> SegmentationData:
         pictures, masks = zip(*(shrink(*images[i], CAMVID_SHRINKS_BY) for i in every), strict=True)
         parts[part] = StoredImages(images.names, torch.stack(pictures), torch.stack(masks))
     return SegmentationData("camvid-quarter", whole.classes, parts)
-
-
-def prepared_folder(name: str) -> Path:
-    """``data/<name>`` of the working directory; if it isn't there, of the clone that this package lies in."""
-    here = Path("data") / name
-    clone = Path(__file__).resolve().parents[3] / here
-    return clone if clone.is_dir() and not here.is_dir() else here
 
 
 def load_prepared(name: str, folder: Path) -> SegmentationData:
