@@ -27,15 +27,7 @@ def disagreement_cases(
 
     1 agreement (y_A = y_B); 2 negative disagreement (y_A ≠ y_B, c_A ≥ c_B: a tie belongs here);
     3 positive disagreement (y_A ≠ y_B, c_A < c_B); 0 where the pseudo label is ``ignore_index``.
-
-    Args:
-        probabilities: softmax output of B, the model in training. ``*S`` is empty for images, ``(H, W)`` for pixels.
-        pseudo_labels: y_A, any integer dtype.
-        pseudo_confidence: c_A in [0, 1].
-        ignore_index: the pseudo label of elements that take no part.
-
-    Raises:
-        ValueError: a wrong shape or dtype; the message names the argument.
+    The arguments are those of :func:`dynamic_weights`, and refused as there.
     """
     _check_pseudo_labels("probabilities", probabilities, pseudo_labels, pseudo_confidence)
     labels = pseudo_labels.long()  # a narrow dtype may not hold ignore_index

@@ -24,14 +24,12 @@ TOP_CODE = CODES - 1
 
 
 def encode_confidence(confidence: Float[Tensor, "*S"]) -> UInt16[Tensor, "*S"]:
-    """c_A as a number of 16 bits, 65535 − round(65535·√(1 − c_A)): the more confident, the larger.
+    """c_A as a number of 16 bits, 65535 − round(65535·√(1 − c_A)): the more confident, the larger. A ValueError for a
+    value outside [0, 1], or NaN.
 
-    The root spends the codes where the pixels are, next to 1. Evenly spaced codes would tie all confidences above
-    1 − 7.6e-6, often more than the share α of a class, and ties go to the first images. With the root, every float32
-    above 1 − 2⁻¹⁸ has a code of its own. What the code stands for is never further away than 1.6e-5.
-
-    Raises:
-        ValueError: a value outside [0, 1], or NaN.
+    The root spends the codes where the pixels are, next to 1. Evenly spaced codes would tie all confidences above 1 −
+    7.6e-6, often more than the share α of a class, and ties go to the first images. With the root, every float32 above
+    1 − 2⁻¹⁸ has a code of its own. What the code stands for is never further away than 1.6e-5.
     """
     confidence = confidence.float()
     if not ((confidence >= 0) & (confidence <= 1)).all():
@@ -98,12 +96,8 @@ def count_pixels(
 
 
 class Cut(NamedTuple):
-    """Where the ranking of each class ends.
-
-    Attributes:
-        code: pixels of a larger code are kept.
-        ties: how many pixels of exactly this code are kept too, the first that come.
-    """
+    """Where the ranking of each class ends: pixels of a larger ``code`` are kept, and of exactly this code the first
+    ``ties`` that come."""
 
     code: Int64[Tensor, " C"]
     ties: Int64[Tensor, " C"]

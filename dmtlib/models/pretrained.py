@@ -114,14 +114,11 @@ def load_pretrained(model: DeepLabV2, state: dict[str, Tensor], origin: str) -> 
     """Copy what fits into ``model``: the whole backbone or nothing, and those of the classifiers that fit.
 
     Four forms are known, by their keys: ``conv1.weight`` (torchvision's ResNets, and Hung et al.'s COCO file),
-    ``backbone.conv1.weight`` (torchvision's segmentation networks), ``Scale.conv1.weight`` (the older conversion
-    from Caffe), and ``layer5.conv2d_list.0.weight`` in either COCO file: the classifiers, for VOC's 21 classes.
+    ``backbone.conv1.weight`` (torchvision's segmentation networks), ``Scale.conv1.weight`` (the older conversion from
+    Caffe), and ``layer5.conv2d_list.0.weight`` in either COCO file: the classifiers, for VOC's 21 classes.
 
-    Args:
-        origin: what error messages call the weights.
-
-    Raises:
-        ValueError: the backbone of ``state`` lacks a key, has one too many, or one of another shape. One line.
+    A ValueError of one line, which calls the weights ``origin``, if the backbone of ``state`` lacks a key, has one too
+    many, or one of another shape.
     """
     wanted, found = _by_our_name(model.state_dict()), _by_our_name(state)
     wanted = {key: value for key, value in wanted.items() if not key.startswith("normalise.")}

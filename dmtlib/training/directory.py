@@ -186,14 +186,9 @@ def _read_json(file: Path) -> dict[str, Any]:
 
 
 def read_record(file: Path, *needed: str) -> dict[str, Any]:
-    """A finished run's record, in its run directory or among others.
-
-    Args:
-        needed: what it must hold besides what every record does.
-
-    Raises:
-        ValueError: it is none, or has something else where a number must be; one line, naming the file.
-    """
+    """A finished run's record, in its run directory or among others; what is ``needed`` it holds besides what every
+    record does. A ValueError of one line names the file, if it is none, or has something else where a number must
+    be."""
     try:
         record = read_json(file, what="run record")
     except OSError as error:

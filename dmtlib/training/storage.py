@@ -45,12 +45,8 @@ class Damaged(RunError):
 
 
 def save_tensors(path: Path, state: dict) -> None:
-    """torch.save, whole or not at all. Only tensors and plain values, so that :func:`load_tensors` can read them.
-
-    Raises:
-        RunError: numbers that are not finite.
-        OSError: it cannot be written.
-    """
+    """torch.save, whole or not at all. Only tensors and plain values, so that :func:`load_tensors` can read them. A
+    RunError for numbers that are not finite; an OSError, if it cannot be written."""
     if not _finite(state):
         raise RunError(f"{path} is not written: its numbers are not finite; a smaller learning rate may help")
     with whole_file(path) as file:
@@ -60,11 +56,9 @@ def save_tensors(path: Path, state: dict) -> None:
 def load_tensors(path: Path) -> dict | None:
     """Read what :func:`save_tensors` wrote, with ``weights_only=True``; None where there is no such file.
 
-    Onto the CPU, whatever the run's device: one that is full, or gone, says nothing about a file.
-
-    Raises:
-        Damaged: it is not what was written, or not of finite numbers.
-        OSError, MemoryError, RuntimeError: it cannot be read now.
+    Onto the CPU, whatever the run's device: one that is full, or gone, says nothing about a file. Damaged is raised,
+    if it is not what was written, or not of finite numbers; an OSError, MemoryError or RuntimeError, if it cannot be
+    read now.
     """
     try:
         file = open_regular(path)  # once: torch would open a name again, and hide why it can't

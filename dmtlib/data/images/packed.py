@@ -24,13 +24,8 @@ UNKNOWN = -1
 
 @dataclass(frozen=True)
 class PackedImages:
-    """Training and test images of one size.
-
-    Attributes:
-        classes: names; a label is an index into them.
-        train_labels: may be :data:`UNKNOWN`.
-        source: where the images come from, in words.
-    """
+    """Training and test images of one size, and in words where they come from, their ``source``. A label is an index
+    into the names ``classes``; that of a training image may be :data:`UNKNOWN`."""
 
     classes: tuple[str, ...]
     train_images: UInt8[Tensor, "N 3 H W"]
@@ -60,12 +55,8 @@ class PackedImages:
 
 
 def write_packed(images: PackedImages, path: str | Path) -> str:
-    """Write the file whole or not at all, and return its content hash.
-
-    Raises:
-        ValueError: tensors whose shapes, dtypes or labels do not fit together, or another file in that place.
-        OSError: the file cannot be written.
-    """
+    """Write the file whole or not at all, and return its content hash. A ValueError for tensors whose shapes, dtypes
+    or labels do not fit together, or another file in that place; an OSError, if the file cannot be written."""
     _check(images)
     check_replaceable(Path(path))
     content_hash = images.content_hash()
@@ -76,12 +67,8 @@ def write_packed(images: PackedImages, path: str | Path) -> str:
 
 
 def check_replaceable(path: Path) -> None:
-    """A file in that place is a packed one, be it whole or not.
-
-    Raises:
-        ValueError: it is another's; one line, naming it.
-        OSError: it cannot be read.
-    """
+    """A file in that place is a packed one, be it whole or not. A ValueError of one line names it, if it is another's;
+    an OSError, if it cannot be read."""
     if path.exists():
         with open_regular(path) as file:
             if FORMAT.encode() not in file.read(2**20):  # torch.save begins with all that is no tensor

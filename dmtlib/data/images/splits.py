@@ -28,12 +28,8 @@ class Split:
     def to_json(self, data_fingerprint: str) -> dict[str, Any]:
         """The split as plain JSON types, for a file that tells whether it is still the one that was drawn.
 
-        Args:
-            data_fingerprint: of the data set that the indices point into.
-
-        Returns:
-            ``sha256`` over the fingerprint and both lists, ``sizes``, and what was hashed. Whoever knows these two
-            lists knows the third: the rest is unlabeled.
+        ``sha256`` over both lists and the fingerprint of the data set that the indices point into, ``sizes``, and what
+        was hashed. Whoever knows these two lists knows the third: the rest is unlabeled.
         """
         content = {
             "data_fingerprint": data_fingerprint,

@@ -40,10 +40,8 @@ def read_own_folder(folder: Path) -> OwnFolder:
     """A user's folder: ``images``, ``masks`` and ``classes.txt``; the lists are optional.
 
     A training image without a mask is unlabeled. Without train.txt, every image that no other list has is a training
-    image. Without val.txt, a fifth of the training images that have a mask is set apart.
-
-    Raises:
-        ValueError: something is missing, or does not fit together; one line, naming the file.
+    image. Without val.txt, a fifth of the training images that have a mask is set apart. Where something is missing,
+    or does not fit together, a ValueError of one line names the file.
     """
     for needed in ("images", "masks"):
         if not (folder / needed).is_dir():

@@ -26,11 +26,9 @@ def predict_images(
 ) -> Iterator[Float[Tensor, "C H W"]]:
     """Probabilities of one clean image after the other, on the model's device: evaluation mode, float32.
 
-    Images of one size go through the network together, up to :data:`.tiles.PIXELS_AT_ONCE`; a larger one in tiles.
-
-    Args:
-        pad: height and width up to which an image is first padded with black, to the right and below; the
-            probabilities are of the image alone.
+    Images of one size go through the network together, up to :data:`.tiles.PIXELS_AT_ONCE`; a larger one in tiles. Up
+    to ``pad``, height and width, an image is first padded with black, to the right and below; the probabilities are of
+    the image alone.
     """
     model.eval()
     device = next(model.parameters()).device

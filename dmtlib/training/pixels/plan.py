@@ -36,12 +36,8 @@ class Labeler(NamedTuple):
 
 @dataclass(frozen=True)
 class Plan:
-    """Images are indices into the training images.
-
-    Attributes:
-        labeled, unlabeled: what the phases on pseudo labels learn.
-        supervised: what each model learns in phase 0 (Alg. 2, lines 3 and 7).
-    """
+    """Indices into the training images: ``labeled`` and ``unlabeled`` are what the phases on pseudo labels learn,
+    ``supervised`` what each model learns in phase 0 (Alg. 2, lines 3 and 7)."""
 
     config: SegmentationConfig
     labeled: list[int]
