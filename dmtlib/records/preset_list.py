@@ -17,13 +17,9 @@ from .store import load_records
 
 
 class Row(NamedTuple):
-    """A preset.
-
-    Attributes:
-        labels: how many, or one in how many; "given" where the data say which.
-        recorded: the records of full length on the preset's own data, by method.
-        images: that a run of DMT trains on, counted; None where its length depends on data of unknown size.
-    """
+    """A preset. ``labels`` says how many, or one in how many, and "given" where the data say which; ``recorded`` are
+    the records of full length on the preset's own data, by method; ``images`` is how many a run of DMT trains on,
+    counted, and None where its length depends on data of unknown size."""
 
     name: str
     data: str

@@ -216,12 +216,11 @@ def read_record(file: Path, *needed: str) -> dict[str, Any]:
 
 NUMBER = (int, float)
 RECORDED: dict[str, type | tuple[type, ...]] = {
-    **dict.fromkeys(("preset", "method", "data", "best", "scored_on"), str),
+    **dict.fromkeys(("preset", "method", "data", "best", "scored_on", "device"), str),
     **dict.fromkeys(("budget", "test_accuracy", "fine_grained_accuracy", "mean_iou", "seconds"), NUMBER),
     "seed": int,
     "config": dict,
     "phases": list,
-    "device": str,
     "commit": (str, type(None)),
     "images_per_second": NUMBER,
 }

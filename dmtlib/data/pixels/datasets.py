@@ -46,7 +46,7 @@ class SegmentationData:
     @property
     def summary(self) -> list[str]:
         """What a run begins with: images, masks, classes, and what its reader met."""
-        train, *others = self.parts.values()
+        train = self.parts["train"]
         counts = ", ".join(f"{len(part):,} in {name}" for name, part in list(self.parts.items())[1:])
         return [
             f"{self.name}: {len(train):,} images to train on, {len(train) - len(train.without_mask):,} of them with a "
