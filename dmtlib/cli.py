@@ -20,7 +20,7 @@ from .files import printable, tell, told
 from .presets import METHODS, PRESETS, SEGMENTATION_METHODS, SEGMENTATION_PRESETS, VARIANTS, preset
 from .records.store import check_writable, find_record, record_path, write_record
 from .training import RunDirectory, RunError
-from .training.precision import DEVICES
+from .training.precision import DEVICES, choose_device
 
 NAME = "dmtlib"  # whoever started it: python -m would call it by its file's name
 INTERRUPTED = 130  # the exit code that shells know
@@ -232,8 +232,6 @@ def reproduce(
     """Train every run of some tables that has no record yet, several at a time, and keep their records."""
     from .records.launch import launch, train_command
     from .records.reproduction import missing_runs, runs_of
-    from .records.store import check_writable
-    from .training.precision import choose_device
 
     if not dry_run:  # the commands may be for another machine
         choose_device(device)

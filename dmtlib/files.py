@@ -33,12 +33,9 @@ MAX_JSON_BYTES = 64 * 2**20
 @contextmanager
 def whole_file(path: Path) -> Iterator[BinaryIO]:
     """A file to fill; folders that its name asks for are made. When the block ends well it is brought to the disk, and
-    takes the place and the mode of ``path``; otherwise nothing is left of it.
-
-    Raises:
-        OSError: it cannot be written, or what is there is no regular file. Whatever the block made of the system's
-            error, as torch.save does, this is the one that is told.
-    """
+    takes the place and the mode of ``path``; otherwise nothing is left of it. An OSError, if it cannot be written, or
+    what is there is no regular file; whatever the block made of the system's error, as torch.save does, this is the
+    one that is told."""
     if os.path.exists(path) and not os.path.isfile(path):
         raise OSError(errno.EEXIST, "is there, and is no regular file", str(path))
     with _replacing(path) as (unfinished, mode), _Remembering(unfinished, "x") as raw:
@@ -67,14 +64,9 @@ class _Remembering(io.FileIO):
 
 @contextmanager
 def whole_folder(path: Path, names: Collection[str] = ()) -> Iterator[Path]:
-    """The same for a folder and all that the block puts in it.
-
-    Args:
-        names: of all files that such a folder can have; else they are written down in it, in a hidden file.
-
-    Raises:
-        OSError: it cannot be written, or what is there is not ours; see :func:`check_folder`.
-    """
+    """The same for a folder and all that the block puts in it. ``names`` are those of all files that such a folder can
+    have; else they are written down in it, in a hidden file. An OSError, if it cannot be written, or what is there is
+    not ours; see :func:`check_folder`."""
     check_folder(path, names)
     with _replacing(path) as (unfinished, mode):
         unfinished.mkdir()
@@ -90,11 +82,8 @@ def whole_folder(path: Path, names: Collection[str] = ()) -> Iterator[Path]:
 
 def check_folder(path: Path, names: Collection[str] = (), sources: Sequence[Path] = ()) -> None:
     """Replacing ``path`` loses nobody a file: nothing is there, or a folder of our own, apart from what it is made of.
-
-    Raises:
-        FileExistsError: something is there that is no folder, or has a file that no :func:`whole_folder` put there; or
-            one of the ``sources`` lies in it, or it in one of them.
-    """
+    A FileExistsError, if something is there that is no folder, or has a file that no :func:`whole_folder` put there;
+    or if one of the ``sources`` lies in it, or it in one of them."""
     for source in sources:
         if inside(path, source) or inside(source, path):
             raise FileExistsError(errno.EEXIST, f"must be apart from {source}, which it is made of", str(path))
@@ -115,11 +104,8 @@ def check_folder(path: Path, names: Collection[str] = (), sources: Sequence[Path
 def inside(path: str | Path, folder: str | Path) -> bool:
     """Whether ``path`` is ``folder`` or lies in it, by whatever names: links, `..`, other capitals."""
     real = Path(os.path.realpath(path))
-    return any(os.path.exists(p) and os.path.exists(folder) and os.path.samefile(p, folder) for p in _up(real))
-
-
-def _up(path: Path) -> list[Path]:
-    return [path, *path.parents]
+    above = (real, *real.parents)
+    return any(os.path.exists(p) and os.path.exists(folder) and os.path.samefile(p, folder) for p in above)
 
 
 def _files(folder: Path) -> list[str]:
@@ -195,11 +181,8 @@ def plain(value: Any) -> Any:
 
 
 def read_regular(path: str | Path, limit: int) -> bytes:
-    """The content of a regular file, which a FIFO that never ends, or a device, is not.
-
-    Raises:
-        OSError: it cannot be read, is something else, or larger than ``limit`` bytes.
-    """
+    """The content of a regular file, which a FIFO that never ends, or a device, is not. An OSError, if it cannot be
+    read, is something else, or larger than ``limit`` bytes."""
     with open_regular(path) as file:
         content = file.read(limit + 1)
     if len(content) > limit:
@@ -208,11 +191,7 @@ def read_regular(path: str | Path, limit: int) -> bytes:
 
 
 def open_regular(path: str | Path) -> BinaryIO:
-    """A regular file to read; the caller closes it.
-
-    Raises:
-        OSError: it cannot be read, or is something else.
-    """
+    """A regular file to read; the caller closes it. An OSError, if it cannot be read, or is something else."""
     handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     if not stat.S_ISREG(os.fstat(handle).st_mode):
         os.close(handle)
@@ -221,15 +200,8 @@ def open_regular(path: str | Path) -> BinaryIO:
 
 
 def read_json(path: Path, kind: type = dict, what: str = "JSON object") -> Any:
-    """Strict JSON.
-
-    Args:
-        kind: of the whole; ``what`` that is called in errors.
-
-    Raises:
-        OSError: as :func:`read_regular`.
-        ValueError: it is not JSON of that kind, or has a number that is not finite; one line, naming the file.
-    """
+    """Strict JSON of a ``kind``, which errors call ``what``. An OSError, as of :func:`read_regular`; a ValueError of
+    one line names the file, if it is not JSON of that kind, or has a number that is not finite."""
 
     def finite(text: str) -> float:
         if not math.isfinite(float(text)):
@@ -248,12 +220,9 @@ def read_json(path: Path, kind: type = dict, what: str = "JSON object") -> Any:
 
 
 def load_whole(file: BinaryIO) -> Any:
-    """What torch.save wrote, onto the CPU: tensors and plain values, never code. torch.load looks at no checksum.
-
-    Raises:
-        zipfile.BadZipFile: the file is proven to be something else; one line.
-        Exception: whatever comes up where only the pickle in it is garbage.
-    """
+    """What torch.save wrote, onto the CPU: tensors and plain values, never code. torch.load looks at no checksum. A
+    zipfile.BadZipFile of one line, if the file is proven to be something else; whatever comes up, where only the
+    pickle in it is garbage."""
     import torch
 
     size = file.seek(0, os.SEEK_END)

@@ -22,7 +22,7 @@ from tqdm.auto import tqdm
 
 from .data.entry import side_by_side
 from .data.finding import NAMES, NOT_UTF8, Found, find, is_utf8
-from .data.images.folders import decode_square
+from .data.images.folders import square
 from .data.pictures import picture, read_bytes
 from .data.pixels.images import ListedImages
 from .data.pixels.masks import encode_palette
@@ -42,12 +42,9 @@ HEADER = ",".join(COLUMNS).encode() + b"\n"
 
 @dataclass(frozen=True)
 class Classifier:
-    """The last model of a run on images, and what it must know of an image.
-
-    Attributes:
-        side: an image's shorter side is brought to this many pixels, and the middle is kept.
-        mean, std: per channel, of pixels scaled to [0, 1]; of one channel, if it has learned grey images.
-    """
+    """The last model of a run on images, and what it must know of an image: its shorter side is brought to ``side``
+    pixels, and the middle is kept; ``mean`` and ``std`` are per channel, of pixels scaled to [0, 1], and of one
+    channel, if it has learned grey images."""
 
     model: nn.Module
     classes: tuple[str, ...]
@@ -57,7 +54,7 @@ class Classifier:
 
     def read(self, file: Path) -> UInt8[Tensor, "C side side"]:
         """Raises a ValueError of one line that names the file, where it is unreadable."""
-        pixels = torch.from_numpy(decode_square(str(file), read_bytes(file), self.side).copy())
+        pixels = torch.from_numpy(square(picture(read_bytes(file), str(file)), self.side).copy())
         if len(self.mean) == 3:
             return pixels
         red, green, blue = pixels.int()
@@ -109,13 +106,8 @@ def load_run(path: str | Path, device: str = "auto") -> Classifier | Segmenter:
             return Segmenter(phase_segmenter(run, last, record["best"]).to(where), tuple(state["classes"]))
         if "data" in state:
             seen = state["data"]
-            return Classifier(
-                model=phase_model(run, last).to(where),
-                classes=tuple(seen["classes"]),
-                side=seen["side"],
-                mean=tuple(seen["mean"]),
-                std=tuple(seen["std"]),
-            )
+            classes, mean, std = (tuple(seen[name]) for name in ("classes", "mean", "std"))
+            return Classifier(phase_model(run, last).to(where), classes, seen["side"], mean, std)
     raise RunError(f"{path} was made by an older version, which did not keep the classes' names; run it anew")
 
 
@@ -157,11 +149,8 @@ def predict_folder(
 
 
 def check_place(out: Path, run: Path, images: Path) -> None:
-    """Answers go where nothing of a run's, and nothing that is asked about, can be lost.
-
-    Raises:
-        ValueError: ``out`` is, lies in or holds a run directory, or the images.
-    """
+    """Answers go where nothing of a run's, and nothing that is asked about, can be lost: a ValueError, if ``out`` is,
+    lies in or holds a run directory, or the images."""
     for what, there in (("the run", run), ("the images", images)):
         if inside(out, there) or inside(there, out):
             raise ValueError(f"{out} must be apart from {what}, {there}: choose another --out")
@@ -171,14 +160,8 @@ def check_place(out: Path, run: Path, images: Path) -> None:
 
 
 def find_images(path: Path, skip_unreadable: bool = False) -> Found:
-    """Every image below a folder, or the one that ``path`` is.
-
-    Args:
-        skip_unreadable: leave out, and name, what is refused or cannot be read.
-
-    Raises:
-        ValueError: there is none, or one is refused.
-    """
+    """Every image below a folder, or the one that ``path`` is. What is refused or cannot be read is left out and named
+    with ``skip_unreadable``; else a ValueError for the first that is refused. A ValueError, if there is none."""
     if path.is_file():
         if not is_utf8(path.name):
             raise ValueError(f"{path}: {NOT_UTF8}")
@@ -211,12 +194,8 @@ def _unreadable(file: Path) -> str | None:
 
 def write_classes(model: Classifier, files: Sequence[Path], folder: Path, out: Path, progress: bool) -> None:
     """A line for each image; an older table of that name is replaced. A name that begins as a formula does, with one
-    of ``= + - @``, has a quote mark before it.
-
-    Raises:
-        ValueError: a folder, or a file that is no such table, is there.
-        OSError: it cannot be read or written.
-    """
+    of ``= + - @``, has a quote mark before it. A ValueError, if a folder, or a file that is no such table, is there;
+    an OSError, if it cannot be read or written."""
     if out.is_dir():
         raise ValueError(f"{out} is a folder; the classes of images go into one CSV file")
     if out.exists():
@@ -231,9 +210,8 @@ def write_classes(model: Classifier, files: Sequence[Path], folder: Path, out: P
         while batch := list(islice(left, PREDICTION_BATCH)):
             labels, confidence = pseudo_label(model.probabilities(torch.stack([model.read(file) for file in batch])))
             for file, label, sure in zip(batch, labels.tolist(), confidence.tolist(), strict=True):
-                table.writerow(
-                    (*map(_as_text, (file.relative_to(folder).as_posix(), model.classes[label])), f"{sure:.6f}")
-                )
+                name = file.relative_to(folder).as_posix()
+                table.writerow((_as_text(name), _as_text(model.classes[label]), f"{sure:.6f}"))
             bar.update(len(batch))
         table_file.write(text.getvalue().encode())
 

@@ -23,7 +23,7 @@ from dmtlib.cli import main
 from dmtlib.data import entry
 from dmtlib.data.finding import FORMATS, OTHERS, SUFFIXES, find, is_almost_unlabeled
 from dmtlib.data.images.datasets import load_dataset
-from dmtlib.data.images.folders import read_image_folder
+from dmtlib.data.images.folders import read_own_images
 from dmtlib.data.pictures import decode_rgb, picture, upright_size
 from dmtlib.data.pixels.datasets import load_folder, load_segmentation
 from dmtlib.data.pixels.folder import find_pictures, read_own_folder
@@ -164,7 +164,7 @@ def test_a_linked_class_is_read_alike_and_a_circle_ends(here):
     shutil.move(root / "train/cat", "elsewhere")
     (root / "train/cat").symlink_to(Path("elsewhere").resolve())
     (here / "elsewhere/again").symlink_to((root / "train").resolve())
-    assert len(read_image_folder(root).train_images) == len(find_images(root / "train").images) == 32
+    assert len(read_own_images(root)[0].train_images) == len(find_images(root / "train").images) == 32
     street = streets(Path("s"))
     for part in ("images", "masks"):
         (street / part).rename(here / part)
@@ -398,6 +398,6 @@ def test_any_tree_gives_one_set_of_images_or_one_line(tree):
         elif found:
             assert "as well" in listed
         assert predicted == found or (not found and isinstance(predicted, str))
-        trained = answer(lambda: read_image_folder(root / "train", 4, test_share=0.01).train_labels.tolist())
+        trained = answer(lambda: read_own_images(root / "train", 4, test_share=0.01)[0].train_labels.tolist())
         if isinstance(trained, list):
             assert len(trained) == 2 * len(found) - 2

@@ -7,8 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from dmtlib.data.images.datasets import packed_file
-from dmtlib.data.pixels.datasets import prepared_folder
+from dmtlib.data.finding import prepared
 
 
 def repository() -> Path:
@@ -33,10 +32,10 @@ def missing_data(name: str) -> str | None:
         made_from = "" if packed == "cifar10" else " from CIFAR-10's images as JPEG (data_prep/README.md)"
         archive = "" if packed == "cifar10" else "cifar10-jpeg.tar.xz"
         told = f"data/{packed}.pt is not there; `python data_prep/cifar10.py --source {source}` makes it{made_from}."
-        return None if packed_file(packed).exists() else _bring("cifar10.py", archive, told)
+        return None if prepared(f"{packed}.pt").exists() else _bring("cifar10.py", archive, told)
     if name in ("camvid", "camvid-quarter"):
         told = "data/camvid is not there; `python data_prep/camvid.py --source PATH` makes it (data_prep/README.md)."
-        return None if prepared_folder("camvid").is_dir() else _bring("camvid.py", "camvid.tar", told)
+        return None if prepared("camvid").is_dir() else _bring("camvid.py", "camvid.tar", told)
     return None
 
 

@@ -11,7 +11,8 @@ import pandas as pd
 from jaxtyping import UInt8
 from torch import Tensor
 
-from dmtlib.data.pixels.datasets import CAMVID_SHRINKS_BY, load_prepared, load_scenes, prepared_folder
+from dmtlib.data.finding import prepared
+from dmtlib.data.pixels.datasets import CAMVID_SHRINKS_BY, load_prepared, load_scenes
 from dmtlib.data.pixels.images import ListedImages, StoredImages, shrink
 from dmtlib.data.pixels.masks import VOID
 from dmtlib.records.comparison import NAMES, cell
@@ -103,5 +104,5 @@ def _scored(preset: str) -> tuple[tuple[str, ...], ListedImages | StoredImages, 
     if preset == "scenes":
         data = load_scenes()
         return data.classes, data.parts["val"], lambda image, mask: (image, mask)
-    data = load_prepared("camvid", prepared_folder("camvid"))
+    data = load_prepared("camvid", prepared("camvid"))
     return data.classes, data.parts["val"], partial(shrink, factor=CAMVID_SHRINKS_BY)

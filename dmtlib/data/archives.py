@@ -13,7 +13,7 @@ import zlib
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from .finding import Found, find, nfc
 
@@ -176,11 +176,8 @@ class _Xz:
     """An .xz file within a limit of memory, which lzma.LZMAFile doesn't know."""
 
     def __init__(self, path: Path, file: BinaryIO) -> None:
+        self._new = partial(lzma.LZMADecompressor, lzma.FORMAT_XZ, memlimit=MAX_UNPACKING_BYTES)
         self._path, self._file, self._stream = path, file, self._new()
-
-    @staticmethod
-    def _new() -> Any:
-        return lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=MAX_UNPACKING_BYTES)
 
     def read(self, size: int) -> bytes:
         while True:

@@ -73,6 +73,13 @@ def written_out(data: str) -> str:
     return f"{kind}:{Path(path).expanduser()}" if path else str(data)
 
 
+def prepared(name: str) -> Path:
+    """``data/<name>`` of the working directory; if it isn't there, of the clone that this package lies in."""
+    here = Path("data") / name
+    clone = Path(__file__).resolve().parents[2] / here
+    return clone if clone.exists() and not here.exists() else here
+
+
 @dataclass
 class Found:
     """What lies below ``where``, sorted by the rule, by names: ways from there, in NFC and with "/" between."""

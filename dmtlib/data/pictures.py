@@ -39,12 +39,9 @@ def read_bytes(file: Path) -> bytes:
 
 @contextmanager
 def opened(content: bytes, name: str) -> Iterator[Image.Image]:
-    """A picture whose header is read, and whose pixels are not.
-
-    Raises:
-        ValueError: one line that begins with ``name``: not a picture, a damaged one, one of more than 89 million
-            pixels (Pillow's limit), or what a ValueError inside the block says.
-    """
+    """A picture whose header is read, and whose pixels are not. A ValueError of one line that begins with ``name`` for
+    what is not a picture, a damaged one, one of more than 89 million pixels (Pillow's limit), or for a ValueError
+    inside the block, with what it says."""
     try:
         with Image.open(io.BytesIO(content), formats=[kind.upper() for kind in FORMATS]) as image:
             if image.width * image.height > (Image.MAX_IMAGE_PIXELS or math.inf):
@@ -78,11 +75,7 @@ def orientation(image: Image.Image) -> int:
 
 def picture(content: bytes, name: str) -> Image.Image:
     """The first picture of a file in RGB: upright, what is transparent laid over :data:`BACKGROUND`. Of 16 bits the
-    upper 8 count, in grey as in colour.
-
-    Raises:
-        ValueError: as :func:`opened`, or 32 bits a channel.
-    """
+    upper 8 count, in grey as in colour. A ValueError, as of :func:`opened`, for 32 bits a channel too."""
     with opened(content, name) as image:
         image.load()
         turned = orientation(image)

@@ -27,15 +27,7 @@ def disagreement_cases(
 
     1 agreement (y_A = y_B); 2 negative disagreement (y_A ≠ y_B, c_A ≥ c_B: a tie belongs here);
     3 positive disagreement (y_A ≠ y_B, c_A < c_B); 0 where the pseudo label is ``ignore_index``.
-
-    Args:
-        probabilities: softmax output of B, the model in training. ``*S`` is empty for images, ``(H, W)`` for pixels.
-        pseudo_labels: y_A, any integer dtype.
-        pseudo_confidence: c_A in [0, 1].
-        ignore_index: the pseudo label of elements that take no part.
-
-    Raises:
-        ValueError: a wrong shape or dtype; the message names the argument.
+    The arguments are those of :func:`dynamic_weights`, and refused as there.
     """
     _check_pseudo_labels("probabilities", probabilities, pseudo_labels, pseudo_confidence)
     labels = pseudo_labels.long()  # a narrow dtype may not hold ignore_index
@@ -93,12 +85,7 @@ def dynamic_weights(
     """
     check_gamma("gamma1", gamma1)
     check_gamma("gamma2", gamma2)
-    cases = disagreement_cases(
-        probabilities,
-        pseudo_labels,
-        pseudo_confidence,
-        ignore_index=ignore_index,
-    )
+    cases = disagreement_cases(probabilities, pseudo_labels, pseudo_confidence, ignore_index=ignore_index)
     p_b = probability_of(probabilities, pseudo_labels, ignore_index=ignore_index)
     zero = torch.zeros_like(p_b)
     weights = torch.where(cases == AGREEMENT, p_b**gamma1, zero)
@@ -138,7 +125,8 @@ def dynamic_loss(
         ValueError: a wrong shape or dtype, or a negative gamma; the message names the argument.
     """
     _check_pseudo_labels("logits", logits, targets, confidence, labels_name="targets", confidence_name="confidence")
-    _check_labeled(labeled, logits.shape[0])
+    if labeled.shape != (len(logits),) or labeled.dtype != torch.bool:
+        raise ValueError(f"labeled must be a bool tensor of shape ({len(logits)},), got {describe(labeled)}")
     probabilities = logits.detach().float().softmax(dim=1)
     weights = dynamic_weights(probabilities, targets, confidence, gamma1, gamma2, ignore_index=ignore_index)
     return weighted_cross_entropy(logits, targets, full_weight_where(labeled, weights), ignore_index=ignore_index)
@@ -177,29 +165,25 @@ def _check_pseudo_labels(
     confidence_name: str = "pseudo_confidence",
 ) -> None:
     if scores.dim() < 2 or not scores.is_floating_point():
-        raise ValueError(f"{scores_name} must be a floating-point tensor of shape (B, C, *S), got {_describe(scores)}")
+        raise ValueError(f"{scores_name} must be a floating-point tensor of shape (B, C, *S), got {describe(scores)}")
     expected = (scores.shape[0], *scores.shape[2:])
     if labels.shape != expected or labels.is_floating_point() or labels.is_complex() or labels.dtype == torch.bool:
-        raise ValueError(f"{labels_name} must be an integer tensor of shape {expected}, got {_describe(labels)}")
+        raise ValueError(f"{labels_name} must be an integer tensor of shape {expected}, got {describe(labels)}")
     if confidence.shape != expected or not confidence.is_floating_point():
         raise ValueError(
-            f"{confidence_name} must be a floating-point tensor of shape {expected}, got {_describe(confidence)}"
+            f"{confidence_name} must be a floating-point tensor of shape {expected}, got {describe(confidence)}"
         )
-
-
-def _check_labeled(labeled: Tensor, batch: int) -> None:
-    if labeled.shape != (batch,) or labeled.dtype != torch.bool:
-        raise ValueError(f"labeled must be a bool tensor of shape ({batch},), got {_describe(labeled)}")
 
 
 def check_gamma(name: str, gamma: float | Tensor) -> None:
     """ValueError, naming the argument, unless γ is a number ≥ 0 or a 0-dimensional tensor."""
     if isinstance(gamma, Tensor):  # its value is not read: that would wait for the device
         if gamma.dim() != 0:
-            raise ValueError(f"{name} must be a number or a 0-dimensional tensor, got {_describe(gamma)}")
+            raise ValueError(f"{name} must be a number or a 0-dimensional tensor, got {describe(gamma)}")
     elif not gamma >= 0:
         raise ValueError(f"{name} must be at least 0, got {gamma}")
 
 
-def _describe(tensor: Tensor) -> str:
+def describe(tensor: Tensor) -> str:
+    """Dtype and shape, as error messages tell them."""
     return f"{str(tensor.dtype).removeprefix('torch.')} of shape {tuple(tensor.shape)}"

@@ -24,14 +24,12 @@ TOP_CODE = CODES - 1
 
 
 def encode_confidence(confidence: Float[Tensor, "*S"]) -> UInt16[Tensor, "*S"]:
-    """c_A as a number of 16 bits, 65535 − round(65535·√(1 − c_A)): the more confident, the larger.
+    """c_A as a number of 16 bits, 65535 − round(65535·√(1 − c_A)): the more confident, the larger. A ValueError for a
+    value outside [0, 1], or NaN.
 
-    The root spends the codes where the pixels are, next to 1. Evenly spaced codes would tie all confidences above
-    1 − 7.6e-6, often more than the share α of a class, and ties go to the first images. With the root, every float32
-    above 1 − 2⁻¹⁸ has a code of its own. What the code stands for is never further away than 1.6e-5.
-
-    Raises:
-        ValueError: a value outside [0, 1], or NaN.
+    The root spends the codes where the pixels are, next to 1. Evenly spaced codes would tie all confidences above 1 −
+    7.6e-6, often more than the share α of a class, and ties go to the first images. With the root, every float32 above
+    1 − 2⁻¹⁸ has a code of its own. What the code stands for is never further away than 1.6e-5.
     """
     confidence = confidence.float()
     if not ((confidence >= 0) & (confidence <= 1)).all():
@@ -74,11 +72,7 @@ def select_top_pixels(
 
 
 def empty_histogram(num_classes: int) -> Int64[Tensor, "C 65536"]:
-    """Half a megabyte a class, all 0.
-
-    Raises:
-        ValueError: ``num_classes`` outside 1…255.
-    """
+    """Half a megabyte a class, all 0. A ValueError for a ``num_classes`` outside 1…255."""
     if not 1 <= num_classes <= IGNORED:
         raise ValueError(f"num_classes must lie in 1…{IGNORED}, got {num_classes}")
     return torch.zeros(num_classes, CODES, dtype=torch.int64)
@@ -87,11 +81,8 @@ def empty_histogram(num_classes: int) -> Int64[Tensor, "C 65536"]:
 def count_pixels(
     histogram: Int64[Tensor, "C 65536"], labels: UInt8[Tensor, "*S"], codes: UInt16[Tensor, "*S"]
 ) -> None:
-    """The first pass: add a chunk's pixels to ``histogram``, in place.
-
-    Raises:
-        ValueError: shapes that differ, a wrong dtype, or a label that is neither a class nor 255.
-    """
+    """The first pass: add a chunk's pixels to ``histogram``, in place. A ValueError for shapes that differ, a wrong
+    dtype, or a label that is neither a class nor 255."""
     if labels.dtype != torch.uint8 or codes.dtype != torch.uint16 or labels.shape != codes.shape:
         raise ValueError(
             f"labels and codes must be uint8 and uint16 of one shape, got {labels.dtype} of {tuple(labels.shape)} "
@@ -105,25 +96,16 @@ def count_pixels(
 
 
 class Cut(NamedTuple):
-    """Where the ranking of each class ends.
-
-    Attributes:
-        code: pixels of a larger code are kept.
-        ties: how many pixels of exactly this code are kept too, the first that come.
-    """
+    """Where the ranking of each class ends: pixels of a larger ``code`` are kept, and of exactly this code the first
+    ``ties`` that come."""
 
     code: Int64[Tensor, " C"]
     ties: Int64[Tensor, " C"]
 
 
 def cut_classes(histogram: Int64[Tensor, "C 65536"], alpha: float) -> Cut:
-    """Between the passes: find for each class the code of its ⌊α·n⌋-th most confident pixel.
-
-    A class without pixels, or with too few for a single one to be kept, is cut above its top.
-
-    Raises:
-        ValueError: ``alpha`` outside (0, 1].
-    """
+    """Between the passes: find for each class the code of its ⌊α·n⌋-th most confident pixel. A class without pixels,
+    or with too few for a single one to be kept, is cut above its top. A ValueError for an ``alpha`` outside (0, 1]."""
     code, ties = [], []
     for counts in histogram:
         ranked = counts.flip(0)  # most confident first

@@ -69,11 +69,7 @@ class DeepLabV2(nn.Module):
     """
 
     def __init__(
-        self,
-        backbone: str,
-        num_classes: int,
-        rates: tuple[int, ...] = RATES,
-        normalisation: Normalisation = IMAGENET,
+        self, backbone: str, num_classes: int, rates: tuple[int, ...] = RATES, normalisation: Normalisation = IMAGENET
     ) -> None:
         super().__init__()
         if backbone not in ARCHITECTURES:

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torchvision.models import ResNet18_Weights, ResNet34_Weights, ResNet50_Weights, ResNet101_Weights, WeightsEnum
+from torchvision.models import WeightsEnum, get_model_weights
 from torchvision.models.segmentation import DeepLabV3_ResNet101_Weights
 
 from .deeplab import CAFFE, IMAGENET, RATES, DeepLabV2, Normalisation
@@ -26,12 +26,7 @@ class Initialisation:
 PRETRAINED = {
     "imagenet": Initialisation(
         IMAGENET,
-        {
-            "resnet18": ResNet18_Weights.IMAGENET1K_V1,
-            "resnet34": ResNet34_Weights.IMAGENET1K_V1,
-            "resnet50": ResNet50_Weights.IMAGENET1K_V1,
-            "resnet101": ResNet101_Weights.IMAGENET1K_V1,
-        },
+        {name: get_model_weights(name).IMAGENET1K_V1 for name in ("resnet18", "resnet34", "resnet50", "resnet101")},
     ),
     # A DeepLab-v3 of torchvision's, trained on the images of COCO that show VOC's classes; we take its backbone.
     "coco-voc": Initialisation(IMAGENET, {"resnet101": DeepLabV3_ResNet101_Weights.COCO_WITH_VOC_LABELS_V1}),
@@ -101,11 +96,8 @@ def _download(weights: WeightsEnum) -> dict[str, Tensor]:
 
 
 def read_state_dict(path: str | Path) -> dict[str, Tensor]:
-    """Read a file that maps names to tensors, with ``weights_only=True``: nothing in it is run.
-
-    Raises:
-        ValueError: no such file, not one of torch's, or one that holds something else. One line, naming the file.
-    """
+    """Read a file that maps names to tensors, with ``weights_only=True``: nothing in it is run. A ValueError of one
+    line names the file, where there is none, it is not one of torch's, or holds something else."""
     try:
         state: Any = torch.load(path, map_location="cpu", weights_only=True)
     except OSError as error:
@@ -122,14 +114,11 @@ def load_pretrained(model: DeepLabV2, state: dict[str, Tensor], origin: str) -> 
     """Copy what fits into ``model``: the whole backbone or nothing, and those of the classifiers that fit.
 
     Four forms are known, by their keys: ``conv1.weight`` (torchvision's ResNets, and Hung et al.'s COCO file),
-    ``backbone.conv1.weight`` (torchvision's segmentation networks), ``Scale.conv1.weight`` (the older conversion
-    from Caffe), and ``layer5.conv2d_list.0.weight`` in either COCO file: the classifiers, for VOC's 21 classes.
+    ``backbone.conv1.weight`` (torchvision's segmentation networks), ``Scale.conv1.weight`` (the older conversion from
+    Caffe), and ``layer5.conv2d_list.0.weight`` in either COCO file: the classifiers, for VOC's 21 classes.
 
-    Args:
-        origin: what error messages call the weights.
-
-    Raises:
-        ValueError: the backbone of ``state`` lacks a key, has one too many, or one of another shape. One line.
+    A ValueError of one line, which calls the weights ``origin``, if the backbone of ``state`` lacks a key, has one too
+    many, or one of another shape.
     """
     wanted, found = _by_our_name(model.state_dict()), _by_our_name(state)
     wanted = {key: value for key, value in wanted.items() if not key.startswith("normalise.")}

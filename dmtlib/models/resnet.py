@@ -37,13 +37,8 @@ class DilatedResNet(nn.Module):
     """torchvision's ResNet (v1.5) without pooling and classifier, at a smaller output stride.
 
     Made of torchvision's blocks under torchvision's names, so that its weights load; its own class is not used, as
-    that fixes the width, and refuses to dilate a ``BasicBlock``.
-
-    Args:
-        architecture: a row of :data:`ARCHITECTURES`.
-
-    Raises:
-        ValueError: an output stride other than 4, 8, 16 or 32.
+    that fixes the width, and refuses to dilate a ``BasicBlock``. A ValueError for an output stride other than 4, 8, 16
+    or 32.
     """
 
     def __init__(self, architecture: Architecture) -> None:

@@ -66,11 +66,7 @@ def recorded_settings(results: Path, row: str) -> BySetting:
 
 
 def measured(
-    groups: BySetting,
-    method: str | None,
-    references: BySetting,
-    reference: str = "oracle",
-    gap_column: str = HERE_GAP,
+    groups: BySetting, method: str | None, references: BySetting, reference: str = "oracle", gap_column: str = HERE_GAP
 ) -> list[dict[str, Any]]:
     """Our columns for a method, a row for each setting that has records; one row that says so where none has.
 

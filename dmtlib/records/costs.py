@@ -31,11 +31,7 @@ DATA = {
 
 
 def steps_of_a_run(config: Config) -> list[list[int]]:
-    """Training steps, by phase and model.
-
-    Raises:
-        KeyError: the data are not in :data:`DATA`.
-    """
+    """Training steps, by phase and model. A KeyError, if the data are not in :data:`DATA`."""
     if isinstance(config, SegmentationConfig):
         labeled, unlabeled = labeled_and_unlabeled(config)
         halves = config.difference_maximized and len(config.models) == 2

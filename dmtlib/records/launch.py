@@ -77,7 +77,7 @@ def launch(
             while waiting and free:
                 config, place = waiting.pop(0), free.pop(0)
                 arguments = train_command(config, device=device, runs=runs, results=results)
-                log = _log_file(config, runs)
+                log = runs_folder(runs, config) / f"{config.preset}-{config.method}-seed-{config.seed}.log"
                 working[_start(arguments, log, _environment(place, jobs, gpus))] = config, place, log
             time.sleep(LOOK_SECONDS)
             for process in [process for process in working if process.poll() is not None]:
@@ -96,10 +96,6 @@ def _environment(place: int, jobs: int, gpus: Sequence[str]) -> dict[str, str]:
     """One GPU for each job, and its share of the cores: threads that wait for those of other runs lose."""
     environment = {"OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // jobs)), **os.environ, "DMT_JOBS": str(jobs)}
     return environment | ({"CUDA_VISIBLE_DEVICES": gpus[place % len(gpus)]} if gpus else {})
-
-
-def _log_file(config: Config, runs: Path) -> Path:
-    return runs_folder(runs, config) / f"{config.preset}-{config.method}-seed-{config.seed}.log"
 
 
 def _start(arguments: list[str], log: Path, environment: dict[str, str]) -> subprocess.Popen:

@@ -17,13 +17,9 @@ from .store import load_records
 
 
 class Row(NamedTuple):
-    """A preset.
-
-    Attributes:
-        labels: how many, or one in how many; "given" where the data say which.
-        recorded: the records of full length on the preset's own data or their JPEG copy, by method.
-        images: that a run of DMT trains on, counted; None where its length depends on data of unknown size.
-    """
+    """A preset. ``labels`` says how many, or one in how many, and "given" where the data say which; ``recorded`` are
+    the records of full length, by method, on the preset's own data or their JPEG copy; ``images`` is how many a run of
+    DMT trains on, counted, and None where its length depends on data of unknown size."""
 
     name: str
     data: str
@@ -33,11 +29,8 @@ class Row(NamedTuple):
 
 
 def preset_rows(results: Path) -> list[Row]:
-    """One for each preset; nothing is recorded in a folder that isn't there.
-
-    Raises:
-        ValueError: a file in ``results`` that is no record.
-    """
+    """One for each preset; nothing is recorded in a folder that isn't there. A ValueError for a file in ``results``
+    that is no record."""
     rows = []
     for name in PRESETS | SEGMENTATION_PRESETS:
         config = preset(name, "dmt")

@@ -9,11 +9,8 @@ import yaml
 
 
 def paper_number(table: str, row: str, column: str) -> float | str:
-    """A number that the paper prints, or another one that was published elsewhere.
-
-    Raises:
-        KeyError: no such cell, or more than one.
-    """
+    """A number that the paper prints, or another one that was published elsewhere. A KeyError, if there is no such
+    cell, or more than one."""
     found = [c["value"] for c in printed_numbers(table) if (c["row"], c["column"]) == (row, column)]
     if len(found) != 1:
         raise KeyError(f"{len(found)} numbers of the paper in {table}, row {row}, column {column}")

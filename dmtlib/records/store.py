@@ -23,11 +23,8 @@ def record_path(results: Path, record: dict[str, Any]) -> Path:
 
 
 def find_record(results: Path, config: Config) -> dict[str, Any] | None:
-    """The record in the place that belongs to a run of ``config``; None where there is none yet.
-
-    Raises:
-        ValueError: it is of a run on other data, and must not be overwritten or taken for this one.
-    """
+    """The record in the place that belongs to a run of ``config``; None where there is none yet. A ValueError, if it
+    is of a run on other data, and must not be overwritten or taken for this one."""
     records = load_records(results, config.preset, config.method, config.budget)
     record = next((record for record in records if record["seed"] == config.seed), None)
     if record is not None and record["config"]["data"] != config.data:
@@ -39,11 +36,8 @@ def find_record(results: Path, config: Config) -> dict[str, Any] | None:
 
 
 def check_writable(results: Path, config: Config) -> None:
-    """Where the record of ``config`` is to go can be written, as far as that can be known before.
-
-    Raises:
-        ValueError: there is a file where a folder is needed, it lies in a run directory, or is not ours to write.
-    """
+    """Where the record of ``config`` is to go can be written, as far as that can be known before. A ValueError, if
+    there is a file where a folder is needed, it lies in a run directory, or is not ours to write."""
     folder = Path(os.path.realpath(records_folder(results, config.preset, config.method, config.budget)))
     there = next(place for place in (folder, *folder.parents) if place.exists())
     if not there.is_dir():
@@ -55,11 +49,7 @@ def check_writable(results: Path, config: Config) -> None:
 
 
 def write_record(file: Path, record: dict[str, Any]) -> None:
-    """Write a record, whole or not at all.
-
-    Raises:
-        ValueError: the folder cannot be written.
-    """
+    """Write a record, whole or not at all; a ValueError, if the folder cannot be written."""
     try:
         write_json(file, record)
     except OSError as error:
@@ -67,13 +57,11 @@ def write_record(file: Path, record: dict[str, Any]) -> None:
 
 
 def load_records(results: Path, preset: str, method: str, budget: float = 1.0, *needed: str) -> list[dict[str, Any]]:
-    """All records of a preset, method and budget, by seed; empty where nothing was run.
+    """All records of a preset, method and budget, by seed; empty where nothing was run. A ValueError for a file that
+    is no record, or one that belongs elsewhere.
 
     Which data a run was on, the preset's or others, its ``record["config"]["data"]`` tells. What is ``needed`` besides
     the score, such as "seconds", is there in each.
-
-    Raises:
-        ValueError: a file that is no record, or one that belongs elsewhere.
     """
     records = []
     for file in records_folder(results, preset, method, budget).glob("seed-*.json"):

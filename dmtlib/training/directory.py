@@ -45,14 +45,9 @@ class RunDirectory:
         return cls(Path(runs) / config.preset / config.method / f"seed-{config.seed}")
 
     def lock(self, wait: float = 0) -> filelock.BaseFileLock:
-        """Create the directory and take it for this process, until the lock is released or the process dies.
-
-        Args:
-            wait: so many seconds for another process to leave.
-
-        Raises:
-            RunError: it cannot be created or written, or another process holds it.
-        """
+        """Create the directory and take it for this process, until the lock is released or the process dies; ``wait``
+        seconds for another process to leave. A RunError, if it cannot be created or written, or another process holds
+        it."""
         lock = filelock.FileLock(self.path / "lock")
         try:
             self.path.mkdir(parents=True, exist_ok=True)
@@ -66,12 +61,8 @@ class RunDirectory:
         return lock
 
     def claim(self, settings: dict[str, Any]) -> None:
-        """Write the settings of a new run, or make sure that an old one has the same.
-
-        Raises:
-            RunError: other settings; the message names each that differs, with both values. Or files without any
-                settings: nobody knows whose they are.
-        """
+        """Write the settings of a new run, or make sure that an old one has the same. A RunError for other settings
+        names each that differs, with both values; one for files without any settings: nobody knows whose they are."""
         others = sorted(file.name for file in self.path.iterdir() if file.name != "lock")
         if others and not os.path.lexists(self.path / "config.json"):
             raise RunError(
@@ -83,10 +74,7 @@ class RunDirectory:
 
     def claim_split(self, split: dict[str, Any]) -> None:
         """Write the split of a new run, or make sure that an old one has the same; see :meth:`.splits.Split.to_json`.
-
-        Raises:
-            RunError: the file was changed, or the split that is drawn now is another.
-        """
+        A RunError, if the file was changed, or the split that is drawn now is another."""
         file = self.path / "split.json"
         if differing := _claim(file, split):
             raise RunError(
@@ -96,20 +84,13 @@ class RunDirectory:
 
     @property
     def split(self) -> dict[str, Any]:
-        """The contents of split.json.
-
-        Raises:
-            RunError: it cannot be read, or is something else.
-        """
+        """The contents of split.json; a RunError, if it cannot be read, or is something else."""
         return _read_json(self.path / "split.json")
 
     @property
     def record(self) -> dict[str, Any] | None:
-        """The finished run's record, None while it is unfinished.
-
-        Raises:
-            RunError: it cannot be read, or is something else.
-        """
+        """The finished run's record, None while it is unfinished; a RunError, if it cannot be read, or is something
+        else."""
         file = self.path / "result.json"
         try:
             return read_record(file, "seconds", "phases") if os.path.lexists(file) else None
@@ -117,11 +98,7 @@ class RunDirectory:
             raise RunError(f"{error}; delete it, and {MADE_AGAIN}") from None
 
     def check_record(self, made: dict[str, Any]) -> None:
-        """The record is what the phases' files make now.
-
-        Raises:
-            RunError: it was changed.
-        """
+        """The record is what the phases' files make now; a RunError, if it was changed."""
         there, made = self.record, json.loads(json.dumps(plain(made)))
         others = {"device", "commit", "versions", "images_per_second"}  # of another machine, or of a later version
         if changed := [k for k in made if k not in there or (k not in others and there[k] != made[k])]:
@@ -145,11 +122,7 @@ class RunDirectory:
         save_tensors(self.checkpoint_file, state)
 
     def load_checkpoint(self) -> dict[str, Any] | None:
-        """None where there is none.
-
-        Raises:
-            Damaged: it is not what a run wrote.
-        """
+        """None where there is none; Damaged is raised, if it is not what a run wrote."""
         state = load_tensors(self.checkpoint_file)
         if state is not None:
             with restoring(self.checkpoint_file):
@@ -167,11 +140,7 @@ class RunDirectory:
         self.drop_checkpoint()
 
     def load_last_phase(self, phases: int) -> dict[str, Any] | None:
-        """The last finished phase, None before the first.
-
-        Raises:
-            Damaged: its file is not what a run wrote.
-        """
+        """The last finished phase, None before the first; Damaged is raised, if its file is not what a run wrote."""
         for phase in reversed(range(phases)):
             state = load_tensors(self.phase_file(phase))
             if state is not None:
@@ -183,11 +152,7 @@ class RunDirectory:
         return None
 
     def load_phase(self, phase: int) -> dict[str, Any]:
-        """What phase ``phase`` ended with, on the CPU.
-
-        Raises:
-            RunError: it is not finished, or damaged.
-        """
+        """What phase ``phase`` ended with, on the CPU; a RunError, if it is not finished, or damaged."""
         state = load_tensors(self.phase_file(phase))
         if state is None:
             raise RunError(f"{self.path} has no finished phase {phase}; {MADE_AGAIN}")
@@ -221,14 +186,9 @@ def _read_json(file: Path) -> dict[str, Any]:
 
 
 def read_record(file: Path, *needed: str) -> dict[str, Any]:
-    """A finished run's record, in its run directory or among others.
-
-    Args:
-        needed: what it must hold besides what every record does.
-
-    Raises:
-        ValueError: it is none, or has something else where a number must be; one line, naming the file.
-    """
+    """A finished run's record, in its run directory or among others; what is ``needed`` it holds besides what every
+    record does. A ValueError of one line names the file, if it is none, or has something else where a number must
+    be."""
     try:
         record = read_json(file, what="run record")
     except OSError as error:
@@ -256,12 +216,11 @@ def read_record(file: Path, *needed: str) -> dict[str, Any]:
 
 NUMBER = (int, float)
 RECORDED: dict[str, type | tuple[type, ...]] = {
-    **dict.fromkeys(("preset", "method", "data", "best", "scored_on"), str),
+    **dict.fromkeys(("preset", "method", "data", "best", "scored_on", "device"), str),
     **dict.fromkeys(("budget", "test_accuracy", "fine_grained_accuracy", "mean_iou", "seconds"), NUMBER),
     "seed": int,
     "config": dict,
     "phases": list,
-    "device": str,
     "commit": (str, type(None)),
     "images_per_second": NUMBER,
 }

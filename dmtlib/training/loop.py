@@ -33,10 +33,8 @@ def run_steps(
 ) -> None:
     """Run what is left of the phase; ``steps_before`` counts the steps of the phases before it.
 
-    When a checkpoint is due is a question of time, and has no influence on any result.
-
-    Args:
-        after_step: called with the number of steps taken, before a checkpoint may follow.
+    When a checkpoint is due is a question of time, and has no influence on any result. ``after_step`` is called with
+    the number of steps taken, before a checkpoint may follow.
     """
     config, total = trainer.task.config, trainer.task.total_steps
     saved_at, cost = time.monotonic(), 0.0

@@ -14,13 +14,11 @@ PRECISIONS = ("auto", "fp32")
 
 
 def choose_device(name: str) -> torch.device:
-    """`auto` takes cuda, then mps, then cpu.
+    """`auto` takes cuda, then mps, then cpu; a ValueError for what is no device's name, or one that this machine
+    lacks.
 
     From here on CUDA computes what is said: float32 is no TF32, of 10 bits, and cuDNN repeats its sums, so that a run
     that goes on should end with the same bits as one that was never stopped.
-
-    Raises:
-        ValueError: not a device's name, or one that this machine lacks.
     """
     present = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     kind = name.split(":")[0]

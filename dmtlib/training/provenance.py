@@ -21,13 +21,8 @@ TRAINING_CODE = [f"dmtlib/{part}" for part in ("method", "models", "data", "trai
 def circumstances(
     config: Config, split: dict[str, Any], steps: int, seconds: float, device: torch.device
 ) -> dict[str, Any]:
-    """All that a run's number depends on besides its phases, and what it cost.
-
-    Args:
-        split: the contents of ``split.json``.
-        steps: of all phases.
-        seconds: spent on this run, by all processes that had a part in it.
-    """
+    """All that a run's number depends on besides its phases, and what it cost: ``steps`` of all phases, and the
+    ``seconds`` of all processes that had a part in it. ``split`` are the contents of ``split.json``."""
     return {
         "config": config.to_json(),
         "data_fingerprint": split["data_fingerprint"],

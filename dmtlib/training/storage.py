@@ -35,11 +35,8 @@ class Damaged(RunError):
         super().__init__(f"{self.what}; {MADE_AGAIN}")
 
     def set_aside(self) -> None:
-        """Give the file another name, with a warning. Only for whoever holds the run's lock.
-
-        Raises:
-            OSError: it cannot be renamed.
-        """
+        """Give the file another name, with a warning; an OSError, if that cannot be. Only for whoever holds the run's
+        lock."""
         n = 1
         while os.path.lexists(aside := self.file.with_name(f"{self.file.name}.damaged-{n}")):
             n += 1
@@ -48,12 +45,8 @@ class Damaged(RunError):
 
 
 def save_tensors(path: Path, state: dict) -> None:
-    """torch.save, whole or not at all. Only tensors and plain values, so that :func:`load_tensors` can read them.
-
-    Raises:
-        RunError: numbers that are not finite.
-        OSError: it cannot be written.
-    """
+    """torch.save, whole or not at all. Only tensors and plain values, so that :func:`load_tensors` can read them. A
+    RunError for numbers that are not finite; an OSError, if it cannot be written."""
     if not _finite(state):
         raise RunError(f"{path} is not written: its numbers are not finite; a smaller learning rate may help")
     with whole_file(path) as file:
@@ -63,11 +56,9 @@ def save_tensors(path: Path, state: dict) -> None:
 def load_tensors(path: Path) -> dict | None:
     """Read what :func:`save_tensors` wrote, with ``weights_only=True``; None where there is no such file.
 
-    Onto the CPU, whatever the run's device: one that is full, or gone, says nothing about a file.
-
-    Raises:
-        Damaged: it is not what was written, or not of finite numbers.
-        OSError, MemoryError, RuntimeError: it cannot be read now.
+    Onto the CPU, whatever the run's device: one that is full, or gone, says nothing about a file. Damaged is raised,
+    if it is not what was written, or not of finite numbers; an OSError, MemoryError or RuntimeError, if it cannot be
+    read now.
     """
     try:
         file = open_regular(path)  # once: torch would open a name again, and hide why it can't
@@ -91,11 +82,8 @@ def _finite(state: dict) -> bool:
 
 @contextmanager
 def restoring(path: Path, reason: str = "it does not fit this run") -> Iterator[None]:
-    """Whatever fails in the block is the fault of what stands in ``path``, unless the system or the device refused.
-
-    Raises:
-        Damaged: for any other error.
-    """
+    """Whatever fails in the block is the fault of what stands in ``path``, unless the system or the device refused:
+    Damaged is raised in place of any other error."""
     try:
         yield
     except pickle.UnpicklingError:
@@ -129,9 +117,8 @@ def telling(path: Path, then: str = "", memory_for: str = "") -> Iterator[None]:
     except (MemoryError, RuntimeError) as error:
         if not _no_memory(error):
             raise
-        line = (str(error).splitlines() or ["MemoryError"])[0].split(" Including")[
-            0
-        ]  # CUDA: the GPU, what is free there
+        first = (str(error).splitlines() or ["MemoryError"])[0]
+        line = first.split(" Including")[0]  # CUDA: the GPU, what is free there
         raise RunError(f"{path}: there is not enough memory{memory_for} ({line[:200]}){then}") from None
 
 

@@ -16,12 +16,7 @@ WORKERS_LEAVE = 10.0  # seconds that processes which prepare batches need to see
 
 
 def train(
-    config: Config,
-    *,
-    runs: str | Path = "runs",
-    device: str = "auto",
-    progress: bool = True,
-    data: Any = None,
+    config: Config, *, runs: str | Path = "runs", device: str = "auto", progress: bool = True, data: Any = None
 ) -> dict[str, Any]:
     """Run ``config`` to its end, or go on with it where it was left, and return its record.
 

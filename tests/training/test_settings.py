@@ -154,7 +154,8 @@ def test_records_are_of_the_presets():
     assert len(files) > 100
     for file in files:
         stored = json.loads(file.read_text())["config"]
-        now = preset(*(stored[key] for key in ("preset", "method", "seed", "budget"))).to_json()
+        copy = stored["data"] if stored["data"] == "cifar10-jpeg" else None  # what stands in for CIFAR-10 offline
+        now = preset(*(stored[key] for key in ("preset", "method", "seed", "budget")), data=copy).to_json()
         assert now.keys() - stored.keys() <= {"weight_pass_moves_statistics"}
         if changed := CHANGED_SINCE.get(stored["preset"]):
             now[changed] = stored[changed]

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from jaxtyping import Int64, UInt8
 from torch import Tensor
 
-from ..finding import written_out
+from ..finding import prepared, written_out
 from .folders import read_own_images
 from .packed import PackedImages, read_packed
 from .randaugment import CIFAR10_MEAN, CIFAR10_STD
@@ -107,13 +107,6 @@ def load_digits() -> ClassificationData:
     )
 
 
-def packed_file(name: str) -> Path:
-    """``data/<name>.pt`` of the working directory; if it isn't there, of the clone that this package lies in."""
-    here = Path("data") / f"{name}.pt"
-    clone = Path(__file__).resolve().parents[3] / here
-    return clone if clone.exists() and not here.exists() else here
-
-
 def load_cifar10_mini() -> ClassificationData:
     """A part of CIFAR-10 (its JPEG copy) for runs on a CPU: airplanes, automobiles, birds and cats, 2,000 training
     images of each and all 4,000 test images, at half the side: each pixel is the mean of four. Always the same ones.
@@ -145,13 +138,9 @@ def check_dataset(name: str) -> None:
 
 
 def load_dataset(name: str, progress: bool = False) -> ClassificationData:
-    """A data set by its name in a preset: `digits`, `cifar10`, `cifar10-jpeg` (where :func:`.packed_file` finds them),
-    `cifar10-mini` (a part of the JPEG copy), `packed:PATH`, `folder:PATH` (images brought to 32×32 pixels) or
-    `folder@SIDE:PATH`.
-
-    Raises:
-        ValueError: no such data set, or its files cannot be used; the message says what is wrong.
-    """
+    """A data set by its name in a preset: `digits`, `cifar10`, `cifar10-jpeg` (where :func:`.finding.prepared` finds
+    them), `cifar10-mini` (a part of the JPEG copy), `packed:PATH`, `folder:PATH` (images brought to 32×32 pixels) or
+    `folder@SIDE:PATH`. A ValueError says what is wrong, if there is no such data set, or its files cannot be used."""
     check_dataset(name)
     kind, _, path = written_out(name).partition(":")
     if name == "digits":
@@ -163,7 +152,7 @@ def load_dataset(name: str, progress: bool = False) -> ClassificationData:
     if path:
         images, found = read_own_images(path, int(kind.partition("@")[2] or 32), progress=progress)
         return replace(_from_images(images, Path(path).name), own=True, remarks=tuple(found.remarks))
-    return _from_images(read_packed(packed_file(name)), name)
+    return _from_images(read_packed(prepared(f"{name}.pt")), name)
 
 
 def _from_images(images: PackedImages, name: str) -> ClassificationData:

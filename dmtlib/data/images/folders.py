@@ -20,31 +20,6 @@ PARTS = ("train", "test")
 MAX_SIDE = 4096
 
 
-def read_image_folder(
-    path: str | Path, side: int = 32, *, test_share: float = 0.2, seed: int = 0, progress: bool = False
-) -> PackedImages:
-    """Read a user's own images, of any format of :data:`~dmtlib.data.finding.FORMATS`, of any size, colour or grey, as
-    (N, 3, side, side) uint8.
-
-    Two layouts: ``train/<class>/*`` with ``test/<class>/*``, or ``<class>/*`` alone (also inside ``train/``, or below
-    one common folder). Without ``test/``, a seeded share of each class is set apart as the test set. Images in a
-    folder ``unlabeled`` beside the training classes get the label −1. Classes, and images within a class, are in
-    alphabetical order.
-
-    Args:
-        path: a folder, or a .tar, .tar.gz, .tar.xz or .zip archive.
-        side: the shorter side is brought to this many pixels, antialiased, and the middle is kept.
-        test_share: of each class, in (0, 1); used only where there is no ``test/``. At least one image a class.
-        seed: draws that share; the same seed, the same test set.
-        progress: show a progress bar on a terminal.
-
-    Raises:
-        ValueError: an unreadable path or image, a layout other than these two, fewer than two classes, a class without
-            training or test images, or an argument out of range. One line, naming the file.
-    """
-    return read_own_images(path, side, test_share=test_share, seed=seed, progress=progress)[0]
-
-
 def read_own_images(
     path: str | Path,
     side: int = 32,
@@ -54,7 +29,26 @@ def read_own_images(
     seed: int = 0,
     progress: bool = False,
 ) -> tuple[PackedImages, Found]:
-    """The same, and what was found there, with remarks on it. ``resize=False`` refuses an image of another size."""
+    """Read a user's own images, of any format of :data:`~dmtlib.data.finding.FORMATS`, of any size, colour or grey, as
+    (N, 3, side, side) uint8; also what was found there, with remarks on it.
+
+    Two layouts: ``train/<class>/*`` with ``test/<class>/*``, or ``<class>/*`` alone (also inside ``train/``, or below
+    one common folder). Without ``test/``, a seeded share of each class is set apart as the test set. Images in a
+    folder ``unlabeled`` beside the training classes get the label −1. Classes, and images within a class, are in
+    alphabetical order.
+
+    Args:
+        path: a folder, or a .tar, .tar.gz, .tar.xz or .zip archive.
+        side: the shorter side is brought to this many pixels, antialiased, and the middle is kept.
+        resize: False refuses an image of another size.
+        test_share: of each class, in (0, 1); used only where there is no ``test/``. At least one image a class.
+        seed: draws that share; the same seed, the same test set.
+        progress: show a progress bar on a terminal.
+
+    Raises:
+        ValueError: an unreadable path or image, a layout other than these two, fewer than two classes, a class without
+            training or test images, or an argument out of range. One line, naming the file.
+    """
     if not 1 <= side <= MAX_SIDE:
         raise ValueError(f"side must lie in 1…{MAX_SIDE} pixels, got {side}")
     dtype = np.dtype([*FACTS, ("pixels", "u1", (3, side, side))])
@@ -63,7 +57,7 @@ def read_own_images(
         image = picture(content, f"{path}: {name!r}")
         if not resize and image.size != (side, side):
             raise ValueError(f"{path}: {name!r} is {image.width}×{image.height} pixels, not {side}×{side}")
-        return *facts(image), _square(image, side)
+        return *facts(image), square(image, side)
 
     if Path(path).is_dir():
         found = find(Path(path)).require_whole()
@@ -85,13 +79,8 @@ def read_own_images(
     return PackedImages(classes, *tensors["train"], *tensors["test"], source=found.where), found
 
 
-def decode_square(name: str, content: bytes, side: int) -> np.ndarray:
-    """The middle of one picture as uint8 (3, side, side), as :func:`read_image_folder` brings it to that size; a
-    ValueError of one line that begins with ``name``, if it cannot be read."""
-    return _square(picture(content, name), side)
-
-
-def _square(image: Image.Image, side: int) -> np.ndarray:
+def square(image: Image.Image, side: int) -> np.ndarray:
+    """The middle of one picture as uint8 (3, side, side), as :func:`read_own_images` brings it to that size."""
     if image.size != (side, side):
         image = ImageOps.fit(image, (side, side), method=Image.Resampling.BICUBIC)
     return np.asarray(image).transpose(2, 0, 1)

@@ -14,6 +14,7 @@ from jaxtyping import Int64, UInt8
 from torch import Tensor
 
 from ...files import load_whole, open_regular, whole_file
+from ...method.dynamic_loss import describe
 
 FORMAT = "dmtlib packed images, version 1"
 
@@ -23,13 +24,8 @@ UNKNOWN = -1
 
 @dataclass(frozen=True)
 class PackedImages:
-    """Training and test images of one size.
-
-    Attributes:
-        classes: names; a label is an index into them.
-        train_labels: may be :data:`UNKNOWN`.
-        source: where the images come from, in words.
-    """
+    """Training and test images of one size, and in words where they come from, their ``source``. A label is an index
+    into the names ``classes``; that of a training image may be :data:`UNKNOWN`."""
 
     classes: tuple[str, ...]
     train_images: UInt8[Tensor, "N 3 H W"]
@@ -59,12 +55,8 @@ class PackedImages:
 
 
 def write_packed(images: PackedImages, path: str | Path) -> str:
-    """Write the file whole or not at all, and return its content hash.
-
-    Raises:
-        ValueError: tensors whose shapes, dtypes or labels do not fit together, or another file in that place.
-        OSError: the file cannot be written.
-    """
+    """Write the file whole or not at all, and return its content hash. A ValueError for tensors whose shapes, dtypes
+    or labels do not fit together, or another file in that place; an OSError, if the file cannot be written."""
     _check(images)
     check_replaceable(Path(path))
     content_hash = images.content_hash()
@@ -75,12 +67,8 @@ def write_packed(images: PackedImages, path: str | Path) -> str:
 
 
 def check_replaceable(path: Path) -> None:
-    """A file in that place is a packed one, be it whole or not.
-
-    Raises:
-        ValueError: it is another's; one line, naming it.
-        OSError: it cannot be read.
-    """
+    """A file in that place is a packed one, be it whole or not. A ValueError of one line names it, if it is another's;
+    an OSError, if it cannot be read."""
     if path.exists():
         with open_regular(path) as file:
             if FORMAT.encode() not in file.read(2**20):  # torch.save begins with all that is no tensor
@@ -88,11 +76,8 @@ def check_replaceable(path: Path) -> None:
 
 
 def read_packed(path: str | Path) -> PackedImages:
-    """Read a packed file and verify its hash. CIFAR-10 takes well under two seconds.
-
-    Raises:
-        ValueError: no such file, not a packed file, or one whose content is not what was written; one line, naming it.
-    """
+    """Read a packed file and verify its hash; CIFAR-10 takes well under two seconds. A ValueError of one line names
+    the file, where there is none, it is no packed file, or its content is not what was written."""
     path = Path(path)
     if not path.is_file():
         raise ValueError(f"{path}: no such file; data_prep/ has the scripts that make packed data sets")
@@ -127,17 +112,13 @@ def _check(images: PackedImages) -> None:
     for part in ("train", "test"):
         pixels, labels = getattr(images, f"{part}_images"), getattr(images, f"{part}_labels")
         if pixels.dtype != torch.uint8 or pixels.dim() != 4 or pixels.shape[1] != 3:
-            raise ValueError(f"{part}_images must be uint8 of shape (N, 3, H, W), got {_describe(pixels)}")
+            raise ValueError(f"{part}_images must be uint8 of shape (N, 3, H, W), got {describe(pixels)}")
         if not (len(pixels) and 0 < pixels.shape[2] == pixels.shape[3]):
-            raise ValueError(f"{part}_images must be one or more and be square, got {_describe(pixels)}")
+            raise ValueError(f"{part}_images must be one or more and be square, got {describe(pixels)}")
         if labels.dtype != torch.int64 or labels.shape != pixels.shape[:1]:
-            raise ValueError(f"{part}_labels must be int64 of shape ({len(pixels)},), got {_describe(labels)}")
+            raise ValueError(f"{part}_labels must be int64 of shape ({len(pixels)},), got {describe(labels)}")
         lowest = UNKNOWN if part == "train" else 0
         if len(labels) and not lowest <= int(labels.min()) <= int(labels.max()) < len(images.classes):
             raise ValueError(f"{part}_labels must lie in {lowest}…{len(images.classes) - 1}")
     if images.train_images.shape[2:] != images.test_images.shape[2:]:
         raise ValueError("train_images and test_images must have the same height and width")
-
-
-def _describe(tensor: Tensor) -> str:
-    return f"{str(tensor.dtype).removeprefix('torch.')} of shape {tuple(tensor.shape)}"

@@ -28,12 +28,8 @@ class Split:
     def to_json(self, data_fingerprint: str) -> dict[str, Any]:
         """The split as plain JSON types, for a file that tells whether it is still the one that was drawn.
 
-        Args:
-            data_fingerprint: of the data set that the indices point into.
-
-        Returns:
-            ``sha256`` over the fingerprint and both lists, ``sizes``, and what was hashed. Whoever knows these two
-            lists knows the third: the rest is unlabeled.
+        ``sha256`` over both lists and the fingerprint of the data set that the indices point into, ``sizes``, and what
+        was hashed. Whoever knows these two lists knows the third: the rest is unlabeled.
         """
         content = {
             "data_fingerprint": data_fingerprint,
@@ -77,11 +73,8 @@ def split_labeled(labels: Int64[Tensor, " N"], num_labels: int | None, seed: int
 
 
 def balanced_subset(labels: Int64[Tensor, " N"], count: int) -> Int64[Tensor, " count"]:
-    """Indices of ``count`` images of known class, sorted, as many of each class as possible; always the same ones.
-
-    Raises:
-        ValueError: more images than there are.
-    """
+    """Indices of ``count`` images of known class, sorted, as many of each class as possible; always the same ones. A
+    ValueError, if there are not so many."""
     known = labels != UNKNOWN
     if not 1 <= count <= int(known.sum()):
         raise ValueError(f"training images must lie in 1…{int(known.sum())}, those of known class, got {count}")

@@ -12,7 +12,7 @@ from PIL import Image
 from tqdm.auto import tqdm
 
 from ..entry import FACTS, facts, read_all, remarks
-from ..finding import written_out
+from ..finding import prepared, written_out
 from ..images.datasets import load_digits
 from .folder import OwnFolder, find_masks, find_pictures, read_names, read_own_folder, require
 from .images import ListedImages, StoredImages, shrink
@@ -46,7 +46,7 @@ class SegmentationData:
     @property
     def summary(self) -> list[str]:
         """What a run begins with: images, masks, classes, and what its reader met."""
-        train, *others = self.parts.values()
+        train = self.parts["train"]
         counts = ", ".join(f"{len(part):,} in {name}" for name, part in list(self.parts.items())[1:])
         return [
             f"{self.name}: {len(train):,} images to train on, {len(train) - len(train.without_mask):,} of them with a "
@@ -106,16 +106,13 @@ def check_segmentation(name: str) -> None:
 
 def load_segmentation(name: str, progress: bool = False) -> SegmentationData:
     """A data set by its name in a preset: `scenes`, `scenes-300`; `voc`, `cityscapes`, `camvid`, which data_prep/
-    brings into the folder ``data``; `camvid-quarter`, made from `camvid`; or `folder:PATH`.
-
-    Raises:
-        ValueError: no such data set, or its files cannot be used; the message says what is wrong.
-    """
+    brings into the folder ``data``; `camvid-quarter`, made from `camvid`; or `folder:PATH`. A ValueError says what is
+    wrong, if there is no such data set, or its files cannot be used."""
     check_segmentation(name)
     if name in SCENES:
         return load_scenes(name)
     if name in ROWS:
-        return load_prepared(name, prepared_folder(name))
+        return load_prepared(name, prepared(name))
     if name == "camvid-quarter":
         return load_camvid_quarter(progress)
     return load_folder(written_out(name).removeprefix("folder:"), progress)
@@ -142,7 +139,7 @@ def load_camvid_quarter(progress: bool = False) -> SegmentationData:
 
     The val images are scored, and not the test images: `results/trials.md` says why.
     """
-    whole = load_prepared("camvid", prepared_folder("camvid"))
+    whole = load_prepared("camvid", prepared("camvid"))
     parts = {}
     for part in ("train", "val"):
         images = whole.parts[part]
@@ -152,19 +149,9 @@ def load_camvid_quarter(progress: bool = False) -> SegmentationData:
     return SegmentationData("camvid-quarter", whole.classes, parts)
 
 
-def prepared_folder(name: str) -> Path:
-    """``data/<name>`` of the working directory; if it isn't there, of the clone that this package lies in."""
-    here = Path("data") / name
-    clone = Path(__file__).resolve().parents[3] / here
-    return clone if clone.is_dir() and not here.is_dir() else here
-
-
 def load_prepared(name: str, folder: Path) -> SegmentationData:
-    """One of :data:`ROWS`. Its masks were checked when its script wrote them, its counts are checked here.
-
-    Raises:
-        ValueError: it is not there, or not complete.
-    """
+    """One of :data:`ROWS`. Its masks were checked when its script wrote them, its counts are checked here: a
+    ValueError, if it is not there, or not complete."""
     row = ROWS[name]
     if not folder.is_dir():
         raise ValueError(f"{folder}: no such folder; data_prep/{name}.py makes it")
@@ -184,11 +171,8 @@ def load_prepared(name: str, folder: Path) -> SegmentationData:
 
 
 def load_folder(path: str | Path, progress: bool = False) -> SegmentationData:
-    """Someone's own images and masks; see :mod:`.folder` for the layout. All are read to their end.
-
-    Raises:
-        ValueError: one line, naming the file of the first thing that is wrong; or a class without a pixel.
-    """
+    """Someone's own images and masks; see :mod:`.folder` for the layout. All are read to their end. A ValueError of
+    one line names the file of the first thing that is wrong, or a class without a pixel."""
     own = read_own_folder(Path(path))
     classes = own.classes
     parts = {part: ListedImages(names, own.images, own.masks, len(classes)) for part, names in own.lists.items()}

@@ -16,9 +16,8 @@ from collections.abc import Container, Iterable, Mapping
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from ...files import read_regular
-from ..archives import MAX_FILE_BYTES
 from ..finding import Found, find, nfc
+from ..pictures import read_bytes
 from .masks import VOID
 
 PARTS = ("train", "val", "test")
@@ -41,10 +40,8 @@ def read_own_folder(folder: Path) -> OwnFolder:
     """A user's folder: ``images``, ``masks`` and ``classes.txt``; the lists are optional.
 
     A training image without a mask is unlabeled. Without train.txt, every image that no other list has is a training
-    image. Without val.txt, a fifth of the training images that have a mask is set apart.
-
-    Raises:
-        ValueError: something is missing, or does not fit together; one line, naming the file.
+    image. Without val.txt, a fifth of the training images that have a mask is set apart. Where something is missing,
+    or does not fit together, a ValueError of one line names the file.
     """
     for needed in ("images", "masks"):
         if not (folder / needed).is_dir():
@@ -88,11 +85,8 @@ def read_own_folder(folder: Path) -> OwnFolder:
 
 
 def find_pictures(folder: Path) -> tuple[dict[str, Path], Found]:
-    """Name without its ending → file of every image below ``folder``, and all that was found.
-
-    Raises:
-        ValueError: what :mod:`~dmtlib.data.finding` refuses, or two files of one name, such as a.jpg and a.png.
-    """
+    """Name without its ending → file of every image below ``folder``, and all that was found. A ValueError for what
+    :mod:`~dmtlib.data.finding` refuses, and for two files of one name, such as a.jpg and a.png."""
     found = find(folder).require_whole()
     pictures: dict[str, Path] = {}
     for way, file in found.images.items():
@@ -104,11 +98,7 @@ def find_pictures(folder: Path) -> tuple[dict[str, Path], Found]:
 
 
 def find_masks(folder: Path) -> dict[str, Path]:
-    """The same for masks.
-
-    Raises:
-        ValueError: as above, or a file that is neither a PNG nor hidden.
-    """
+    """The same for masks: a ValueError for a file that is neither a PNG nor hidden, too."""
     masks, found = find_pictures(folder)
     others = [name for why, name in found.left_out if why != "hidden"]
     for name in [*others, *(name for name in found.images if not name.lower().endswith(".png"))]:
@@ -117,11 +107,8 @@ def find_masks(folder: Path) -> dict[str, Path]:
 
 
 def read_names(file: Path) -> tuple[str, ...]:
-    """A list of images. A name may have folders in it, but leads nowhere outside.
-
-    Raises:
-        ValueError: as :func:`read_lines`, or such a name.
-    """
+    """A list of images, as :func:`read_lines` has it. A name may have folders in it; a ValueError, if it leads
+    outside."""
     names = read_lines(file)
     for name in names:
         if name.startswith("/") or "\\" in name or ".." in PurePosixPath(name).parts:
@@ -130,17 +117,12 @@ def read_names(file: Path) -> tuple[str, ...]:
 
 
 def read_lines(file: Path) -> tuple[str, ...]:
-    """The lines that are not empty, stripped.
-
-    Raises:
-        ValueError: unreadable, without a line, or with one that is there twice; one line, naming the file.
-    """
+    """The lines that are not empty, stripped. A ValueError of one line names the file, if it is unreadable, without a
+    line, or has one twice."""
     try:
-        text = read_regular(file, MAX_FILE_BYTES).decode("utf-8-sig")  # Windows puts a mark before it
+        text = read_bytes(file).decode("utf-8-sig")  # Windows puts a mark before it
     except UnicodeDecodeError:
         raise ValueError(f"{file}: is not UTF-8: save it as such") from None
-    except OSError as error:
-        raise ValueError(f"{file}: cannot be read: {error.strerror}") from None
     lines = [nfc(line.strip()) for line in text.splitlines() if line.strip()]
     if not lines:
         raise ValueError(f"{file}: is empty")
@@ -153,11 +135,7 @@ def read_lines(file: Path) -> tuple[str, ...]:
 
 
 def require(names: Iterable[str], there: Container[str], file: Path, what: str) -> None:
-    """Every one of the ``names`` that ``file`` lists is ``there``.
-
-    Raises:
-        ValueError: names the first that is not.
-    """
+    """Every one of the ``names`` that ``file`` lists is ``there``; a ValueError names the first that is not."""
     there = there if isinstance(there, Mapping) else set(there)
     for name in names:
         if name not in there:

@@ -17,12 +17,8 @@ from .masks import VOID, decode_mask
 
 
 class ListedImages(Dataset):
-    """Images and masks of a list of names, decoded when they are asked for, and checked then.
-
-    Args:
-        names: keys into ``images``, and into ``masks`` where there is one.
-        num_classes: ids 0…``num_classes`` − 1 are known in masks, and 255.
-    """
+    """Images and masks of a list of ``names``, keys into ``images``, and into ``masks`` where there is one. They are
+    decoded when they are asked for, and checked then: ids 0…``num_classes`` − 1 are known in masks, and 255."""
 
     def __init__(
         self, names: Sequence[str], images: Mapping[str, Path], masks: Mapping[str, Path], num_classes: int

@@ -15,13 +15,9 @@ from .masks import VOID
 
 @dataclass(frozen=True)
 class JointAugment:
-    """One random view of an image and of every map that lies on it.
-
-    Attributes:
-        crop: height and width of the result, in pixels.
-        scale: the image's sides are multiplied by a factor drawn uniformly from this range.
-        flip: probability of a horizontal flip.
-    """
+    """One random view of an image and of every map that lies on it, of height and width ``crop`` in pixels. The
+    image's sides are multiplied by a factor drawn uniformly from the range ``scale``; ``flip`` is the probability of a
+    horizontal flip."""
 
     crop: tuple[int, int]
     scale: tuple[float, float] = (0.5, 1.5)

@@ -49,11 +49,8 @@ def decode_mask(content: bytes, name: str, size: tuple[int, int], num_ids: int) 
 
 
 def check_ids(image: Image.Image, num_ids: int) -> None:
-    """Every pixel's value is in 0…``num_ids`` − 1 or 255.
-
-    Raises:
-        ValueError: names the first id that is not, without the file.
-    """
+    """Every pixel's value is in 0…``num_ids`` − 1 or 255; a ValueError names the first id that is not, without the
+    file."""
     for value, count in enumerate(image.histogram()):
         if count and num_ids <= value != VOID:
             pixels = "1 pixel" if count == 1 else f"{count:,} pixels"

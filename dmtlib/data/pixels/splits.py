@@ -67,11 +67,8 @@ def split_names(
 
 
 def labeled_count(total: int, ratio: float) -> int:
-    """⌊total / ratio⌋, and one more where batches of 8 would leave a single image over: batch norm cannot use it.
-
-    Raises:
-        ValueError: that is not in 1…total.
-    """
+    """⌊total / ratio⌋, and one more where batches of 8 would leave a single image over: batch norm cannot use it. A
+    ValueError, if that is not in 1…total."""
     count = int(total / ratio) if ratio >= 1 else 0
     if not 1 <= count <= total:
         raise ValueError(f"ratio must lie in 1…{total}, the number of images, got {ratio}; {ALL}")
@@ -79,11 +76,8 @@ def labeled_count(total: int, ratio: float) -> int:
 
 
 def split_prescribed(names: Sequence[str], labeled: Sequence[str]) -> NameSplit:
-    """The data set's own labeled subset, such as VOC's 1,464 of 10,582 (Table 5); the rest is unlabeled.
-
-    Raises:
-        ValueError: a labeled name that is not in ``names``.
-    """
+    """The data set's own labeled subset, such as VOC's 1,464 of 10,582 (Table 5); the rest is unlabeled. A ValueError
+    for a labeled name that is not in ``names``."""
     chosen = set(labeled)
     if not chosen <= set(names):
         raise ValueError(f"{min(chosen - set(names))!r} is not among the names")

@@ -17,11 +17,8 @@ from .phase import PseudoLabels
 
 
 def measure(model: nn.Module, data: ClassificationData, validation: Tensor) -> dict[str, float]:
-    """Plain and fine-grained accuracy on the test images, and on the validation images where there are any.
-
-    Args:
-        validation: indices into the training images (Appendix C).
-    """
+    """Plain and fine-grained accuracy on the test images, and on the validation images where there are any;
+    ``validation`` are indices into the training images (Appendix C)."""
     probabilities = predict(model, data.test_images, data.mean, data.std).cpu()
     found = {
         "test_accuracy": accuracy(probabilities, data.test_labels),
@@ -38,11 +35,8 @@ def measure(model: nn.Module, data: ClassificationData, validation: Tensor) -> d
 def run_record(
     config: RunConfig, phases: Sequence[dict[str, Any]], split: dict[str, Any], seconds: float, device: torch.device
 ) -> dict[str, Any]:
-    """A finished run: the last model's accuracy (line 8 of Alg. 1), and all that the number depends on.
-
-    Args:
-        split, seconds: see :func:`.provenance.circumstances`.
-    """
+    """A finished run: the last model's accuracy (line 8 of Alg. 1), and all that the number depends on. Of ``split``
+    and ``seconds`` see :func:`.provenance.circumstances`."""
     last = phases[-1]
     steps = sum(phase["steps"] for phase in phases)
     return {

@@ -104,11 +104,6 @@ class SegmentationBatches(Dataset):
         return torch.Generator().manual_seed(derive_seed(self.seed, "augment", step, place))
 
 
-def iterate_batches(batches: SegmentationBatches, first: int, device: torch.device) -> Iterator[SegmentationBatch]:
-    """The batches from step ``first`` on, in order."""
-    return in_order(batches.__getitem__, range(first, len(batches)), device)
-
-
 def in_order(make: Callable[[int], Any], which: Sequence[int], device: torch.device) -> Iterator[Any]:
     """``make(i)`` for each i of ``which``; for cuda they are made ahead by worker processes, and pinned."""
     return _ahead(make, which, workers()) if device.type == "cuda" else map(make, which)

@@ -15,16 +15,12 @@ have. Their scripts look every 300 steps in phases on Cityscapes, and every 100 
 
 
 class BestOnVal:
-    """Scores a model in training on val every :data:`LOOK_STEPS` steps and after the last, and keeps the weights that
-    were best, the first of equals.
+    """Scores a model in training on val every :data:`LOOK_STEPS` steps and after the phase's last, and keeps the
+    weights that were best, the first of equals. The model's weights are only read.
 
     In the authors' code they end the phase: they label for the other model, and go on into the next phase. So what a
     phase learns depends on val's labels, and the score on val is no longer one of labels that nobody saw. The paper
     says nothing of it; the presets that follow the paper keep the last weights.
-
-    Args:
-        model: the one in training; its weights are only read.
-        total_steps: of the phase.
     """
 
     def __init__(self, model: nn.Module, data: SegmentationData, total_steps: int) -> None:

@@ -98,12 +98,8 @@ class PixelRun:
 
 @settings
 class SegmentationConfig(PixelRun):
-    """A run of Alg. 2, or of a method beside it. Equal configs give equal bits on a CPU.
-
-    Attributes:
-        seed: of everything random, and the number of the split: 0, 1 and 2 are the paper's three.
-        budget: scales all lengths.
-    """
+    """A run of Alg. 2, or of a method beside it. Equal configs give equal bits on a CPU. ``seed`` is that of
+    everything random, and the number of the split: 0, 1 and 2 are the paper's three; ``budget`` scales all lengths."""
 
     preset: str
     method: str

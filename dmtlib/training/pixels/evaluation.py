@@ -22,18 +22,13 @@ PREDICTION_BATCH = 8  # images of one size at most
 
 
 def predict_images(
-    model: nn.Module,
-    images: ListedImages | StoredImages,
-    indices: Sequence[int],
-    pad: tuple[int, int] | None = None,
+    model: nn.Module, images: ListedImages | StoredImages, indices: Sequence[int], pad: tuple[int, int] | None = None
 ) -> Iterator[Float[Tensor, "C H W"]]:
     """Probabilities of one clean image after the other, on the model's device: evaluation mode, float32.
 
-    Images of one size go through the network together, up to :data:`.tiles.PIXELS_AT_ONCE`; a larger one in tiles.
-
-    Args:
-        pad: height and width up to which an image is first padded with black, to the right and below; the
-            probabilities are of the image alone.
+    Images of one size go through the network together, up to :data:`.tiles.PIXELS_AT_ONCE`; a larger one in tiles. Up
+    to ``pad``, height and width, an image is first padded with black, to the right and below; the probabilities are of
+    the image alone.
     """
     model.eval()
     device = next(model.parameters()).device
@@ -90,11 +85,8 @@ def class_iou(confusion: Int64[Tensor, "C C"]) -> Float[Tensor, " C"]:
 
 
 def mean_iou(confusion: Int64[Tensor, "C C"]) -> float:
-    """The mean over the classes that are there or predicted, in percent (Sec. 5.2.3).
-
-    Raises:
-        ValueError: no pixel was counted.
-    """
+    """The mean over the classes that are there or predicted, in percent (Sec. 5.2.3); a ValueError, if no pixel was
+    counted."""
     if not confusion.any():
         raise ValueError("there is no pixel to score: the masks are void everywhere")
     return round(100 * class_iou(confusion).nanmean().item(), 4)

@@ -16,14 +16,9 @@ from .config import SegmentationConfig
 
 
 def initialise(config: SegmentationConfig, architecture: dict[str, Any], name: str) -> DeepLabV2:
-    """Model A or B before it has learned anything (Alg. 2, lines 2 and 6); what is not loaded is random, and told.
-
-    Args:
-        architecture: ``backbone``, ``num_classes`` and ``rates`` of :class:`~dmtlib.models.deeplab.DeepLabV2`.
-
-    Raises:
-        ValueError: weights that cannot be loaded.
-    """
+    """Model A or B before it has learned anything (Alg. 2, lines 2 and 6), of an ``architecture`` in the arguments of
+    :class:`~dmtlib.models.deeplab.DeepLabV2`; what is not loaded is random, and told. A ValueError for weights that
+    cannot be loaded."""
     weights, _, path = config.initialisations["AB".index(name)].partition(":")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive_seed(config.seed, "initialise", name))

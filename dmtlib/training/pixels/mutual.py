@@ -62,11 +62,8 @@ class MutualTraining:
 
     @staticmethod
     def draw(config: SegmentationConfig, data: SegmentationData) -> NameSplit:
-        """The split, if the method can learn from it.
-
-        Raises:
-            ValueError: see :func:`.plan.split_of` and :func:`.plan.plan`.
-        """
+        """The split, if the method can learn from it; else a ValueError of :func:`.plan.split_of` or
+        :func:`.plan.plan`."""
         split = split_of(config, data)
         plan(config, data.parts["train"], split)
         return split

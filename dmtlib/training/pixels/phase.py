@@ -17,7 +17,7 @@ from ...method.supervision import supervise
 from ..descent import Descent, start_descent
 from ..precision import autocast, autocast_dtype
 from ..statistics import pixel_sums, summarise
-from .batches import SegmentationBatch, SegmentationBatches, iterate_batches
+from .batches import SegmentationBatch, SegmentationBatches, in_order
 from .config import SegmentationConfig
 
 
@@ -52,7 +52,8 @@ class SegmentationTrainer:
         self.rule = RULES[config.method] if task.phase > 0 else None
         self.needs_predictions = task.phase > 0 and config.method not in PREDICTION_FREE
         self.autocast_dtype = autocast_dtype(task.device, config.precision)
-        self.batches = iterate_batches(task.batches, state.step, task.device)
+        left = range(state.step, len(task.batches))
+        self.batches = in_order(task.batches.__getitem__, left, task.device)
 
     def step(self) -> None:
         """One step of SGD on a batch of labeled and pseudo-labeled images (Eq. 4–6, over pixels).

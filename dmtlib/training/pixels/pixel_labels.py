@@ -41,13 +41,9 @@ HEADER = 128  # bytes before the first pixel
 
 @dataclass(frozen=True)
 class PixelLabels:
-    """The pseudo labels of some images. It holds no pixels itself, so handing it to a worker process costs nothing.
-
-    Attributes:
-        names: of the images, in the order in which they were labeled.
-        sizes: height and width of each.
-        kept: how many pixels of each class were kept.
-    """
+    """The pseudo labels of some images: their ``names`` in the order in which they were labeled, height and width of
+    each (``sizes``), and how many pixels of each class were ``kept``. It holds no pixels itself, so handing it to a
+    worker process costs nothing."""
 
     folder: Path
     names: tuple[str, ...]
@@ -115,12 +111,9 @@ def write_pixel_labels(
 
 
 def read_pixel_labels(folder: str | Path) -> PixelLabels:
-    """Open what :func:`write_pixel_labels` wrote, after verifying the hashes: about a second a gigabyte.
-
-    Raises:
-        ValueError: a file is missing, or its content is not what was written; one line, naming it.
-        OSError: one cannot be read now.
-    """
+    """Open what :func:`write_pixel_labels` wrote, after verifying the hashes: about a second a gigabyte. A ValueError
+    of one line names a file that is missing, or whose content is not what was written; an OSError, if one cannot be
+    read now."""
     folder = Path(folder)
     file = folder / MANIFEST
     try:

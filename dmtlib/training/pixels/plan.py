@@ -14,12 +14,8 @@ from .config import SegmentationConfig
 
 
 def split_of(config: SegmentationConfig, data: SegmentationData) -> NameSplit:
-    """The labeled subset that ``config`` asks for.
-
-    Raises:
-        ValueError: the data prescribe none and the config has no ratio, or it has one that asks for more images than
-            there are with a mask, or for none.
-    """
+    """The labeled subset that ``config`` asks for. A ValueError, if the data prescribe none and the config has no
+    ratio, or it has one that asks for more images than there are with a mask, or for none."""
     images = data.parts["train"]
     if config.labeled_ratio is not None:
         return split_names(images.names, config.labeled_ratio, config.seed, images.without_mask)
@@ -40,12 +36,8 @@ class Labeler(NamedTuple):
 
 @dataclass(frozen=True)
 class Plan:
-    """Images are indices into the training images.
-
-    Attributes:
-        labeled, unlabeled: what the phases on pseudo labels learn.
-        supervised: what each model learns in phase 0 (Alg. 2, lines 3 and 7).
-    """
+    """Indices into the training images: ``labeled`` and ``unlabeled`` are what the phases on pseudo labels learn,
+    ``supervised`` what each model learns in phase 0 (Alg. 2, lines 3 and 7)."""
 
     config: SegmentationConfig
     labeled: list[int]
@@ -76,11 +68,8 @@ class Plan:
 
 
 def plan(config: SegmentationConfig, images: ListedImages | StoredImages, split: NameSplit) -> Plan:
-    """What ``config`` comes to on these training images.
-
-    Raises:
-        ValueError: a method that learns from unlabeled images, where there are none.
-    """
+    """What ``config`` comes to on these training images. A ValueError for a method that learns from unlabeled images,
+    where there are none."""
     place = {name: index for index, name in enumerate(images.names)}
     labeled, unlabeled = ([place[name] for name in part] for part in (split.labeled, split.unlabeled))
     if config.phases > 1 and not unlabeled:

@@ -22,12 +22,8 @@ def segmentation_record(
     seconds: float,
     device: torch.device,
 ) -> dict[str, Any]:
-    """A finished run: F = best(A, B) of the last phase (Alg. 2, line 16), and all that the number depends on.
-
-    Args:
-        phases: ``alpha`` and the ``models`` of each.
-        split, seconds: see :func:`.provenance.circumstances`.
-    """
+    """A finished run: F = best(A, B) of the last phase (Alg. 2, line 16), and all that the number depends on. Of each
+    phase ``alpha`` and its ``models``; of ``split`` and ``seconds`` see :func:`.provenance.circumstances`."""
     last = phases[-1]["models"]
     best = max(last, key=lambda name: last[name][f"{CHOSEN_ON}_mean_iou"])  # A, if equal
     scored_on = "test" if "test_mean_iou" in last[best] else CHOSEN_ON

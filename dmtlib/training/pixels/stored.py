@@ -19,11 +19,8 @@ from .pixel_labels import PixelLabels, read_pixel_labels
 
 
 def phase_segmenter(run: RunDirectory, phase: int, model: str = "A") -> DeepLabV2:
-    """Model ``model`` as it was at the end of phase ``phase``, in evaluation mode, on the CPU.
-
-    Raises:
-        RunError: the phase is not finished, or damaged, or the run has no such model.
-    """
+    """Model ``model`` as it was at the end of phase ``phase``, in evaluation mode, on the CPU. A RunError, if the
+    phase is not finished, or damaged, or the run has no such model."""
     state = run.load_phase(phase)
     with restoring(run.phase_file(phase)):
         if model not in state["models"]:

@@ -15,9 +15,7 @@ from torch import Tensor
 from ...models.deeplab import DeepLabV2, enlarge
 
 TILE = 1536  # pixels a side
-MARGIN = (
-    48  # positions of the feature map: more than the narrow network sees to a side, and all that matters of others
-)
+MARGIN = 48  # positions of the map: more than the narrow network sees to a side, and all that matters of others
 PIXELS_AT_ONCE = TILE**2  # of all images that go through the network together
 
 

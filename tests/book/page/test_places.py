@@ -30,8 +30,7 @@ def clone(tmp_path, monkeypatch):
     (tmp_path / "clone/data_prep/cifar10.py").write_text(SCRIPT)
     monkeypatch.setattr(places, "repository", lambda: tmp_path / "clone")
     (tmp_path / "clone/data_prep/camvid.py").write_text(CAMVID)
-    monkeypatch.setattr(places, "packed_file", lambda name: tmp_path / f"clone/data/{name}.pt")
-    monkeypatch.setattr(places, "prepared_folder", lambda name: tmp_path / "clone/data" / name)
+    monkeypatch.setattr(places, "prepared", lambda name: tmp_path / "clone/data" / name)
     monkeypatch.delenv("DMT_DATA", raising=False)
     return tmp_path / "clone"
 

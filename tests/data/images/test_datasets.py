@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from dmtlib.data.images import datasets as classification
+from dmtlib.data import finding
 from dmtlib.data.images.augment import augment_digits, normalise
 from dmtlib.data.images.datasets import load_dataset, load_digits
 
@@ -58,17 +58,17 @@ def test_augmented_digits_keep_their_ink():
 @pytest.mark.parametrize("data", ["packed:nowhere.pt", "folder:nowhere", "cifar10"])
 def test_missing_data_are_told(data, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(classification, "__file__", str(tmp_path / "dmtlib/data/images/datasets.py"))
+    monkeypatch.setattr(finding, "__file__", str(tmp_path / "dmtlib/data/finding.py"))
     with pytest.raises(ValueError, match="nowhere|cifar10"):
         load_dataset(data)
 
 
 def test_packed_data_lie_here_or_in_the_clone(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(classification, "__file__", str(tmp_path / "clone/dmtlib/data/images/datasets.py"))
+    monkeypatch.setattr(finding, "__file__", str(tmp_path / "clone/dmtlib/data/finding.py"))
     here, clone = Path("data/cifar10.pt"), tmp_path / "clone/data/cifar10.pt"
-    assert classification.packed_file("cifar10") == here  # where the message says that it is missing
+    assert finding.prepared("cifar10.pt") == here  # where the message says that it is missing
     for file in (clone, here):  # what lies here comes first
         file.parent.mkdir(parents=True)
         file.touch()
-        assert classification.packed_file("cifar10") == file
+        assert finding.prepared("cifar10.pt") == file

@@ -11,9 +11,10 @@ import pytest
 import torch
 from PIL import Image
 
+from dmtlib.data import pictures
 from dmtlib.data.archives import read_files
-from dmtlib.data.images.folders import decode_square, read_image_folder, read_own_images
-from dmtlib.data.images.packed import UNKNOWN
+from dmtlib.data.images.folders import read_own_images, square
+from dmtlib.data.images.packed import UNKNOWN, PackedImages
 
 
 def picture(value: int = 0, size: tuple[int, int] = (32, 32), mode: str = "RGB", kind: str = "PNG") -> bytes:
@@ -50,6 +51,10 @@ def add_member(archive: tarfile.TarFile, name: str, content: bytes = b"", kind=t
     member = tarfile.TarInfo(name)
     member.size, member.type, member.linkname = len(content), kind, link
     archive.addfile(member, io.BytesIO(content))
+
+
+def read_image_folder(*arguments, **options) -> PackedImages:
+    return read_own_images(*arguments, **options)[0]
 
 
 def refusal(call, *arguments, **options) -> str:
@@ -121,7 +126,7 @@ def test_sizes_are_brought_to_one_side_antialiased(tmp_path):
     files |= {f"b/{i}.jpg": picture(i, kind="JPEG") for i in range(2)}
     images = read_image_folder(make(files, tmp_path / "a.zip"), side=24)
     assert images.train_images.shape[1:] == images.test_images.shape[1:] == (3, 24, 24)
-    pixels = decode_square("a/1.png", files["a/1.png"], 24).astype(float)
+    pixels = square(pictures.picture(files["a/1.png"], "a/1.png"), 24).astype(float)
     assert 120 < pixels[:, :, 2:-2].min() <= pixels[:, :, 2:-2].max() < 136
 
 
@@ -142,7 +147,7 @@ def test_a_photograph_is_turned_as_its_camera_says():
     exif[0x0112] = 6  # to be shown turned by 90° clockwise
     file = io.BytesIO()
     image.save(file, "PNG", exif=exif)
-    pixels = decode_square("a/1.png", file.getvalue(), 32)
+    pixels = square(pictures.picture(file.getvalue(), "a/1.png"), 32)
     assert np.array_equal(pixels.transpose(1, 2, 0), np.asarray(image.transpose(Image.Transpose.ROTATE_270)))
 
 

@@ -8,8 +8,8 @@ import pytest
 import torch
 from PIL import Image
 
-from dmtlib.data.pixels import datasets as segmentation
-from dmtlib.data.pixels.datasets import ROWS, load_segmentation, prepared_folder
+from dmtlib.data import finding
+from dmtlib.data.pixels.datasets import ROWS, load_segmentation
 from dmtlib.data.pixels.images import shrink
 from dmtlib.data.pixels.masks import VOID
 
@@ -66,10 +66,10 @@ def test_camvid_at_a_quarter_of_the_side(camvid):
 
 def test_the_working_directory_comes_before_the_clone(tmp_path, monkeypatch):
     clone = tmp_path / "clone"
-    monkeypatch.setattr(segmentation, "__file__", str(clone / "dmtlib/data/pixels/datasets.py"))
+    monkeypatch.setattr(finding, "__file__", str(clone / "dmtlib/data/finding.py"))
     monkeypatch.chdir(tmp_path)
-    assert prepared_folder("voc") == Path("data/voc")  # where it would be
+    assert finding.prepared("voc") == Path("data/voc")  # where it would be
     (clone / "data/voc").mkdir(parents=True)
-    assert prepared_folder("voc") == clone / "data/voc"
+    assert finding.prepared("voc") == clone / "data/voc"
     Path("data/voc").mkdir(parents=True)
-    assert prepared_folder("voc") == Path("data/voc")
+    assert finding.prepared("voc") == Path("data/voc")

@@ -202,7 +202,7 @@ def test_incomplete_prepared_data_are_told(prepared, file, content, message):
 
 
 def test_who_lacks_the_data_is_told_what_brings_them(tmp_path, monkeypatch):
-    monkeypatch.setattr(segmentation, "prepared_folder", lambda name: tmp_path / "data" / name)
+    monkeypatch.setattr(segmentation, "prepared", lambda name: tmp_path / "data" / name)
     for name in ("camvid", "camvid-quarter"):
         with pytest.raises(ValueError, match=r"data/camvid: no such folder; data_prep/camvid\.py makes it"):
             load_segmentation(name)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from dmtlib.data.images.datasets import load_dataset
-from dmtlib.data.images.folders import read_image_folder
+from dmtlib.data.images.folders import read_own_images
 from dmtlib.data.images.packed import write_packed
 from dmtlib.presets import preset
 from dmtlib.training import train
@@ -28,7 +28,7 @@ def packed(tmp_path_factory: pytest.TempPathFactory) -> str:
     with tarfile.open(ARCHIVE) as archive:
         files = [member for member in archive if member.isfile() and Path(member.name).stem.endswith("00")]
         archive.extractall(folder / "images", files, filter="data")
-    images = read_image_folder(folder / "images")
+    images, _ = read_own_images(folder / "images")
     assert images.counts("train") == dict.fromkeys(images.classes, 50)
     write_packed(images, folder / "cifar10-few.pt")
     return f"packed:{folder / 'cifar10-few.pt'}"
