@@ -7,6 +7,7 @@ Nothing but a regular file is read or replaced by a file, and nothing but a fold
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import io
 import json
@@ -125,9 +126,11 @@ def _replacing(path: Path) -> Iterator[tuple[Path, int | None]]:
     try:
         yield unfinished, path.stat().st_mode & 0o7777 if path.exists() else None
         if path.is_dir() and unfinished.is_dir():  # a folder does not replace one that has something in it
-            old = _hidden(path)
-            os.replace(path, old)
-            os.replace(unfinished, path)
+            old = unfinished
+            if not _exchange(unfinished, path):  # then for a moment neither is in its place
+                old = _hidden(path)
+                os.replace(path, old)
+                os.replace(unfinished, path)
             shutil.rmtree(old)
         else:
             os.replace(unfinished, path)
@@ -136,6 +139,16 @@ def _replacing(path: Path) -> Iterator[tuple[Path, int | None]]:
         if isinstance(error, OSError) and error.errno and error.filename in (None, str(unfinished)):
             raise OSError(error.errno, error.strerror, str(path)) from None  # not the name of what is gone
         raise
+
+
+def _exchange(first: Path, second: Path) -> bool:
+    """Whether two folders have taken each other's names, in one step: Linux can do that, on most file systems."""
+    try:
+        rename = ctypes.CDLL(None).renameat2
+    except (OSError, TypeError, AttributeError):
+        return False
+    here, exchange = -100, 2  # AT_FDCWD, RENAME_EXCHANGE
+    return rename(here, os.fsencode(first), here, os.fsencode(second), exchange) == 0
 
 
 def _hidden(path: Path) -> Path:
