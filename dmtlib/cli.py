@@ -16,11 +16,12 @@ from typing import Annotated
 import typer
 
 from . import training
-from .files import printable, tell, told
+from .files import inside, printable, tell, told
 from .presets import METHODS, PRESETS, SEGMENTATION_METHODS, SEGMENTATION_PRESETS, VARIANTS, preset
 from .records.store import check_writable, find_record, record_path, write_record
 from .training import RunDirectory, RunError
 from .training.precision import DEVICES, choose_device
+from .training.settings import Config
 
 NAME = "dmtlib"  # whoever started it: python -m would call it by its file's name
 INTERRUPTED = 130  # the exit code that shells know
@@ -169,6 +170,7 @@ def train(
     if skip_recorded and recorded is not None:
         print(printable(f"{config.preset} {method} seed {seed}: recorded before in {record_path(results, recorded)}"))
         return
+    _outside(config, runs, results)
     if results is not None:
         check_writable(results, config)
     directory = RunDirectory.of(config, runs)
@@ -241,6 +243,7 @@ def reproduce(
     wanted = runs_of(tables, seeds=chosen, budget=budget, data=data, variant=variant)
     missing = missing_runs(wanted, results)
     for config in missing:
+        _outside(config, runs, results)
         check_writable(results, config)
     print(printable(f"{len(wanted) - len(missing)} of {len(wanted)} runs are recorded in {results}"), flush=True)
     if dry_run:
@@ -289,6 +292,14 @@ def table(
             raise ValueError(f"{results} is no folder of records")
         print("note: there is no folder results here, so nothing is recorded", file=sys.stderr)
     print(render(TABLES[name](results)))
+
+
+def _outside(config: Config, *folders: Path | None) -> None:
+    """Refuse folders of output that lie in the data: the next command would read them."""
+    kind, _, data = config.data.partition(":")
+    for folder in folders:
+        if kind.startswith("folder") and folder is not None and inside(folder, Path(data).expanduser()):
+            raise ValueError(f"{folder}: lies in the data {data}: choose another folder")
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -8,6 +8,7 @@ import struct
 import sys
 import tempfile
 import unicodedata
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -401,3 +402,49 @@ def test_any_tree_gives_one_set_of_images_or_one_line(tree):
         trained = answer(lambda: read_own_images(root / "train", 4, test_share=0.01)[0].train_labels.tolist())
         if isinstance(trained, list):
             assert len(trained) == 2 * len(found) - 2
+
+
+def test_variants_of_the_cases(tmp_path, monkeypatch, capsys):
+    """What a stranger tried next."""
+    monkeypatch.chdir(tmp_path)
+    command = "train scenes-small --method baseline --all-labels --budget 0.002 --data folder:"
+
+    def refusal(more: str) -> str:
+        assert main([*(command + more).split()]) == 2
+        return capsys.readouterr().err.splitlines()[-1]
+
+    turned = streets(Path("turned")) / "masks/s00.png"
+    with Image.open(turned) as image:
+        exif = Image.Exif()
+        exif[274] = 3
+        image.save(turned, exif=exif.tobytes())
+    assert refusal("turned") == f"error: {turned} has EXIF orientation 3: turn its pixels, and save it without EXIF"
+    for name in ("Val.txt", "val.txt.txt", "LABELED.TXT"):
+        (streets(Path(f"lists-{name}")) / name).write_text("s00\n")
+        assert "call it " in refusal(f"lists-{name}") and not Path("runs").exists()
+    (streets(Path("linked")) / "val.txt").symlink_to("nowhere")
+    assert "linked/val.txt" in refusal("linked")
+    streets(Path("inside"))
+    assert "inside/masks: lies in the data inside" in refusal("inside --results inside/masks")
+    assert "inside/runs: lies in the data inside" in refusal("inside --runs inside/runs")
+    made = Path("inside/images/predicted")
+    made.mkdir()
+    (made / ".made-by-dmtlib.json").write_text("[]")
+    shutil.copy("inside/images/s00.png", made / "other.png")
+    assert main(["check", "folder:inside"]) == 0
+    assert "1 made by dmtlib ('predicted')" in capsys.readouterr().out
+
+
+def test_a_zip_with_a_password_and_one_with_backslashes(tmp_path, capsys):
+    for name, flag, words in (("a/b.png", 1, "has a password"), ("a\\b.png", 0, "has a backslash in its name")):
+        file = tmp_path / "x.zip"
+        with zipfile.ZipFile(file, "w") as archive:
+            info = zipfile.ZipInfo("x")
+            info.filename, info.flag_bits = name, flag
+            archive.writestr(info, b"x")
+        content = bytearray(file.read_bytes())
+        for header, at in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+            content[content.index(header) + at] |= flag
+        file.write_bytes(content)
+        assert main(["check", f"folder@8:{file}"]) == 2
+        assert words in capsys.readouterr().err

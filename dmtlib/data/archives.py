@@ -90,6 +90,8 @@ def _zip_files(path: Path):
         for member in archive.infolist():
             kind = stat.S_IFMT(member.external_attr >> 16)
             _refuse_unsafe(path, member.filename, is_plain=kind in (0, stat.S_IFREG, stat.S_IFDIR))
+            if member.flag_bits & 1:
+                raise Refused(f"{path}: {member.filename!r} has a password: pack it without one")
             if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2):
                 raise Refused(f"{path}: {member.filename!r} is packed in a rare way: only deflate and bzip2 are read")
             yield member.filename, member.file_size, None if member.is_dir() else partial(archive.read, member)
@@ -203,5 +205,7 @@ def _refuse_unsafe(path: Path, name: str, is_plain: bool) -> None:
     """Nothing here writes to a member's name; but an archive that tries this is not one to trust the images of."""
     if not is_plain:
         raise Refused(f"{path}: {name!r} is a link or a device, or sparse, not a plain file: refused")
-    if name.startswith("/") or "\\" in name or ":" in name.split("/")[0] or ".." in name.split("/"):
+    if "\\" in name:
+        raise Refused(f"{path}: {name!r} has a backslash in its name, where / belongs: refused")
+    if name.startswith("/") or ":" in name.split("/")[0] or ".." in name.split("/"):
         raise Refused(f"{path}: {name!r} leads outside the archive: refused")

@@ -16,6 +16,8 @@ from dataclasses import dataclass, field
 from difflib import SequenceMatcher
 from pathlib import Path, PurePosixPath
 
+from ..files import MADE
+
 FORMATS = {
     "PNG": (".png",),
     "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif"),
@@ -143,6 +145,9 @@ def find(folder: Path, suffixes: Iterable[str] = SUFFIXES) -> Found:
             continue
         if (visited := visited + 1) > MAX_FOLDERS:
             raise ValueError(f"{folder}: there are more than {MAX_FOLDERS:,} folders in it")
+        if way and MADE in names:  # masks of an earlier `predict`, say: nobody's photographs
+            found.left_out.append(("made by dmtlib", way.rstrip("/")))
+            continue
         found.add_folder(way.rstrip("/"))
         for name in names:
             path = os.path.join(place, name)

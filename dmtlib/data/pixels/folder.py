@@ -11,7 +11,9 @@ data_prep/ writes it, and any user's folder of images and masks has it, or nearl
 
 from __future__ import annotations
 
+import os
 import random
+import re
 from collections.abc import Container, Iterable, Mapping
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
@@ -59,7 +61,8 @@ def read_own_folder(folder: Path) -> OwnFolder:
             hint = f"; call it {near}.png, as its image" if near else ""
             raise ValueError(f"{file}: there is no image of that name{hint}")
 
-    files = {part: folder / f"{part}.txt" for part in PARTS if (folder / f"{part}.txt").is_file()}
+    found_lists = _lists(folder)
+    files = {part: found_lists[part] for part in PARTS if part in found_lists}
     lists = {part: read_names(file) for part, file in files.items()}
     for part, names in lists.items():
         require(names, images, files[part], "image")
@@ -76,12 +79,22 @@ def read_own_folder(folder: Path) -> OwnFolder:
 
     with_mask = tuple(name for name in lists["train"] if name in masks)
     labeled = with_mask if len(with_mask) < len(lists["train"]) else None
-    if (folder / "labeled.txt").is_file():
-        labeled = read_names(folder / "labeled.txt")
+    if "labeled" in found_lists:
+        labeled = read_names(found_lists["labeled"])
         require(labeled, with_mask, folder / "labeled.txt", "training image with a mask")
     if not with_mask:
         raise ValueError(f"{folder}: no training image has a mask")
     return OwnFolder(classes, {part: lists[part] for part in PARTS if part in lists}, labeled, images, masks, remarks)
+
+
+def _lists(folder: Path) -> dict[str, Path]:
+    """The lists that are there, by what they list. A name that nearly is one would be a list that nobody reads."""
+    lists = {f"{part}.txt": part for part in (*PARTS, "labeled")}
+    for entry in sorted(os.listdir(folder)):
+        near = re.sub(r"(\.txt)+$", ".txt", entry.strip().lower())
+        if near in lists and entry != near:
+            raise ValueError(f"{folder / entry}: call it {near}")
+    return {part: folder / name for name, part in lists.items() if os.path.lexists(folder / name)}
 
 
 def find_pictures(folder: Path) -> tuple[dict[str, Path], Found]:

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image
 
-from ..pictures import opened
+from ..pictures import opened, orientation
 
 VOID = 255
 """The id of a pixel that has no class: it is neither trained on nor scored."""
@@ -44,6 +44,8 @@ def decode_mask(content: bytes, name: str, size: tuple[int, int], num_ids: int) 
                 f"must be 8-bit grey or palette, a class id a pixel; it has mode {image.mode}, {bits} bits"
             )
         image.load()
+        if (turned := orientation(image)) != 1:
+            raise ValueError(f"has EXIF orientation {turned}: turn its pixels, and save it without EXIF")
         check_ids(image, num_ids)
         return np.array(image)
 
