@@ -27,6 +27,7 @@ from book.page.words import as_words
 from dmtlib.cli import main
 from dmtlib.data.images.packed import FORMAT, PackedImages
 from dmtlib.files import printable
+from dmtlib.presets import preset
 from dmtlib.training import RunDirectory, train
 
 ELSEWHERE = {
@@ -345,32 +346,33 @@ def pixels(tmp_path_factory) -> Path:
     return folder
 
 
-def test_kind_8_pseudo_labels_that_were_exchanged_are_made_again(tmp_path):
-    from dmtlib.presets import preset
-
-    config = preset("digits-40", "cl", budget=0.002)
-    before = train(config, runs=tmp_path, device="cpu", progress=False)["phases"]
-    folder = RunDirectory.of(config, tmp_path)
-    for name in ("result.json", "phase-5.pt"):
-        (folder.path / name).unlink()
-    file = folder.path / "pseudo-labels-5.pt"
+def exchange_labels(folder: Path, lines: list[bytes]) -> list[bytes]:
+    file = folder / "pseudo-labels-5.pt"
     state = torch.load(file)
     torch.save(state | {"labels": (state["labels"] + 1) % 10}, file)
-    with pytest.warns(UserWarning, match=r"pseudo-labels-5\.pt is damaged"):
-        assert train(config, runs=tmp_path, device="cpu", progress=False)["phases"] == before
+    return lines
 
 
-def test_kind_8_a_log_that_was_cut_is_told(tmp_path):
-    from dmtlib.presets import preset
+def cut_log(folder: Path, lines: list[bytes]) -> list[bytes]:
+    (folder / "metrics.jsonl").write_bytes(b"".join(lines[:2])[:-5])
+    return [lines[0], *lines[-1:]]
 
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (exchange_labels, r"pseudo-labels-5\.pt is damaged"),
+        (cut_log, r"metrics\.jsonl lacks lines of the steps before"),
+    ],
+)
+def test_kind_8_what_is_stored_is_checked(spoil, words, tmp_path):
+    """And the last phase, made again, is the one that it was; the log keeps what is whole of it."""
     config = preset("digits-40", "cl", budget=0.002)
     before = train(config, runs=tmp_path, device="cpu", progress=False)["phases"]
-    folder = RunDirectory.of(config, tmp_path)
+    folder = RunDirectory.of(config, tmp_path).path
     for name in ("result.json", "phase-5.pt"):
-        (folder.path / name).unlink()
-    log = folder.path / "metrics.jsonl"
-    lines = log.read_bytes().splitlines(keepends=True)
-    log.write_bytes(b"".join(lines[:2])[:-5])
-    with pytest.warns(UserWarning, match=r"metrics\.jsonl lacks lines of the steps before"):
+        (folder / name).unlink()
+    kept = spoil(folder, (folder / "metrics.jsonl").read_bytes().splitlines(keepends=True))
+    with pytest.warns(UserWarning, match=words):
         assert train(config, runs=tmp_path, device="cpu", progress=False)["phases"] == before
-    assert log.read_bytes() == b"".join([lines[0], *lines[-1:]])
+    assert (folder / "metrics.jsonl").read_bytes() == b"".join(kept)

@@ -132,6 +132,7 @@ def dmt(data, labeled, unlabeled, seed, steps=800):
 
 @torch.no_grad()
 def accuracy(model, data):
+    """Percent of the test images that it gets right."""
     clean = normalise(data.test_images, data.mean, data.std)
     right = model(clean).argmax(dim=1) == data.test_labels
     return 100 * right.double().mean().item()

@@ -110,6 +110,7 @@ def train(model, data, labeled, unlabeled, pseudo, seed, steps):
 
 
 def new_model(seed):
+    """A DeepLab-v2 with random weights."""
     torch.manual_seed(seed)
     model = DeepLabV2("narrow", num_classes=5, rates=(1, 2, 4, 6))
     return model.to(memory_format=LAST)

@@ -159,6 +159,7 @@ def table(results: Path) -> pd.DataFrame:
 
 
 def main() -> None:
+    """Measure the seeds that are asked for, and write a record each."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, nargs="+", default=range(5))
     parser.add_argument("--results", type=Path, default=Path("results"))

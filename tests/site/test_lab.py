@@ -11,12 +11,11 @@ import time
 import urllib.request
 from pathlib import Path
 
+import chromium
 import pytest
 from chapters import ROOT
 from plain import ROLES
 
-CHROMIUM = next(filter(None, map(shutil.which, ["chromium", "chromium-browser", "google-chrome"])), None)
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-dev-shm-usage"]
 CHAPTER = "03_dynamic_loss"
 SOLUTIONS = 3
 PATIENCE = 120  # seconds, for a kernel on a busy machine
@@ -27,10 +26,7 @@ RENDERED = """cells => cells.map((cell) => {
     return shown.textContent;
 })"""
 
-pytestmark = [
-    pytest.mark.book,
-    pytest.mark.skipif(CHROMIUM is None, reason="no chromium here: apt-get install chromium"),
-]
+pytestmark = [pytest.mark.book, chromium.needed]
 
 
 @pytest.fixture(scope="module")
@@ -71,16 +67,6 @@ def lab(clone, tmp_path_factory) -> str:
     finally:
         os.killpg(server.pid, signal.SIGTERM)
         server.wait()
-
-
-@pytest.fixture(scope="module")
-def browser():
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser
-        browser.close()
 
 
 @pytest.mark.parametrize("kind", ["py", "ipynb"])

@@ -4,17 +4,16 @@ import importlib
 import inspect
 import pkgutil
 import re
-import shutil
 from functools import cache
 from pathlib import Path
 
+import chromium
 import pytest
 from bs4 import BeautifulSoup
 from chapters import ROOT, chapters
 
 import dmtlib
 
-CHROMIUM = next(filter(None, map(shutil.which, ["chromium", "chromium-browser", "google-chrome"])), None)
 pytestmark = pytest.mark.book
 
 
@@ -72,18 +71,13 @@ def test_chapters_are_numbered_in_parts_and_so_are_the_links_to_them(build):
     assert "3" in links and set(links) <= {str(number) for number in range(1, 16)}
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="no chromium here: apt-get install chromium")
-def test_the_cheat_sheet_is_one_sheet_of_paper(build):
-    from playwright.sync_api import sync_playwright
-
-    flags = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
-        page = browser.new_page()
-        page.goto((build / "html/cheat_sheet.html").as_uri(), wait_until="load")
-        page.wait_for_function("document.querySelectorAll('.math mjx-container').length > 20")
-        pdf = page.pdf(prefer_css_page_size=True)
-        browser.close()
+@chromium.needed
+def test_the_cheat_sheet_is_one_sheet_of_paper(build, browser):
+    page = browser.new_page()
+    page.goto((build / "html/cheat_sheet.html").as_uri(), wait_until="load")
+    page.wait_for_function("document.querySelectorAll('.math mjx-container').length > 20")
+    pdf = page.pdf(prefer_css_page_size=True)
+    page.close()
     assert len(re.findall(rb"/Type\s*/Page\b(?!s)", pdf)) == 1
     (box,) = re.findall(rb"/MediaBox\s*\[0 0 (\S+) (\S+?)\]", pdf)
     assert [round(float(side) / 72 * 25.4) for side in box] == [210, 297]

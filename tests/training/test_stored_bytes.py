@@ -29,17 +29,10 @@ def run(runs: Path) -> dict:
     return {name: value for name, value in record.items() if name not in OF_THE_MOMENT}
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.fixture(scope="module")
 def stored(tmp_path_factory) -> dict[str, Path]:
     """A finished run, and one that was left in its last phase with a checkpoint."""
+    torch.set_num_threads(1)  # as the fixture has it that each test has
     folder = tmp_path_factory.mktemp("stored")
     run(folder / "finished")
     patch = pytest.MonkeyPatch()
