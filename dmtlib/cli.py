@@ -16,12 +16,13 @@ from typing import Annotated
 import typer
 
 from . import training
-from .files import inside, printable, tell, told
+from .files import inside
 from .presets import METHODS, PRESETS, SEGMENTATION_METHODS, SEGMENTATION_PRESETS, VARIANTS, preset
 from .records.store import check_writable, find_record, record_path, write_record
 from .training import RunDirectory, RunError
 from .training.precision import DEVICES, choose_device
 from .training.settings import Config
+from .words import printable, tell, told
 
 NAME = "dmtlib"  # whoever started it: python -m would call it by its file's name
 INTERRUPTED = 130  # the exit code that shells know

@@ -17,8 +17,6 @@ import re
 import secrets
 import shutil
 import stat
-import sys
-import unicodedata
 import warnings
 import zipfile
 from collections.abc import Collection, Iterator, Sequence
@@ -266,24 +264,6 @@ def tensors_in(value: Any) -> Iterator[Any]:
             yield from tensors_in(item)
     elif hasattr(value, "untyped_storage"):
         yield value
-
-
-def told(error: Exception) -> str:
-    """One line; of the system's errors, which file and why."""
-    if isinstance(error, MemoryError):
-        return "there is not enough memory"
-    system = isinstance(error, OSError) and error.strerror
-    return f"{error.filename}: {error.strerror}" if system and error.filename else system or str(error)
-
-
-def printable(text: str) -> str:
-    """For a terminal, which would obey what others wrote: all but letters, signs and spaces as Python's escapes."""
-    return "".join(c if c.isprintable() or unicodedata.category(c) == "Zs" else ascii(c)[1:-1] for c in text)
-
-
-def tell(line: str) -> None:
-    """A line about a run, on standard error, with nothing in it that a terminal obeys."""
-    print(printable(line), file=sys.stderr, flush=True)
 
 
 # Into a folder that is not in its place yet

@@ -26,7 +26,7 @@ from .data.images.folders import square
 from .data.pictures import picture, read_bytes
 from .data.pixels.images import ListedImages
 from .data.pixels.masks import encode_palette
-from .files import inside, open_regular, tell, whole_file, whole_folder, write_file
+from .files import inside, open_regular, whole_file, whole_folder, write_file
 from .method.pseudo_labels import pseudo_label
 from .training.directory import RunDirectory, RunError, is_run_directory
 from .training.images.evaluation import PREDICTION_BATCH, predict
@@ -35,6 +35,7 @@ from .training.pixels.evaluation import predict_images
 from .training.pixels.stored import phase_segmenter
 from .training.precision import choose_device
 from .training.storage import restoring, telling
+from .words import tell
 
 COLUMNS = ("file", "class", "confidence")
 HEADER = ",".join(COLUMNS).encode() + b"\n"

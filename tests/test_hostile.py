@@ -26,9 +26,9 @@ from tiny_scenes import CONFIG, scenes
 from book.page.words import as_words
 from dmtlib.cli import main
 from dmtlib.data.images.packed import FORMAT, PackedImages
-from dmtlib.files import printable
 from dmtlib.presets import preset
 from dmtlib.training import RunDirectory, train
+from dmtlib.words import printable
 
 ELSEWHERE = {
     "F1": "tests/training/test_storage.py::test_a_healthy_file_is_never_called_damaged",

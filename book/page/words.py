@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from dmtlib.files import printable
+from dmtlib.words import printable
 
 
 def as_words(text: object) -> str:

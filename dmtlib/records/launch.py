@@ -12,9 +12,9 @@ from pathlib import Path
 
 import torch
 
-from ..files import printable, tell
 from ..training.directory import RunDirectory
 from ..training.settings import Config
+from ..words import printable, tell
 from .reproduction import train_arguments
 
 LOOK_SECONDS = 0.2  # between two looks at the processes

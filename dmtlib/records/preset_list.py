@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 
 from rich.table import Table
 
-from ..files import printable
 from ..presets import METHODS, PRESETS, SEGMENTATION_PRESETS, preset
 from ..training.images.config import RunConfig
 from ..training.settings import Config
+from ..words import printable
 from .costs import training_images
 from .store import load_records
 

@@ -80,11 +80,7 @@ TABLES: dict[str, list[Cell]] = {
     "fast": _fast(THREE_SPLITS),
     "fast-wide": _fast(FIVE_SEEDS, "-wide"),
     "digits": _cells(_DIGITS, (*METHODS,), tuple(range(10))),
-    "noise-map": _cells(
-        NOISE_MAP,
-        ("baseline", "cl", "dst", "dmt", "oracle"),
-        tuple(range(10)),
-    ),
+    "noise-map": _cells(NOISE_MAP, ("baseline", "cl", "dst", "dmt", "oracle"), tuple(range(10))),
     "gamma": [Cell(f"γ1 = {a}, γ2 = {b}, DMT", name, "dmt", tuple(range(5))) for (a, b), name in GAMMA_DIAL.items()],
     "cifar10-small": _cells({"80 labels": "cifar10-small"}, ("baseline", "cl", "dmt", "oracle"), (0, 1, 2)),
     "scenes": [

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from ..files import printable
+from ..words import printable
 from . import pixel_tables as pixels
 from .comparison import comparison
 from .image_tables import cifar10_table, cost_table, fast_table, peers_table, table_2, table_3

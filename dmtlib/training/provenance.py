@@ -15,7 +15,9 @@ from .precision import describe_device, describe_precision
 from .settings import Config
 
 SOURCE = Path(__file__).resolve().parents[2]
-TRAINING_CODE = [f"dmtlib/{part}" for part in ("method", "models", "data", "training", "files.py", "presets.py")]
+TRAINING_CODE = [
+    f"dmtlib/{part}" for part in ("method", "models", "data", "training", "files.py", "words.py", "presets.py")
+]
 
 
 def circumstances(

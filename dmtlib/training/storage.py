@@ -15,7 +15,8 @@ from pathlib import Path
 
 import torch
 
-from ..files import load_whole, open_regular, tensors_in, told, whole_file
+from ..files import load_whole, open_regular, tensors_in, whole_file
+from ..words import told
 
 NO_MEMORY = re.compile(r"allocate memory|out of memory|not enough memory", re.IGNORECASE)
 MACHINE = re.compile(r"CUDA|cuDNN|HIP|MPS|Too many open files")  # in errors that say nothing about a file

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from ..files import remove_unfinished, tell
+from ..files import remove_unfinished
+from ..words import tell
 from .directory import RunDirectory
 from .pixels.config import SegmentationConfig
 from .precision import choose_device

@@ -1,0 +1,24 @@
+"""What is said to people at a terminal: errors in a line, and words of others that no terminal obeys."""
+
+from __future__ import annotations
+
+import sys
+import unicodedata
+
+
+def told(error: Exception) -> str:
+    """One line; of the system's errors, which file and why."""
+    if isinstance(error, MemoryError):
+        return "there is not enough memory"
+    system = isinstance(error, OSError) and error.strerror
+    return f"{error.filename}: {error.strerror}" if system and error.filename else system or str(error)
+
+
+def printable(text: str) -> str:
+    """For a terminal, which would obey what others wrote: all but letters, signs and spaces as Python's escapes."""
+    return "".join(c if c.isprintable() or unicodedata.category(c) == "Zs" else ascii(c)[1:-1] for c in text)
+
+
+def tell(line: str) -> None:
+    """A line about a run, on standard error, with nothing in it that a terminal obeys."""
+    print(printable(line), file=sys.stderr, flush=True)
