@@ -16,49 +16,39 @@ import argparse
 import json
 import subprocess
 import sys
-import tempfile
 import time
 
-import torch
-from parts import Parts
+from parts import timed_run
 
 from dmtlib.data.images import augment
 from dmtlib.models.wideresnet import WideResNet
-from dmtlib.presets import preset
-from dmtlib.training import RunDirectory, train
 from dmtlib.training.images import curriculum, phase
-from dmtlib.training.metrics_log import MetricsLog
 
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
 parser.add_argument("--budget", type=float, default=1.0, help="share of the full length")
 parser.add_argument("--device", default="cpu")
 arguments = parser.parse_args()
 
-parts = Parts()
-for owner, name, part in (
-    (augment, "augment_digits", "augmentation"),
-    (phase.PhaseTrainer, "_supervise", "weight pass"),
-    (phase, "mixup", "mixup"),
-    (WideResNet, "forward", "forward"),
-    (phase, "mixup_loss", "loss"),
-    (torch.Tensor, "backward", "backward"),
-    (torch.amp.GradScaler, "step", "optimiser"),
-    (phase.PhaseTrainer, "_average", "average"),
-    (curriculum.Curriculum, "_pseudo_labels", "labeling"),
-    (curriculum, "update_bn", "recalibration"),
-    (curriculum, "measure", "scoring"),
-    (MetricsLog, "append", "log"),
-    (RunDirectory, "save_checkpoint", "checkpoints"),
-):
-    parts.time(owner, name, part)
-with tempfile.TemporaryDirectory() as folder:
-    config = preset("digits-40", "dmt", budget=arguments.budget)
-    record = train(config, runs=folder, device=arguments.device)
+record = timed_run(
+    "digits-40",
+    arguments.budget,
+    arguments.device,
+    (
+        (augment, "augment_digits", "augmentation"),
+        (phase.PhaseTrainer, "_supervise", "weight pass"),
+        (phase, "mixup", "mixup"),
+        (WideResNet, "forward", "forward"),
+        (phase, "mixup_loss", "loss"),
+        (phase.PhaseTrainer, "_average", "average"),
+        (curriculum.Curriculum, "_pseudo_labels", "labeling"),
+        (curriculum, "update_bn", "recalibration"),
+        (curriculum, "measure", "scoring"),
+    ),
+)
 
 start = time.perf_counter()
 subprocess.run([sys.executable, "-c", "import dmtlib"], check=True)
-kept = ("seconds", "images_per_second", "device", "test_accuracy", "commit", "versions")
+kept = ("seconds", "images_per_second", "device", "test_accuracy", "commit", "versions", "shares")
 result = {key: record[key] for key in kept}
-result["shares"] = parts.shares(record["seconds"])
 result["import_seconds"] = round(time.perf_counter() - start, 2)
 print(json.dumps(result))

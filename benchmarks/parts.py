@@ -2,10 +2,36 @@
 
 from __future__ import annotations
 
+import tempfile
 import time
 from collections import defaultdict
+from collections.abc import Iterable
 from functools import wraps
 from typing import Any
+
+import torch
+
+from dmtlib.presets import preset
+from dmtlib.training import RunDirectory, train
+from dmtlib.training.metrics_log import MetricsLog
+
+EVERY_RUN = (
+    (torch.Tensor, "backward", "backward"),
+    (torch.amp.GradScaler, "step", "optimiser"),
+    (MetricsLog, "append", "log"),
+    (RunDirectory, "save_checkpoint", "checkpoints"),
+)
+"""Parts that runs on images and on pixels both have: whose function, its name, and what it is counted to."""
+
+
+def timed_run(name: str, budget: float, device: str, own: Iterable[tuple[Any, str, str]]) -> dict[str, Any]:
+    """The record of a DMT run of a preset, and the ``shares`` of its time: ``own`` parts and those of every run."""
+    parts = Parts()
+    for owner, function, part in (*own, *EVERY_RUN):
+        parts.time(owner, function, part)
+    with tempfile.TemporaryDirectory() as folder:
+        record = train(preset(name, "dmt", budget=budget), runs=folder, device=device)
+    return record | {"shares": parts.shares(record["seconds"])}
 
 
 class Parts:

@@ -14,15 +14,10 @@ from __future__ import annotations
 
 import argparse
 import json
-import tempfile
 
-import torch
-from parts import Parts
+from parts import timed_run
 
 from dmtlib.models.deeplab import DeepLabV2
-from dmtlib.presets import preset
-from dmtlib.training import RunDirectory, train
-from dmtlib.training.metrics_log import MetricsLog
 from dmtlib.training.pixels import mutual, phase
 from dmtlib.training.pixels.batches import SegmentationBatches
 
@@ -31,24 +26,19 @@ parser.add_argument("--budget", type=float, default=1.0, help="share of the full
 parser.add_argument("--device", default="cpu")
 arguments = parser.parse_args()
 
-parts = Parts()
-for owner, name, part in (
-    (SegmentationBatches, "__getitem__", "augmentation"),
-    (DeepLabV2, "forward", "forward"),
-    (phase.SegmentationTrainer, "_supervise", "weights"),
-    (phase, "weighted_cross_entropy", "loss"),
-    (torch.Tensor, "backward", "backward"),
-    (torch.amp.GradScaler, "step", "optimiser"),
-    (mutual.MutualTraining, "_pseudo_labels", "labeling"),
-    (mutual, "pixel_label_error", "scoring"),
-    (mutual, "measure_segmentation", "scoring"),
-    (MetricsLog, "append", "log"),
-    (RunDirectory, "save_checkpoint", "checkpoints"),
-):
-    parts.time(owner, name, part)
-with tempfile.TemporaryDirectory() as folder:
-    config = preset("scenes", "dmt", budget=arguments.budget)
-    record = train(config, runs=folder, device=arguments.device)
-
-kept = ("seconds", "images_per_second", "device", "commit", "versions")
-print(json.dumps({key: record[key] for key in kept} | {"shares": parts.shares(record["seconds"])}))
+record = timed_run(
+    "scenes",
+    arguments.budget,
+    arguments.device,
+    (
+        (SegmentationBatches, "__getitem__", "augmentation"),
+        (DeepLabV2, "forward", "forward"),
+        (phase.SegmentationTrainer, "_supervise", "weights"),
+        (phase, "weighted_cross_entropy", "loss"),
+        (mutual.MutualTraining, "_pseudo_labels", "labeling"),
+        (mutual, "pixel_label_error", "scoring"),
+        (mutual, "measure_segmentation", "scoring"),
+    ),
+)
+kept = ("seconds", "images_per_second", "device", "commit", "versions", "shares")
+print(json.dumps({key: record[key] for key in kept}))
