@@ -24,8 +24,9 @@ ran our step alone: 15 GB, a T4, is several times as much. By the same counts, 6
 H200's FLOP/s and 32% of its bandwidth.
 
 Not measured on an accelerator yet. Training runs eagerly until a measurement on a GPU shows that torch.compile or CUDA
-graphs pay; --compile is there to make it: our model compiled, the rest of the step as it is. On the CPU it was only
-seen to run. On CUDA our convolutions repeat their sums to the bit, as in training, and the plain ones need not;
+graphs pay. --compile has our model compiled, the rest of the step as it is; on the CPU it was only seen to run.
+--graph has all from augmentation to gradients recorded once and replayed, as training with DMT_GRAPH=1; no GPU has
+seen it. On CUDA our convolutions repeat their sums to the bit, as in training, and the plain ones need not;
 --any-order frees ours, too, and so tells what that costs.
 """
 
@@ -150,11 +151,14 @@ def main() -> None:
     parser.add_argument("--steps", type=int, help="in a turn; default: 2 on the CPU, 50 elsewhere")
     parser.add_argument("--compile", action="store_true", help="our model under torch.compile")
     parser.add_argument("--any-order", action="store_true", help="our convolutions may add up in any order on CUDA")
+    parser.add_argument("--graph", action="store_true", help="our step as one CUDA graph, replayed")
     options = parser.parse_args()
     try:
         device = choose_device(options.device)
     except ValueError as error:
         parser.error(str(error))
+    if options.graph and device.type != "cuda":
+        parser.error(f"--graph needs CUDA, and this is {device}")
     if options.any_order:
         torch.backends.cudnn.deterministic = False
     steps = options.steps or (2 if device.type == "cpu" else 50)
@@ -163,7 +167,7 @@ def main() -> None:
     workers = torch.get_num_threads()
 
     task = synthetic_task(device, options.batch_size, total_steps=100 * steps)  # more than are run here
-    trainer = PhaseTrainer(task, start_phase(task))
+    trainer = PhaseTrainer(task, start_phase(task), graph=options.graph)
     kept = KeptActivations()
     with FlopCounterMode(display=False) as flops, Traffic() as traffic, kept:
         trainer.step()
@@ -213,6 +217,7 @@ def main() -> None:
                 "device": describe_device(device),
                 "precision": str(dtype).removeprefix("torch."),
                 "compiled": options.compile,
+                "graph": options.graph,
                 "any_order": options.any_order,
                 "batch_size": options.batch_size,
                 "steps": steps,

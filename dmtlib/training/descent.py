@@ -57,15 +57,18 @@ class Descent:
     step: int = 0
     totals: list[float] = field(default_factory=lambda: [0.0] * len(STATISTICS))
 
-    def descend(self, loss: Tensor) -> None:
-        """One step along the gradient of ``loss``. Nothing waits for the device."""
+    def backward(self, loss: Tensor) -> None:
+        """The gradient of ``loss``, and its share of the sums."""
         self.optimizer.zero_grad(set_to_none=True)
         self.scaler.scale(loss).backward()
+        self.window[0].add_(1)
+        self.window[1].add_(loss.detach())
+
+    def descend(self) -> None:
+        """One step along the gradient. Nothing waits for the device."""
         self.scaler.step(self.optimizer)
         self.scaler.update()
         self.scheduler.step()
-        self.window[0].add_(1)
-        self.window[1].add_(loss.detach())
         self.step += 1
 
     def take_window(self) -> list[float]:

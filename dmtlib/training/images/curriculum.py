@@ -24,6 +24,7 @@ from ..statistics import summarise
 from ..storage import restoring
 from .config import METHODS, RunConfig
 from .evaluation import error_by_confidence, predict
+from .graph import graphs_wanted
 from .phase import PhaseTask, PhaseTrainer, PseudoLabels, start_phase
 from .record import measure, pseudo_label_error, run_record
 from .stored import pseudo_label_file, save_pseudo_labels, stored_pseudo_labels
@@ -96,8 +97,9 @@ class Curriculum:
     def _run_phase(self, phase: int) -> None:
         pseudo = self._pseudo_labels(phase) if phase > 0 else None
         task = self._task(phase, pseudo)
-        trainer = PhaseTrainer(task, start_phase(task, self.teacher if self.config.goes_on(phase) else None))
-        state, journal = trainer.state, self.journal
+        state = start_phase(task, self.teacher if self.config.goes_on(phase) else None)
+        trainer = PhaseTrainer(task, state, graph=graphs_wanted(self.device))
+        journal = self.journal
         if checkpoint := journal.take_checkpoint():
             with restoring(self.directory.checkpoint_file):
                 state.load_state_dict(checkpoint["state"])

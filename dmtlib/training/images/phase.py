@@ -27,6 +27,7 @@ from ..precision import autocast, autocast_dtype
 from ..seeding import derive_seed
 from ..statistics import batch_sums, summarise
 from .config import RunConfig
+from .graph import Replayed
 
 
 class PseudoLabels(NamedTuple):
@@ -42,6 +43,23 @@ class PseudoLabels(NamedTuple):
     labels: Int64[Tensor, " p"]
     confidence: Float[Tensor, " p"]
     truth: Int64[Tensor, " p"]
+
+
+class Batch(NamedTuple):
+    """What one step learns. All that changes from step to step stands here, so that the rest can be replayed.
+
+    Attributes:
+        which, targets: training images and their labels, the labeled ones first.
+        pseudo: more of the others; None in phase 0.
+        lam: λ of mixup, None without it.
+        gammas: γ1 and γ2 at this step: numbers on the CPU, elsewhere tensors without dimensions.
+    """
+
+    which: Int64[Tensor, " b"]
+    targets: Int64[Tensor, " b"]
+    pseudo: PseudoLabels | None
+    lam: Tensor | None
+    gammas: tuple[float, float] | tuple[Tensor, Tensor] | None
 
 
 @dataclass(frozen=True)
@@ -90,9 +108,13 @@ def start_phase(task: PhaseTask, before: nn.Module | None = None) -> Descent:
 
 
 class PhaseTrainer:
-    """Runs the steps of one phase. Nothing in :meth:`step` waits for the device."""
+    """Runs the steps of one phase. Nothing in :meth:`step` waits for the device.
 
-    def __init__(self, task: PhaseTask, state: Descent) -> None:
+    Args:
+        graph: on CUDA, record what a step computes once, and replay it: one launch in the place of a thousand.
+    """
+
+    def __init__(self, task: PhaseTask, state: Descent, graph: bool = False) -> None:
         config, device = task.config, task.device
         self.task, self.state = task, state
         self.rule = RULES[config.method] if task.phase > 0 else None
@@ -111,6 +133,14 @@ class PhaseTrainer:
         if task.phase > 0:
             in_batch = config.batch_size - self.labeled_in_batch
             self.pseudo_stream = ShuffledStream(len(task.pseudo.labels), in_batch, derive_seed(seed, 1), device)
+            ramp = [
+                [gamma_ramp(t, task.total_steps, g) for g in (config.gamma1, config.gamma2)]
+                for t in range(task.total_steps)
+            ]
+            # p ** γ has other bits with a tensor as γ, and only what is in tensors can change in a graph.
+            self.gammas = ramp if device.type == "cpu" else torch.tensor(ramp).to(device)
+        self.compute = Replayed(self._compute, self.generator) if graph else self._compute
+        self.lam = None
         if not config.mixup_alpha:
             return
         # λ ← max(λ, 1 − λ): a sample stays mostly itself. In this loss that changes nothing but the order of a batch's
@@ -121,21 +151,31 @@ class PhaseTrainer:
 
     def step(self) -> None:
         """One step of SGD on a batch of labeled and pseudo-labeled images."""
-        task, state, config = self.task, self.state, self.task.config
-        self.generator.manual_seed(derive_seed(config.seed, "augment", task.phase, state.step))
-        which, targets, pseudo = self._batch(state.step)
-        images = task.augment(task.images[which], self.generator)
-        state.descend(self._loss(images, targets, pseudo))
+        self.compute(self._feed(self.state.step))
+        self.state.descend()
         self._average()
 
-    def _loss(self, images: Tensor, targets: Tensor, pseudo: PseudoLabels | None) -> Tensor:
+    def _feed(self, step: int) -> Batch:
+        """All that the step's number decides."""
+        task, config = self.task, self.task.config
+        self.generator.manual_seed(derive_seed(config.seed, "augment", task.phase, step))
+        which, targets, pseudo = self._drawn(step)
+        lam = None if self.lam is None else self.lam[step]
+        return Batch(which, targets, pseudo, lam, None if pseudo is None else tuple(self.gammas[step]))
+
+    def _compute(self, batch: Batch) -> None:
+        """From images to gradients. No number of Python's that changes from step to step is read here."""
+        images = self.task.augment(self.task.images[batch.which], self.generator)
+        self.state.backward(self._loss(images, batch))
+
+    def _loss(self, images: Tensor, batch: Batch) -> Tensor:
         """Without mixup the images that are learned are those that are judged: one pass gives gradient and weights."""
-        if not self.task.config.mixup_alpha:
+        if batch.lam is None:
             logits = self._logits(images)
-            return weighted_cross_entropy(logits, *self._supervise(logits.detach(), targets, pseudo))
-        targets, weights = self._supervise(self._judge(images), targets, pseudo)
+            return weighted_cross_entropy(logits, *self._supervise(logits.detach(), batch))
+        targets, weights = self._supervise(self._judge(images), batch)
         partner = torch.rand(len(images), generator=self.generator, device=images.device).argsort()
-        mixed = mixup(images, targets, weights, partner, self.lam[self.state.step])
+        mixed = mixup(images, targets, weights, partner, batch.lam)
         return mixup_loss(self._logits(mixed.images), mixed)
 
     def _logits(self, images: Tensor) -> Tensor:
@@ -151,7 +191,7 @@ class PhaseTrainer:
         with contextlib.nullcontext() if moves else batch_statistics_only(model):
             return self._logits(images)
 
-    def _batch(self, step: int) -> tuple[Tensor, Tensor, PseudoLabels | None]:
+    def _drawn(self, step: int) -> tuple[Tensor, Tensor, PseudoLabels | None]:
         """Indices and targets, labeled images first; more of the pseudo-labeled rest."""
         task = self.task
         labeled = self.labeled_stream.batch(step)
@@ -163,17 +203,16 @@ class PhaseTrainer:
         return which, torch.cat([task.labeled_targets[labeled], pseudo.labels]), pseudo
 
     @torch.no_grad()
-    def _supervise(self, logits: Tensor | None, targets: Tensor, pseudo: PseudoLabels | None) -> Supervision:
+    def _supervise(self, logits: Tensor | None, batch: Batch) -> Supervision:
+        pseudo, labeled = batch.pseudo, self.labeled_in_batch
         if pseudo is None:
-            return supervise(targets)
+            return supervise(batch.targets)
         probabilities = cases = None
         if self.needs_predictions:
-            probabilities = logits[self.labeled_in_batch :].float().softmax(dim=1)
+            probabilities = logits[labeled:].float().softmax(dim=1)
             cases = disagreement_cases(probabilities, pseudo.labels, pseudo.confidence)
-        step, total = self.state.step, self.task.total_steps
-        gammas = (gamma_ramp(step, total, g) for g in (self.task.config.gamma1, self.task.config.gamma2))
-        taught = supervise(targets, self.rule, probabilities, pseudo.confidence, *gammas)
-        self.state.window += batch_sums(pseudo.labels, pseudo.truth, taught.weights[self.labeled_in_batch :], cases)
+        taught = supervise(batch.targets, self.rule, probabilities, pseudo.confidence, *batch.gammas)
+        self.state.window += batch_sums(pseudo.labels, pseudo.truth, taught.weights[labeled:], cases)
         return taught
 
     @torch.no_grad()

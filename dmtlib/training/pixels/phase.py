@@ -66,7 +66,8 @@ class SegmentationTrainer:
         with autocast(device, self.autocast_dtype):
             logits = state.model(batch.images.contiguous(memory_format=torch.channels_last))
         targets, weights = self._supervise(logits.detach(), batch)
-        state.descend(weighted_cross_entropy(logits, targets, weights, ignore_index=VOID))
+        state.backward(weighted_cross_entropy(logits, targets, weights, ignore_index=VOID))
+        state.descend()
 
     @torch.no_grad()
     def _supervise(self, logits: Tensor, batch: SegmentationBatch) -> Supervision:

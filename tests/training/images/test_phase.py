@@ -10,42 +10,21 @@ from pathlib import Path
 
 import pytest
 import torch
-from random_phase import random_phase
+from random_phase import random_phase, small_task
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from dmtlib.data.images.augment import AUGMENTATIONS
 from dmtlib.models.wideresnet import WideResNet
 from dmtlib.presets import preset
 from dmtlib.training import descent
 from dmtlib.training.images import phase
 from dmtlib.training.images.config import METHODS
-from dmtlib.training.images.phase import PhaseTask, PhaseTrainer, PseudoLabels, batch_statistics_only, start_phase
+from dmtlib.training.images.phase import PhaseTask, PhaseTrainer, batch_statistics_only, start_phase
 from dmtlib.training.precision import choose_device
 
 CPU = torch.device("cpu")
 PRECISIONS = [None, torch.bfloat16, torch.float16]
-
-
-def small_task(device: torch.device, method: str = "dmt") -> PhaseTask:
-    """The paper's step with a smaller network and batch, on 96 random images, the first third labeled."""
-    config = preset("cifar10-4000", method)
-    config = dataclasses.replace(config, depth=10, widen_factor=1, batch_size=16, labeled_per_batch=4)
-    labels = torch.arange(96, device=device) % 10
-    confidence = torch.rand(64).to(device)
-    pseudo = PseudoLabels(torch.arange(32, 96, device=device), labels[32:], confidence, labels[32:])
-    return PhaseTask(
-        config=config,
-        phase=int(config.iterative),
-        total_steps=100,
-        num_classes=10,
-        augment=AUGMENTATIONS["paper"]((0.5,) * 3, (0.2,) * 3),
-        images=torch.randint(0, 256, (96, 3, 32, 32), dtype=torch.uint8).to(device),
-        labeled=torch.arange(32, device=device),
-        labeled_targets=labels[:32],
-        pseudo=pseudo if config.iterative else None,
-    )
 
 
 class Unread(TorchDispatchMode):
