@@ -27,7 +27,7 @@ from .words import printable, tell, told
 NAME = "dmtlib"  # whoever started it: python -m would call it by its file's name
 INTERRUPTED = 130  # the exit code that shells know
 
-NOT_ON_PIXELS = f"on pixels all but {', '.join(METHODS.keys() - SEGMENTATION_METHODS)}"
+NOT_ON_PIXELS = f"on pixels all but {', '.join(m for m in METHODS if m not in SEGMENTATION_METHODS)}"
 FLAG = ""  # as a metavar: newer typers would write <bool>
 
 # An option in a panel of --help.

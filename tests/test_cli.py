@@ -209,7 +209,7 @@ def test_presets_where_nothing_is_known_of_runs(capsys, monkeypatch):
     assert [row.split()[0] for row in rows] == list(PRESETS | SEGMENTATION_PRESETS)
     assert re.split(r" {2,}", rows[0].strip()) == ["digits-40", "digits", "40", "614,400 images"]
     assert "there is no folder results here" in text and "not run" not in text
-    assert "dmt-flip" in text and "on pixels all but cl" in text and "variants: paper, authors" in text
+    assert "dmt-flip" in text and "on pixels all but cl, dmt-pair" in text and "variants: paper, authors" in text
     assert max(map(len, text.splitlines())) <= 80
     assert not list(Path().iterdir())
 

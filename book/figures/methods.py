@@ -24,6 +24,7 @@ METHOD_COLOURS = {
     "dmt": COLOURS["ink"],
     "dmt-naive": "#56B4E9",
     "dmt-flip": "#56B4E9",
+    "dmt-pair": "#56B4E9",
     "oracle": COLOURS["quiet"],
 }
 """Methods have colours of their own: blue, orange, green and vermillion mean labels. CL and CBST share a rule, and a

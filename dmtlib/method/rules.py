@@ -90,6 +90,7 @@ RULES: dict[str, Rule] = {
     "cbst": trusting,
     "dmt-naive": naive,
     "dmt-flip": flip,
+    "dmt-pair": dynamic,
     "online-st": online,
 }
 """The rule of each method that learns from pseudo labels. `dst` differs from `dmt` in who labels, not in the rule."""

@@ -25,6 +25,7 @@ NAMES = {
     "dmt": "DMT",
     "dmt-naive": "DMT-Naive",
     "dmt-flip": "DMT-Flip",
+    "dmt-pair": "DMT-Pair",
     "oracle": "oracle",
 }
 ByMethod = dict[str, list[dict[str, Any]]]

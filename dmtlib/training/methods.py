@@ -14,11 +14,13 @@ class Method:
         labeler: who stores the pseudo labels that a model learns: another model, the model itself, or nobody. On
             images (Alg. 1) a model that learns another one's labels is a new one, a model that learns its own goes on
             from where it was; on pixels (Alg. 2) every model goes on, and the other one stands beside it.
+        pair: on images, too, two models take turns, and from the second iteration on each goes on from where it was.
         online: one phase on the model's own predictions of the same step, as long as the others' phases together.
         all_labels: the supervised phase has the labels of all images.
     """
 
     labeler: Literal["other", "itself"] | None = None
+    pair: bool = False
     online: bool = False
     all_labels: bool = False
 
@@ -32,10 +34,12 @@ METHODS = {
     "dmt": Method(labeler="other"),
     "dmt-naive": Method(labeler="other"),
     "dmt-flip": Method(labeler="other"),
+    "dmt-pair": Method(labeler="other", pair=True),
     "oracle": Method(all_labels=True),
 }
 """`dst` and `dmt` have the same rule, and differ here; `cbst` and `dst` are the same here, and differ in the rule.
 `cl` and `cbst` share a rule too: CL trains a new model in each phase, CBST goes on with the one it has."""
 
-SEGMENTATION_METHODS = {name: method for name, method in METHODS.items() if name != "cl"}
-"""The rows of Table 7. CL is CBST on images; on pixels the class-balanced one is what the paper compares with."""
+SEGMENTATION_METHODS = {name: method for name, method in METHODS.items() if name not in ("cl", "dmt-pair")}
+"""The rows of Table 7. CL is CBST on images; on pixels the class-balanced one is what the paper compares with, and DMT
+itself is a pair that goes on."""

@@ -28,6 +28,7 @@ BY_HAND = {
     "cbst": (LEARN_Y_A, [1.0, 1.0, 1.0, 1.0, 0.0]),
     "dmt-naive": (LEARN_Y_A, [0.5625, 0.0625, 0.0625, 0.0625, 0.0]),  # γ1 in all three cases
     "dmt-flip": ([0, 1, 1, 0, 255], [0.5625, 0.015625, 0.015625, 0.421875, 0.0]),  # (1 − 1/4)³
+    "dmt-pair": (LEARN_Y_A, [0.5625, 0.015625, 0.015625, 0.0, 0.0]),
     "online-st": ([0, 0, 0, 0, 255], [0.0, 0.0, 0.0, 0.0, 0.0]),  # no c_B above 0.9 but the ignored one's
 }
 every_rule = pytest.mark.parametrize("name", list(RULES))

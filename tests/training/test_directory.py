@@ -73,6 +73,17 @@ def test_a_model_that_learns_its_own_labels_goes_on(method, tiny):
     assert kinship(run, last - 1, last) > 0.5
 
 
+def test_two_models_that_take_turns_each_go_on(tiny, monkeypatch):
+    run, _ = tiny("dmt-pair")
+    assert abs(kinship(run, 0, 1)) < 0.5  # the second one is a new one
+    assert all(kinship(run, phase - 2, phase) > 0.5 > abs(kinship(run, phase - 1, phase)) for phase in range(2, 6))
+    after = phase_model(run, 5).state_dict()
+    for file in ("result.json", "phase-5.pt"):
+        (run.path / file).unlink()
+    tiny("dmt-pair")  # a later process finds both
+    assert all(torch.equal(after[key], value) for key, value in phase_model(run, 5).state_dict().items())
+
+
 def test_online_st_is_as_long_as_five_phases():
     online, dmt = preset("digits-40", "online-st"), preset("digits-40", "dmt")
     assert online.steps(1, 1257) == sum(dmt.steps(phase, 1257) for phase in range(1, 6))

@@ -110,10 +110,12 @@ class RunConfig(ImageRun):
         """The share of the unlabeled images that phase 1 or later learns from. Online ST has all of them at once."""
         return 1.0 if METHODS[self.method].online else self.alphas[phase - 1]
 
-    def goes_on(self, phase: int) -> bool:
-        """Whether the phase's model is the one before, and not a new one."""
+    def goes_on_from(self, phase: int) -> int | None:
+        """The phase whose model goes on: that before, of a pair the one before that, or none: a new one."""
         method = METHODS[self.method]
-        return phase > 0 and (method.online or method.labeler == "itself")
+        if method.online or method.labeler == "itself":
+            return phase - 1 if phase > 0 else None
+        return phase - 2 if method.pair and phase > 1 else None
 
     to_json = as_json
 

@@ -97,7 +97,7 @@ class Curriculum:
     def _run_phase(self, phase: int) -> None:
         pseudo = self._pseudo_labels(phase) if phase > 0 else None
         task = self._task(phase, pseudo)
-        state = start_phase(task, self.teacher if self.config.goes_on(phase) else None)
+        state = start_phase(task, self._before(phase))
         trainer = PhaseTrainer(task, state, graph=graphs_wanted(self.device))
         journal = self.journal
         if checkpoint := journal.take_checkpoint():
@@ -130,6 +130,14 @@ class Curriculum:
             model=state.averaged.state_dict(),
             data=self.data.interface,
         )
+
+    def _before(self, phase: int) -> nn.Module | None:
+        """The model that goes on, None where Alg. 1 (line 6) has a new one."""
+        last = self.config.goes_on_from(phase)
+        if last is None or last == phase - 1:
+            return self.teacher if last is not None else None
+        with restoring(self.directory.phase_file(last)):
+            return self._averaged_model(self.directory.load_phase(last))
 
     def _main_set_size(self, phase: int) -> int:
         """Images that an epoch of the phase passes over."""
