@@ -1,4 +1,5 @@
 import os
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -25,13 +26,28 @@ def test_a_stream_can_be_entered_anywhere():
     assert not torch.equal(ShuffledStream(11, 4, seed=2, device=CPU).batch(13), all_batches[13])
 
 
+def shared_memory(monkeypatch, tmp_path, free: int) -> None:
+    monkeypatch.setattr(batches, "SHARED_MEMORY", str(tmp_path))
+    monkeypatch.setattr(batches.shutil, "disk_usage", lambda place: SimpleNamespace(free=free))
+
+
 @pytest.mark.parametrize(
     ("cores", "jobs", "expected"), [(1, 1, 1), (2, 1, 1), (4, 1, 3), (16, 1, 8), (16, 3, 5), (16, 16, 1), (64, 2, 8)]
 )
-def test_workers_leave_a_core_and_share_the_rest(cores, jobs, expected, monkeypatch):
+def test_workers_leave_a_core_and_share_the_rest(cores, jobs, expected, monkeypatch, tmp_path):
+    shared_memory(monkeypatch, tmp_path, 8 << 30)
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(cores)))
     monkeypatch.setenv("DMT_JOBS", str(jobs))
     assert batches.workers() == expected
+
+
+@pytest.mark.parametrize(("free", "expected"), [(0, 1), (64 << 20, 4), (1 << 30, 8)])
+def test_workers_have_room_for_what_they_hand_over(free, expected, monkeypatch, tmp_path):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(64)))
+    shared_memory(monkeypatch, tmp_path, free)
+    assert batches.workers() == expected
+    monkeypatch.setattr(batches, "SHARED_MEMORY", str(tmp_path / "none"))
+    assert batches.workers() == 8
 
 
 @pytest.mark.filterwarnings("ignore:.*pin_memory")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,6 +21,8 @@ from ..seeding import derive_seed
 from .pixel_labels import PixelLabels
 
 MOST_WORKERS = 8  # processes that prepare batches for an accelerator; on a CPU they would only take its cores
+SHARED_MEMORY = "/dev/shm"  # through which they hand over tensors, where there is one
+HANDED_OVER = 16 << 20  # bytes of it for each: two batches ahead, of at most 321×321 crops, are 13 MiB
 
 
 class SegmentationBatch(NamedTuple):
@@ -140,6 +143,8 @@ class _Told(Dataset):
 
 def workers() -> int:
     """How many processes prepare batches: all cores that this process may use but one, divided by the runs that share
-    them, and no more than keep a GPU busy."""
+    them, no more than keep a GPU busy, and as many as have room for what they hand over (in a container /dev/shm may
+    have 64 MiB)."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, min(MOST_WORKERS, (cores - 1) // int(os.environ.get("DMT_JOBS", 1))))
+    room = shutil.disk_usage(SHARED_MEMORY).free // HANDED_OVER if os.path.isdir(SHARED_MEMORY) else MOST_WORKERS
+    return max(1, min(MOST_WORKERS, (cores - 1) // int(os.environ.get("DMT_JOBS", 1)), room))
