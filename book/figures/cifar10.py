@@ -20,10 +20,10 @@ def error_by_confidence(curves: dict[str, pd.DataFrame]) -> Figure:
     """Fig. 1: the error among the most confident labels, mean and range over seeds, and what the paper prints of it.
 
     Args:
-        curves: :func:`~book.studies.cifar10.confidence_curves` of one or two kinds of baseline, by name.
+        curves: :func:`~book.studies.cifar10.confidence_curves` of one to three kinds of baseline, by name.
     """
     figure, ax = plt.subplots(figsize=(WIDTH, 4.4))
-    for (name, table), line in zip(curves.items(), ("-", "--"), strict=False):
+    for (name, table), line in zip(curves.items(), ("-", "--", ":"), strict=False):
         look = dict(color=COLOURS["wrong"], linestyle=line)
         if table.empty:
             ax.plot([], [], label=f"here, {name}: {NOT_RUN}", **look)
