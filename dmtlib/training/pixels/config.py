@@ -5,7 +5,7 @@ from __future__ import annotations
 from ...data.pixels.datasets import check_segmentation
 from ...method.schedules import CURRICULUM_ALPHAS
 from ..methods import METHODS, SEGMENTATION_METHODS
-from ..settings import NOT_NEGATIVE, SHARE, as_json, check_row, check_run, one_of, require, scaled_steps, settings
+from ..settings import NOT_NEGATIVE, SHARE, Config, check_row, one_of, require, settings
 
 LABELERS = ("previous", "newest")
 """Which generation labels in phase i. `previous`: both labelers are of generation i − 1, as Alg. 2 indexes them, and
@@ -22,12 +22,11 @@ BACKBONES = ("resnet18", "resnet34", "resnet50", "resnet101", "narrow")
 INITIALISATIONS = ("random", "imagenet", "coco-voc", "coco-caffe")
 """Where a model's weights come from; a file's path may follow, as in ``imagenet:PATH``."""
 
-SEEDS = 1000  # split n of the labeled subset takes n shuffles of all names
-
 
 @settings
 class PixelRun:
     """A row of :data:`~.presets.SEGMENTATION_PRESETS`: all settings of a run on pixels but method, seed and budget.
+    What a row doesn't say is as on VOC (Table 1, Sec. 5.2, Appendix B).
 
     A length is ``Steps(800)`` or ``Epochs(750)``: an epoch of a phase on pseudo labels is one pass over the unlabeled
     images, of a supervised phase one over its labeled images.
@@ -47,28 +46,29 @@ class PixelRun:
         ValueError: an unknown setting, or one that is not allowed; the message says what is.
     """
 
-    data: str
+    data: str = "voc"
     labeled_ratio: float | None
-    backbone: str
-    rates: tuple[int, ...]
-    initialisations: tuple[str, str]
-    difference_maximized: bool
-    crop: tuple[int, int]
-    batch_size: int
-    labeled_per_batch: int
-    learning_rate: float
-    supervised_learning_rate: float
-    gamma1: float
-    gamma2: float
+    backbone: str = "resnet101"
+    rates: tuple[int, ...] = (6, 12, 18, 24)
+    # Alg. 2, line 1. The paper's COCO weights are gone from the web: A starts from torchvision's in their place.
+    initialisations: tuple[str, str] = ("coco-voc", "imagenet")
+    difference_maximized: bool = False
+    crop: tuple[int, int] = (321, 321)
+    batch_size: int = 8
+    labeled_per_batch: int = 1  # 1 : 7
+    learning_rate: float = 1e-3
+    supervised_learning_rate: float = 2e-3
+    gamma1: float = 5.0
+    gamma2: float = 5.0
     phase_steps: int | None = None
-    phase_epochs: float | None = None
+    phase_epochs: float | None = 5
     online_steps: int | None = None
-    online_epochs: float | None = None
+    online_epochs: float | None = 20  # Sec. 5.4: as long as five phases of four epochs
     baseline_steps: int | None = None
     baseline_epochs: float | None = None
     oracle_steps: int | None = None
-    oracle_epochs: float | None = None
-    precision: str
+    oracle_epochs: float | None = 30
+    precision: str = "auto"
     flip: float = 0.5
     momentum: float = 0.9
     weight_decay: float = 5e-4
@@ -97,36 +97,15 @@ class PixelRun:
 
 
 @settings
-class SegmentationConfig(PixelRun):
-    """A run of Alg. 2, or of a method beside it. Equal configs give equal bits on a CPU. ``seed`` is that of
-    everything random, and the number of the split: 0, 1 and 2 are the paper's three; ``budget`` scales all lengths."""
+class SegmentationConfig(Config, PixelRun):
+    """A run of Alg. 2, or of a method beside it. ``seed`` is that of everything random, and the number of the split:
+    0, 1 and 2 are the paper's three."""
 
-    preset: str
-    method: str
-    seed: int
-    budget: float
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_run(self, SEGMENTATION_METHODS, SEEDS)
+    known = SEGMENTATION_METHODS
+    seeds = 1000  # split n of the labeled subset takes n shuffles of all names
+    online_length = "online", 1
 
     @property
     def models(self) -> tuple[str, ...]:
         """Names of the models that the run trains."""
         return ("A", "B") if METHODS[self.method].labeler == "other" else ("A",)
-
-    @property
-    def phases(self) -> int:
-        """Phase 0 is supervised; the others learn from unlabeled images too."""
-        method = METHODS[self.method]
-        return 1 + (len(self.alphas) if method.labeler else int(method.online))
-
-    to_json = as_json
-
-    def steps(self, phase: int, images: int) -> int:
-        """Training steps of one model in a phase whose main set (unlabeled, or labeled in phase 0) has ``images``."""
-        method = METHODS[self.method]
-        if phase == 0:
-            return scaled_steps(self, "oracle" if method.all_labels else "baseline", images, self.batch_size)
-        length = "online" if method.online else "phase"
-        return scaled_steps(self, length, images, self.batch_size - self.labeled_per_batch)

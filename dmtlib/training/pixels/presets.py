@@ -21,28 +21,7 @@ def _labeled(row: PixelRun, ratio: float, phase_epochs: int, **changes: Any) -> 
     return replace(row, labeled_ratio=ratio, phase=Epochs(phase_epochs), baseline=baseline, **changes)
 
 
-# Table 1, Sec. 5.2, Appendix B; with one label in 8.
-VOC = PixelRun(
-    data="voc",
-    labeled_ratio=8,
-    backbone="resnet101",
-    rates=(6, 12, 18, 24),
-    # Alg. 2, line 1. The paper's COCO weights are gone from the web: A starts from torchvision's in their place.
-    initialisations=("coco-voc", "imagenet"),
-    difference_maximized=False,
-    crop=(321, 321),
-    batch_size=8,
-    labeled_per_batch=1,  # 1 : 7
-    learning_rate=1e-3,
-    supervised_learning_rate=2e-3,
-    gamma1=5.0,
-    gamma2=5.0,
-    phase=Epochs(5),
-    online=Epochs(20),  # Sec. 5.4: as long as five phases of four epochs
-    baseline=_baseline(30, 8),
-    oracle=Epochs(30),
-    precision="auto",
-)
+VOC = PixelRun(labeled_ratio=8, baseline=_baseline(30, 8))
 CITYSCAPES = replace(
     VOC,
     data="cityscapes",
@@ -66,16 +45,12 @@ SCENES = PixelRun(
     labeled_ratio=12,  # 50 labels
     backbone="narrow",
     rates=(1, 2, 4, 6),  # in positions of 4 pixels: a scene is 16 of them wide
-    initialisations=("random", "random"),
-    difference_maximized=False,  # random weights differ enough, as on images; `scenes-halves` is the control
+    initialisations=("random", "random"),  # they differ enough, as on images; `scenes-halves` is the control
     crop=(48, 48),
     flip=0.0,  # a mirrored 3 is no digit
-    batch_size=8,
     labeled_per_batch=2,
     learning_rate=0.02,
     supervised_learning_rate=0.02,
-    gamma1=5.0,
-    gamma2=5.0,
     phase=Steps(240),
     online=Steps(1200),  # as five phases
     baseline=Steps(1600),
