@@ -1,4 +1,4 @@
-"""The steps of a phase, one after the other, with the log lines and checkpoints between them."""
+"""A run's way, on images and on pixels: its phases and their steps, one after the other, and what is kept of them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ import time
 from collections.abc import Callable
 from typing import Any, Protocol, runtime_checkable
 
-from .journal import Journal
+from .directory import RunDirectory
+from .metrics_log import MetricsLog, Progress
+from .settings import Config
+from .storage import restoring
 
 CHECKPOINT_SHARE = 0.01  # of a run's time that goes into checkpoints, at most
 CHECKPOINT_SECONDS = 2.0  # never more often than this
@@ -24,32 +27,105 @@ class Trainer(Protocol):
     def close_window(self) -> dict[str, Any]: ...
 
 
-def run_steps(
-    trainer: Trainer,
-    steps_before: int,
-    journal: Journal,
-    checkpoint: Callable[[], None],
-    after_step: Callable[[int], None] | None = None,
-) -> None:
-    """Run what is left of the phase; ``steps_before`` counts the steps of the phases before it.
+class Journal:
+    """Opened on a run directory, it knows where the run was left; while :meth:`run` is at work, it keeps what comes.
 
-    When a checkpoint is due is a question of time, and has no influence on any result. ``after_step`` is called with
-    the number of steps taken, before a checkpoint may follow.
+    Attributes:
+        last: what :meth:`end_phase` kept of the last finished phase; None before the first, or if it ended just now.
+        records: those of all finished phases.
+        checkpoint: what :meth:`save_checkpoint` kept of the phase after them, None at its start.
     """
-    config, total = trainer.task.config, trainer.task.total_steps
-    saved_at, cost = time.monotonic(), 0.0
-    while trainer.state.step < total:
-        trainer.step()
-        journal.progress.advance(config.batch_size)
-        step = trainer.state.step
-        if step % config.log_every == 0 or step == total:
-            line = trainer.close_window()
-            journal.log.append(steps_before + step, line)
-            journal.progress.show(step, line)
-        if after_step is not None:
-            after_step(step)
-        now = time.monotonic()
-        if now - saved_at > max(CHECKPOINT_SECONDS, cost / CHECKPOINT_SHARE) and step < total:
-            checkpoint()
-            saved_at = time.monotonic()
-            cost = saved_at - now
+
+    def __init__(self, config: Config, directory: RunDirectory, show_progress: bool) -> None:
+        self._config, self._directory, self._show_progress = config, directory, show_progress
+        self.last = directory.load_last_phase(config.phases)
+        self.records: list[dict[str, Any]] = self.last["records"] if self.last else []
+        self.checkpoint = directory.load_checkpoint()
+        if self.checkpoint is not None and self.checkpoint["phase"] != len(self.records):
+            # Left over from a kill between the end of a phase and the removal of its checkpoint.
+            self.checkpoint = None
+
+    def run(
+        self,
+        run_phase: Callable[[int], None],
+        steps_before: Callable[[int], int],
+        steps_in: Callable[[dict[str, Any]], int],
+    ) -> float:
+        """Run what is left of all phases, and return the seconds that all processes spent on it.
+
+        Args:
+            run_phase: runs one to its end.
+            steps_before: counts the steps of all phases before one.
+            steps_in: counts those that were taken before a checkpoint, in its phase.
+        """
+        config, first = self._config, len(self.records)
+        total, done = steps_before(config.phases), steps_before(first)
+        if self.checkpoint:
+            with restoring(self._directory.checkpoint_file):
+                done += steps_in(self.checkpoint)
+        left = self.checkpoint or self.last or {"metrics_bytes": 0, "seconds": 0.0}
+        self._start = time.monotonic() - left["seconds"]
+        self._log = MetricsLog(self._directory.path, left["metrics_bytes"], done)
+        title = f"{config.preset} {config.method} seed {config.seed}"
+        images = config.batch_size * total, config.batch_size * done
+        self._progress = Progress(title, config.phases, *images, self._show_progress)
+        try:
+            for phase in range(first, config.phases):
+                run_phase(phase)
+        finally:
+            self._progress.close()
+            self._log.close()
+        return self._seconds
+
+    def run_steps(
+        self,
+        trainer: Trainer,
+        steps_before: int,
+        checkpoint: Callable[[], None],
+        after_step: Callable[[int], None] | None = None,
+    ) -> None:
+        """Run what is left of a phase; ``steps_before`` counts the steps of the phases before it.
+
+        When a checkpoint is due is a question of time, and has no influence on any result. ``after_step`` is called
+        with the number of steps taken, before a checkpoint may follow.
+        """
+        config, total = self._config, trainer.task.total_steps
+        self._progress.start_phase(trainer.task.phase, total)
+        saved_at, cost = time.monotonic(), 0.0
+        while trainer.state.step < total:
+            trainer.step()
+            self._progress.advance(config.batch_size)
+            step = trainer.state.step
+            if step % config.log_every == 0 or step == total:
+                line = trainer.close_window()
+                self._log.append(steps_before + step, line)
+                self._progress.show(step, line)
+            if after_step is not None:
+                after_step(step)
+            now = time.monotonic()
+            if now - saved_at > max(CHECKPOINT_SECONDS, cost / CHECKPOINT_SHARE) and step < total:
+                checkpoint()
+                saved_at = time.monotonic()
+                cost = saved_at - now
+
+    def take_checkpoint(self) -> dict[str, Any] | None:
+        """The checkpoint, once: the phases after the one that it is of have none."""
+        checkpoint, self.checkpoint = self.checkpoint, None
+        return checkpoint
+
+    def save_checkpoint(self, phase: int, **state: Any) -> None:
+        """Write down the phase in training, and where the metrics log and the clock are."""
+        self._directory.save_checkpoint({"phase": phase, **state, **self._place()})
+
+    def end_phase(self, phase: int, record: dict[str, Any], **state: Any) -> None:
+        """Write down a finished phase: its record, those before, and the ``state`` that the next one needs."""
+        self.last = None  # whose weights would only take memory from now on
+        self.records.append(record)
+        self._directory.save_phase(phase, {**state, "records": self.records, **self._place()})
+
+    @property
+    def _seconds(self) -> float:
+        return time.monotonic() - self._start
+
+    def _place(self) -> dict[str, Any]:
+        return {"metrics_bytes": self._log.position(), "seconds": self._seconds}

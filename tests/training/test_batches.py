@@ -3,8 +3,8 @@ import os
 import pytest
 import torch
 
-from dmtlib.training.batches import ShuffledStream
 from dmtlib.training.pixels import batches
+from dmtlib.training.seeding import ShuffledStream
 
 CPU = torch.device("cpu")
 

@@ -15,17 +15,14 @@ from ...data.images.datasets import ClassificationData, load_dataset
 from ...data.images.packed import UNKNOWN
 from ...data.images.splits import Split, split_labeled
 from ...method.pseudo_labels import count_selected, pseudo_label, select_top_images
-from ...models.classifier import classifier
-from ...models.whitened import whitening_filters
+from ...models.whitened import classifier, whitening_filters
 from ..directory import RunDirectory
-from ..journal import Journal
-from ..loop import run_steps
+from ..loop import Journal
 from ..statistics import summarise
 from ..storage import restoring
 from .config import METHODS, RunConfig
-from .evaluation import error_by_confidence, predict
+from .evaluation import error_by_confidence, measure, predict, pseudo_label_error
 from .phase import PhaseTask, PhaseTrainer, PseudoLabels, start_phase
-from .record import measure, pseudo_label_error, run_record
 from .stored import pseudo_label_file, save_pseudo_labels, stored_pseudo_labels
 
 
@@ -75,25 +72,21 @@ class Curriculum:
             raise ValueError(f"{share} of {unlabeled} unlabeled images is none, at least {least} are needed")
         return split
 
-    def run(self) -> dict[str, Any]:
-        """Lines 1–8 of Alg. 1, starting from the last phase that is on the disk."""
-        journal, config = self.journal, self.config
-        done_steps = sum(self.lengths[: len(journal.records)])
-        if journal.checkpoint:
-            with restoring(self.directory.checkpoint_file):
-                done_steps += journal.checkpoint["state"]["step"]
-        with journal.writing(sum(self.lengths), done_steps):
-            for phase in range(len(journal.records), config.phases):
-                self._run_phase(phase)
-        record = self.record(journal.seconds)
-        self.directory.finish(record)
-        return record
+    def steps_before(self, phase: int) -> int:
+        """Of all phases before ``phase``."""
+        return sum(self.lengths[:phase])
 
-    def record(self, seconds: float) -> dict[str, Any]:
-        """Of a run whose phases are all finished."""
-        return run_record(self.config, self.journal.records, self.directory.split, seconds, self.device)
+    @staticmethod
+    def steps_in(checkpoint: dict[str, Any]) -> int:
+        """Those that were taken of its phase."""
+        return checkpoint["state"]["step"]
 
-    def _run_phase(self, phase: int) -> None:
+    def score(self) -> dict[str, float]:
+        """The last model's (line 8 of Alg. 1)."""
+        return {name: self.journal.records[-1][name] for name in ("test_accuracy", "fine_grained_accuracy")}
+
+    def run_phase(self, phase: int) -> None:
+        """Line 2 of Alg. 1 in phase 0, lines 4–7 in the others."""
         pseudo = self._pseudo_labels(phase) if phase > 0 else None
         task = self._task(phase, pseudo)
         trainer = PhaseTrainer(task, start_phase(task, self.teacher if self.config.goes_on(phase) else None))
@@ -101,11 +94,9 @@ class Curriculum:
         if checkpoint := journal.take_checkpoint():
             with restoring(self.directory.checkpoint_file):
                 state.load_state_dict(checkpoint["state"])
-        journal.progress.start_phase(phase, task.total_steps)
-        run_steps(
+        journal.run_steps(
             trainer,
-            sum(self.lengths[:phase]),
-            journal,
+            self.steps_before(phase),
             checkpoint=lambda: journal.save_checkpoint(phase, state=state.state_dict()),
         )
         if self.config.recalibrate_batch_norm:

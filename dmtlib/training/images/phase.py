@@ -17,14 +17,12 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 from ...data.images.augment import Augmentation
 from ...method.dynamic_loss import disagreement_cases, weighted_cross_entropy
 from ...method.mixup import mixup, mixup_loss
-from ...method.rules import PREDICTION_FREE, RULES, Supervision
+from ...method.rules import PREDICTION_FREE, RULES, Supervision, supervise
 from ...method.schedules import gamma_ramp
-from ...method.supervision import supervise
-from ...models.classifier import classifier
-from ..batches import ShuffledStream
+from ...models.whitened import classifier
 from ..descent import SCHEDULES, Descent, start_descent
 from ..precision import autocast, autocast_dtype
-from ..seeding import derive_seed
+from ..seeding import ShuffledStream, derive_seed
 from ..statistics import batch_sums, summarise
 from .config import RunConfig
 
@@ -65,7 +63,7 @@ class PhaseTask:
 
     @property
     def architecture(self) -> dict[str, Any]:
-        """The arguments of :func:`~dmtlib.models.classifier.classifier`."""
+        """The arguments of :func:`~dmtlib.models.whitened.classifier`."""
         names = ("depth", "widen_factor") if self.config.widths is None else ("widths",)
         sizes = {name: getattr(self.config, name) for name in names}
         return {**sizes, "num_classes": self.num_classes, "in_channels": self.images.shape[1]}

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from torch import nn
 
-from ...models.classifier import classifier
+from ...models.whitened import classifier
 from ..directory import RunDirectory
 from ..storage import load_tensors, restoring, save_tensors
 from .phase import PseudoLabels

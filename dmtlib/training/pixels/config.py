@@ -14,7 +14,7 @@ B."""
 
 GOES_ON_FROM = ("last", "best-on-val")
 """Which weights of a model label, and go on into its next phase. `last`: those of the last step. `best-on-val`: those
-that scored best on val, as in the authors' code; that leaks val's labels, see :mod:`.best_on_val`."""
+that scored best on val, as in the authors' code; that leaks val's labels, see :class:`.phase.BestOnVal`."""
 
 BACKBONES = ("resnet18", "resnet34", "resnet50", "resnet101", "narrow")
 """Those of :data:`~dmtlib.models.resnet.ARCHITECTURES`, which takes seconds to import."""

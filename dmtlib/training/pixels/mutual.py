@@ -13,21 +13,17 @@ from ...data.pixels.joint_augment import JointAugment
 from ...data.pixels.splits import NameSplit
 from ...models.deeplab import DeepLabV2
 from ..directory import RunDirectory
-from ..journal import Journal
-from ..loop import run_steps
+from ..loop import Journal
 from ..seeding import derive_seed
 from ..statistics import summarise
 from ..storage import restoring
 from .batches import SegmentationBatches
-from .best_on_val import BestOnVal
 from .config import METHODS, SegmentationConfig
-from .evaluation import label_images, measure_segmentation, pixel_label_error
-from .models import initialise, restore
-from .phase import SegmentationTask, SegmentationTrainer, start_segmentation_phase
+from .evaluation import best_of, label_images, measure_segmentation, pixel_label_error
+from .phase import BestOnVal, SegmentationTask, SegmentationTrainer, start_segmentation_phase
 from .pixel_labels import PixelLabels, write_pixel_labels
 from .plan import Labeler, plan, split_of
-from .record import segmentation_record
-from .stored import pixel_label_folder, stored_pixel_labels
+from .stored import initialise, pixel_label_folder, restore, stored_pixel_labels
 
 
 @dataclass
@@ -68,26 +64,21 @@ class MutualTraining:
         plan(config, data.parts["train"], split)
         return split
 
-    def run(self) -> dict[str, Any]:
-        """Alg. 2, starting from the last phase that is on the disk."""
-        journal, config = self.journal, self.config
-        done_steps = self.plan.steps_before(len(journal.records))
-        if left := journal.checkpoint:
-            with restoring(self.directory.checkpoint_file):
-                done_steps += sum(done["record"]["steps"] for done in left["done"].values())
-                done_steps += left["state"]["step"] if left["state"] else 0
-        with journal.writing(self.plan.steps_before(config.phases), done_steps):
-            for phase in range(len(journal.records), config.phases):
-                self._run_phase(phase)
-        record = self.record(journal.seconds)
-        self.directory.finish(record)
-        return record
+    def steps_before(self, phase: int) -> int:
+        """Of all models in all phases before ``phase``."""
+        return self.plan.steps_before(phase)
 
-    def record(self, seconds: float) -> dict[str, Any]:
-        """Of a run whose phases are all finished."""
-        return segmentation_record(self.config, self.journal.records, self.directory.split, seconds, self.device)
+    @staticmethod
+    def steps_in(checkpoint: dict[str, Any]) -> int:
+        """Those that were taken of its phase, by all models."""
+        done = sum(done["record"]["steps"] for done in checkpoint["done"].values())
+        return done + (checkpoint["state"]["step"] if checkpoint["state"] else 0)
 
-    def _run_phase(self, phase: int) -> None:
+    def score(self) -> dict[str, Any]:
+        """Of the better of the last two models (Alg. 2, line 16)."""
+        return best_of(self.journal.records[-1]["models"])
+
+    def run_phase(self, phase: int) -> None:
         """Lines 2–9 of Alg. 2 in phase 0, lines 12–15 in the others."""
         left = self.journal.take_checkpoint() or {"done": {}, "state": None}
         self.done, state = left["done"], left["state"]
@@ -122,14 +113,13 @@ class MutualTraining:
                 if best:
                     best.load_state_dict(state["best"])
         trainer = SegmentationTrainer(task, start)
-        self.journal.progress.start_phase(phase, task.total_steps)
 
         def checkpoint() -> None:
             state = {**trainer.state.state_dict(), "best": best.state_dict() if best else None}
             self.journal.save_checkpoint(phase, done=self.done, state=state)
 
         before = self.plan.steps_before(phase) + sum(done["record"]["steps"] for done in self.done.values())
-        run_steps(trainer, before, self.journal, checkpoint, after_step=best.after_step if best else None)
+        self.journal.run_steps(trainer, before, checkpoint, after_step=best.after_step if best else None)
         if best:
             model.load_state_dict(best.weights)
         record = {
