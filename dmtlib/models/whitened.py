@@ -119,9 +119,6 @@ class WhitenedCNN(nn.Module):
 
 
 def classifier(**architecture: Any) -> nn.Module:
-    """:class:`.whitened.WhitenedCNN` where there are ``widths``, else :class:`.wideresnet.WideResNet`.
-
-    Raises:
-        ValueError: an argument that the network refuses.
-    """
+    """A classifier by the arguments that a run keeps of it: :class:`WhitenedCNN` where there are ``widths``, else
+    :class:`.wideresnet.WideResNet`. A ValueError for an argument that the network refuses."""
     return (WhitenedCNN if "widths" in architecture else WideResNet)(**architecture)

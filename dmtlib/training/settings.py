@@ -26,6 +26,11 @@ class Epochs(NamedTuple):
     steps: None = None
 
 
+def baseline(oracle_epochs: float, ratio: float) -> Epochs:
+    """sqrt(1 / labeled ratio) · N, where the oracle trains N epochs (Appendix B); here ``ratio`` is images a label."""
+    return Epochs(oracle_epochs * math.sqrt(ratio))
+
+
 def settings(cls: type) -> type:
     """A frozen dataclass whose fields ``phase_steps`` and ``phase_epochs`` may be given as ``phase=Steps(800)``, and
     whose constructor refuses a setting that it doesn't have with a ValueError."""
@@ -108,6 +113,7 @@ class Config:
     Attributes:
         known: the methods that there are.
         seeds: how many there are.
+        online_length: whose length Online ST's one phase has, and how many times.
     """
 
     preset: str
@@ -132,12 +138,12 @@ class Config:
     def steps(self, phase: int, images: int) -> int:
         """Training steps of one model in a phase whose main set (in phase 0 the labeled one, later the unlabeled or
         pseudo-labeled one) has ``images`` images."""
-        method, per_step, times = METHODS[self.method], self.batch_size, 1
+        method, times, per_step = METHODS[self.method], 1, self.batch_size
         if phase == 0:
             length = "oracle" if method.all_labels else "baseline"
         else:
-            per_step -= self.labeled_per_batch
             length, times = self.online_length if method.online else ("phase", 1)
+            per_step -= self.labeled_per_batch
         steps, epochs = getattr(self, f"{length}_steps"), getattr(self, f"{length}_epochs")
         exact = times * (steps if steps is not None else epochs * images / per_step)
         return max(1, round(exact * self.budget))

@@ -59,9 +59,8 @@ def train(
                 try:
                     run = Algorithm(config, data, split, directory, where, progress)
                     finished = record is not None and len(run.journal.records) == config.phases
-                    steps = run.steps_before, run.steps_in
-                    seconds = record["seconds"] if finished else run.journal.run(run.run_phase, *steps)
-                    kept = run.score(), run.journal.records, directory.split, run.steps_before(config.phases)
+                    seconds = record["seconds"] if finished else run.journal.run(run.run_phase, run.steps_in)
+                    kept = run.score(), run.journal.records, directory.split, sum(run.journal.lengths)
                     made = run_record(config, *kept, seconds, where)
                     if finished:
                         directory.check_record(made)

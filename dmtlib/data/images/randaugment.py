@@ -62,11 +62,8 @@ class RandAugment:
         self.dtype = dtype
 
     def __call__(self, images: UInt8[Tensor, "B 3 H W"], generator: Generator) -> Float[Tensor, "B 3 H W"]:
-        """Augment a batch, every image in its own way.
-
-        Raises:
-            ValueError: images that are not uint8 of shape (B, 3, H, W).
-        """
+        """Augment a batch, every image in its own way. A ValueError for images that are not uint8 of shape
+        (B, 3, H, W)."""
         check_images(images)
         return self.normalise(self.apply(images, self.draw(images, generator)))
 

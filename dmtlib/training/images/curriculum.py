@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.optim.swa_utils import update_bn
 
 from ...data.images.augment import AUGMENTATIONS, normalise
@@ -42,22 +42,20 @@ class Curriculum:
         self.images = data.train_images.to(self.device)
         self.augment = AUGMENTATIONS[config.augmentation](data.mean, data.std)
         self.whitening = whitening_filters(self.images, data.mean, data.std) if config.widths else None
-        self.lengths = [config.steps(p, self._main_set_size(p)) for p in range(config.phases)]
-        self.journal = Journal(config, self.directory, self.progress)
+        lengths = [config.steps(p, self._main_set_size(p)) for p in range(config.phases)]
+        self.journal = Journal(config, self.directory, lengths, self.progress)
         self.teacher = None
         if last := self.journal.last:
             with restoring(self.directory.phase_file(len(self.journal.records) - 1)):
-                self.teacher = self._averaged_model(last)
+                model = classifier(**last["architecture"]).to(self.device, memory_format=torch.channels_last)
+                model.load_state_dict(last["model"])
+                self.teacher = model.eval()
 
     load = staticmethod(load_dataset)
 
     @staticmethod
     def draw(config: RunConfig, data: ClassificationData) -> Split:
-        """The split, if the method can learn from it.
-
-        Raises:
-            ValueError: too few images, labeled or not.
-        """
+        """The split, if the method can learn from it. A ValueError for too few images, labeled or not."""
         split = split_labeled(data.train_labels, config.num_labels, config.seed, config.validation)
         labeled, unlabeled, classes = len(split.labeled), len(split.unlabeled), len(data.classes)
         if labeled < classes:
@@ -72,10 +70,6 @@ class Curriculum:
             raise ValueError(f"{share} of {unlabeled} unlabeled images is none, at least {least} are needed")
         return split
 
-    def steps_before(self, phase: int) -> int:
-        """Of all phases before ``phase``."""
-        return sum(self.lengths[:phase])
-
     @staticmethod
     def steps_in(checkpoint: dict[str, Any]) -> int:
         """Those that were taken of its phase."""
@@ -85,18 +79,17 @@ class Curriculum:
         """The last model's (line 8 of Alg. 1)."""
         return {name: self.journal.records[-1][name] for name in ("test_accuracy", "fine_grained_accuracy")}
 
-    def run_phase(self, phase: int) -> None:
+    def run_phase(self, phase: int, checkpoint: dict[str, Any] | None) -> None:
         """Line 2 of Alg. 1 in phase 0, lines 4–7 in the others."""
         pseudo = self._pseudo_labels(phase) if phase > 0 else None
         task = self._task(phase, pseudo)
         trainer = PhaseTrainer(task, start_phase(task, self.teacher if self.config.goes_on(phase) else None))
         state, journal = trainer.state, self.journal
-        if checkpoint := journal.take_checkpoint():
+        if checkpoint:
             with restoring(self.directory.checkpoint_file):
                 state.load_state_dict(checkpoint["state"])
         journal.run_steps(
             trainer,
-            self.steps_before(phase),
             checkpoint=lambda: journal.save_checkpoint(phase, state=state.state_dict()),
         )
         if self.config.recalibrate_batch_norm:
@@ -137,7 +130,7 @@ class Curriculum:
         return PhaseTask(
             config=self.config,
             phase=phase,
-            total_steps=self.lengths[phase],
+            total_steps=self.journal.lengths[phase],
             num_classes=len(self.data.classes),
             augment=self.augment,
             images=self.images,
@@ -171,8 +164,3 @@ class Curriculum:
         """The last model's probabilities on the clean unlabeled images, on the CPU."""
         images = self.images[self.split.unlabeled.to(self.device)]
         return predict(self.teacher, images, self.data.mean, self.data.std).cpu()
-
-    def _averaged_model(self, state: dict[str, Any]) -> nn.Module:
-        model = classifier(**state["architecture"]).to(self.device, memory_format=torch.channels_last)
-        model.load_state_dict(state["model"])
-        return model.eval()

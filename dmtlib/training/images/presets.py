@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 
-from ..settings import Epochs, Steps
+from ..settings import Steps, baseline
 from .config import ImageRun
 
-
-def _baseline(num_labels: int) -> Epochs:
-    """sqrt(1 / labeled ratio) · N with N = 300 on CIFAR-10 (Appendix B)."""
-    return Epochs(300 * math.sqrt(50_000 / num_labels))
-
-
-CIFAR10 = ImageRun(num_labels=4000, baseline=_baseline(4000))
+CIFAR10 = ImageRun(num_labels=4000, baseline=baseline(300, 50_000 / 4000))
 DIGITS = replace(
     CIFAR10,
     data="digits",
@@ -52,7 +45,7 @@ PRESETS: dict[str, ImageRun] = {
         recalibrate_batch_norm=False,
     ),
     "cifar10-4000": CIFAR10,
-    "cifar10-1000": replace(CIFAR10, num_labels=1000, labeled_per_batch=16, baseline=_baseline(1000)),  # 1 : 31
+    "cifar10-1000": replace(CIFAR10, num_labels=1000, labeled_per_batch=16, baseline=baseline(300, 50)),  # 1 : 31
 }
 """The settings of each preset on images, by name."""
 

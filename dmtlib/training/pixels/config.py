@@ -31,34 +31,24 @@ class PixelRun:
     A length is ``Steps(800)`` or ``Epochs(750)``: an epoch of a phase on pseudo labels is one pass over the unlabeled
     images, of a supervised phase one over its labeled images.
 
-    Attributes:
-        labeled_ratio: training images for each labeled one; None: the labeled subset that the data prescribe.
-        initialisations: of the models A and B, see :data:`INITIALISATIONS`; methods with one model take A's.
-        difference_maximized: whether A and B are first trained on two subsets of the labeled images (Fig. 6).
-        labelers: one of :data:`LABELERS`.
-        goes_on_from: one of :data:`GOES_ON_FROM`.
-        crop: height and width of a training view, in pixels.
-        flip: probability of a horizontal flip in training.
-        labeled_per_batch: true labels in a batch of a phase on pseudo labels.
-        gamma1, gamma2: constant, for a model that is fine-tuned has something to say from the first step on.
-
     Raises:
         ValueError: an unknown setting, or one that is not allowed; the message says what is.
     """
 
     data: str = "voc"
-    labeled_ratio: float | None
+    labeled_ratio: float | None  # training images for each labeled one; None: the subset that the data prescribe
     backbone: str = "resnet101"
     rates: tuple[int, ...] = (6, 12, 18, 24)
-    # Alg. 2, line 1. The paper's COCO weights are gone from the web: A starts from torchvision's in their place.
+    # Of A and B (Alg. 2, line 1), see INITIALISATIONS; methods with one model take A's. The paper's COCO weights are
+    # gone from the web: A starts from torchvision's in their place.
     initialisations: tuple[str, str] = ("coco-voc", "imagenet")
-    difference_maximized: bool = False
-    crop: tuple[int, int] = (321, 321)
+    difference_maximized: bool = False  # whether A and B first learn two subsets of the labeled images (Fig. 6)
+    crop: tuple[int, int] = (321, 321)  # height and width of a training view, in pixels
     batch_size: int = 8
-    labeled_per_batch: int = 1  # 1 : 7
+    labeled_per_batch: int = 1  # 1 : 7, in a phase on pseudo labels
     learning_rate: float = 1e-3
     supervised_learning_rate: float = 2e-3
-    gamma1: float = 5.0
+    gamma1: float = 5.0  # constant: a model that is fine-tuned has something to say from the first step on
     gamma2: float = 5.0
     phase_steps: int | None = None
     phase_epochs: float | None = 5
@@ -69,13 +59,13 @@ class PixelRun:
     oracle_steps: int | None = None
     oracle_epochs: float | None = 30
     precision: str = "auto"
-    flip: float = 0.5
+    flip: float = 0.5  # probability of a horizontal one in training
     momentum: float = 0.9
     weight_decay: float = 5e-4
     poly_power: float = 0.9
     alphas: tuple[float, ...] = CURRICULUM_ALPHAS
-    labelers: str = "previous"
-    goes_on_from: str = "last"
+    labelers: str = "previous"  # one of LABELERS
+    goes_on_from: str = "last"  # one of GOES_ON_FROM
     log_every: int = 20
 
     def __post_init__(self) -> None:

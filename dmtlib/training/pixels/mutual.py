@@ -11,7 +11,6 @@ from torch import Tensor
 from ...data.pixels.datasets import SegmentationData, load_segmentation
 from ...data.pixels.joint_augment import JointAugment
 from ...data.pixels.splits import NameSplit
-from ...models.deeplab import DeepLabV2
 from ..directory import RunDirectory
 from ..loop import Journal
 from ..seeding import derive_seed
@@ -45,7 +44,8 @@ class MutualTraining:
         self.images = data.parts["train"]
         self.architecture = {"backbone": config.backbone, "num_classes": len(data.classes), "rates": config.rates}
         self.plan = plan(config, self.images, self.split)
-        self.journal = Journal(config, self.directory, self.progress)
+        lengths = [sum(self.plan.steps(p, name) for name in config.models) for p in range(config.phases)]
+        self.journal = Journal(config, self.directory, lengths, self.progress)
         self.weights: dict[str, dict[str, Tensor]] = {}
         if last := self.journal.last:
             with restoring(self.directory.phase_file(len(self.journal.records) - 1)):
@@ -64,10 +64,6 @@ class MutualTraining:
         plan(config, data.parts["train"], split)
         return split
 
-    def steps_before(self, phase: int) -> int:
-        """Of all models in all phases before ``phase``."""
-        return self.plan.steps_before(phase)
-
     @staticmethod
     def steps_in(checkpoint: dict[str, Any]) -> int:
         """Those that were taken of its phase, by all models."""
@@ -78,9 +74,9 @@ class MutualTraining:
         """Of the better of the last two models (Alg. 2, line 16)."""
         return best_of(self.journal.records[-1]["models"])
 
-    def run_phase(self, phase: int) -> None:
+    def run_phase(self, phase: int, checkpoint: dict[str, Any] | None) -> None:
         """Lines 2–9 of Alg. 2 in phase 0, lines 12–15 in the others."""
-        left = self.journal.take_checkpoint() or {"done": {}, "state": None}
+        left = checkpoint or {"done": {}, "state": None}
         self.done, state = left["done"], left["state"]
         for name in self.config.models:
             if name not in self.done:
@@ -103,7 +99,10 @@ class MutualTraining:
         labeler = self.plan.labeler(phase, name)
         pseudo = self._pseudo_labels(phase, name, labeler) if labeler else None
         task = self._task(phase, name, pseudo)
-        model = self._model(phase, name)
+        if phase == 0:
+            model = initialise(self.config, self.architecture, name)
+        else:  # goes on from where it was: fine-tuning
+            model = restore(self.architecture, self.weights[name], self.device)
         start, best = start_segmentation_phase(task, model), None
         if self.config.goes_on_from == "best-on-val":
             best = BestOnVal(model, self.data, task.total_steps)
@@ -118,8 +117,8 @@ class MutualTraining:
             state = {**trainer.state.state_dict(), "best": best.state_dict() if best else None}
             self.journal.save_checkpoint(phase, done=self.done, state=state)
 
-        before = self.plan.steps_before(phase) + sum(done["record"]["steps"] for done in self.done.values())
-        self.journal.run_steps(trainer, before, checkpoint, after_step=best.after_step if best else None)
+        before = sum(done["record"]["steps"] for done in self.done.values())
+        self.journal.run_steps(trainer, checkpoint, best.after_step if best else None, before)
         if best:
             model.load_state_dict(best.weights)
         record = {
@@ -145,12 +144,6 @@ class MutualTraining:
         predictions = label_images(teacher, self.images, self.plan.unlabeled)
         folder = pixel_label_folder(self.directory, phase, name)
         return write_pixel_labels(folder, predictions, len(self.data.classes), self.config.alphas[phase - 1])
-
-    def _model(self, phase: int, name: str) -> DeepLabV2:
-        """A new model in phase 0, later one that goes on from where it was: fine-tuning."""
-        if phase == 0:
-            return initialise(self.config, self.architecture, name)
-        return restore(self.architecture, self.weights[name], self.device)
 
     def _task(self, phase: int, name: str, pseudo: PixelLabels | None) -> SegmentationTask:
         config = self.config

@@ -15,8 +15,7 @@ from ...data.pixels.masks import VOID
 from ...method.dynamic_loss import disagreement_cases, weighted_cross_entropy
 from ...method.rules import PREDICTION_FREE, RULES, Supervision, supervise
 from ..descent import Descent, start_descent
-from ..precision import autocast, autocast_dtype
-from ..statistics import pixel_sums, summarise
+from ..statistics import pixel_sums
 from .batches import SegmentationBatch, SegmentationBatches, in_order
 from .config import SegmentationConfig
 from .evaluation import confusion_matrix, mean_iou
@@ -52,7 +51,6 @@ class SegmentationTrainer:
         self.task, self.state = task, state
         self.rule = RULES[config.method] if task.phase > 0 else None
         self.needs_predictions = task.phase > 0 and config.method not in PREDICTION_FREE
-        self.autocast_dtype = autocast_dtype(task.device, config.precision)
         left = range(state.step, len(task.batches))
         self.batches = in_order(task.batches.__getitem__, left, task.device)
 
@@ -64,8 +62,7 @@ class SegmentationTrainer:
         """
         state, device = self.state, self.task.device
         batch = SegmentationBatch(*(tensor.to(device, non_blocking=True) for tensor in next(self.batches)))
-        with autocast(device, self.autocast_dtype):
-            logits = state.model(batch.images.contiguous(memory_format=torch.channels_last))
+        logits = state.logits(batch.images.contiguous(memory_format=torch.channels_last))
         targets, weights = self._supervise(logits.detach(), batch)
         state.descend(weighted_cross_entropy(logits, targets, weights, ignore_index=VOID))
 
@@ -85,11 +82,8 @@ class SegmentationTrainer:
         return taught
 
     def close_window(self) -> dict[str, Any]:
-        """Means over the steps since the last call: a line of the metrics log. Here the host waits for the device."""
-        state = self.state
-        sums = state.take_window()
-        line = {"phase": self.task.phase, "model": self.task.model, "step": state.step, **summarise(sums)}
-        return line | {"learning_rate": state.scheduler.get_last_lr()[0]}
+        """See :meth:`.descent.Descent.close_window`."""
+        return self.state.close_window({"phase": self.task.phase, "model": self.task.model})
 
 
 LOOK_STEPS = 500

@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 from typing import Any
 
-from ..settings import Epochs, Steps
+from ..settings import Epochs, Steps, baseline
 from .config import PixelRun
-
-
-def _baseline(oracle_epochs: float, ratio: float) -> Epochs:
-    """sqrt(1 / labeled ratio) · N, where the oracle trains N epochs (Appendix B)."""
-    return Epochs(oracle_epochs * math.sqrt(ratio))
 
 
 def _labeled(row: PixelRun, ratio: float, phase_epochs: int, **changes: Any) -> PixelRun:
     """``row`` with one label in ``ratio``."""
-    baseline = _baseline(row.oracle_epochs, ratio)
-    return replace(row, labeled_ratio=ratio, phase=Epochs(phase_epochs), baseline=baseline, **changes)
+    lengths = dict(phase=Epochs(phase_epochs), baseline=baseline(row.oracle_epochs, ratio))
+    return replace(row, labeled_ratio=ratio, **lengths, **changes)
 
 
-VOC = PixelRun(labeled_ratio=8, baseline=_baseline(30, 8))
+VOC = PixelRun(labeled_ratio=8, baseline=baseline(30, 8))
 CITYSCAPES = replace(
     VOC,
     data="cityscapes",
@@ -32,7 +26,7 @@ CITYSCAPES = replace(
     gamma1=3.0,
     gamma2=3.0,
     phase=Epochs(10),
-    baseline=_baseline(60, 8),
+    baseline=baseline(60, 8),
     oracle=Epochs(60),
 )
 
@@ -64,7 +58,7 @@ SEGMENTATION_PRESETS: dict[str, PixelRun] = {
     "voc-20": _labeled(VOC, 20, 4),
     "voc-8": VOC,
     # Table 5: VOC's own labels against those of SBD; "the same hyper-parameters" as 1/8.
-    "voc-1464": replace(VOC, labeled_ratio=None, baseline=_baseline(30, 10_582 / 1_464)),
+    "voc-1464": replace(VOC, labeled_ratio=None, baseline=baseline(30, 10_582 / 1_464)),
     "cityscapes-30": _labeled(CITYSCAPES, 29.75, 8, labeled_per_batch=1, **_TWO_SUBSETS),
     "cityscapes-8": CITYSCAPES,
     # Not in the paper. 45 labels of 367 images; Cityscapes' settings, street scenes too, and a smaller network.
@@ -76,7 +70,7 @@ SEGMENTATION_PRESETS: dict[str, PixelRun] = {
         difference_maximized=True,
         crop=(256, 320),
         phase=Epochs(30),
-        baseline=_baseline(100, 8),
+        baseline=baseline(100, 8),
         oracle=Epochs(100),
     ),
     "scenes": SCENES,
