@@ -12,9 +12,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Generator, Tensor
 
-from dmtlib.data.images.operations import SWITCHES
+from dmtlib.data.images.operations import SWITCHES, VARIANTS, Range
 from dmtlib.data.images.randaugment import RandAugment
-from dmtlib.data.images.ranges import VARIANTS, Range
 from dmtlib.method.mixup import mixup
 
 from ..page.look import COLOURS, WIDTH

@@ -15,8 +15,8 @@ import torch
 from tqdm.auto import tqdm
 
 from dmtlib.training import RunDirectory, train
+from dmtlib.training.metrics_log import describe_window
 from dmtlib.training.precision import choose_device
-from dmtlib.training.progress import describe_window
 from dmtlib.training.settings import Config
 
 LOOK_SECONDS = 1.0  # between two looks at what the runs have written

@@ -11,8 +11,8 @@ from torch import nn
 
 from dmtlib.method.dynamic_loss import weighted_cross_entropy
 from dmtlib.method.rules import PREDICTION_FREE
-from dmtlib.models.classifier import classifier
 from dmtlib.models.deeplab import DeepLabV2
+from dmtlib.models.whitened import classifier
 from dmtlib.records.costs import DATA, labeled_and_unlabeled, steps_of_a_run
 from dmtlib.training.images.config import RunConfig
 from dmtlib.training.methods import METHODS

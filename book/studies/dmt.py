@@ -20,9 +20,8 @@ from dmtlib.data.images.augment import augment_digits, normalise
 from dmtlib.data.images.datasets import load_digits
 from dmtlib.data.images.splits import split_labeled
 from dmtlib.models.wideresnet import WideResNet
-from dmtlib.training.batches import ShuffledStream
 from dmtlib.training.images.phase import batch_statistics_only
-from dmtlib.training.seeding import derive_seed
+from dmtlib.training.seeding import ShuffledStream, derive_seed
 
 ALPHAS = 20, 40, 60, 80, 100  # percent of the unlabeled images
 GAMMA1 = GAMMA2 = 4.0

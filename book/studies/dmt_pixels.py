@@ -19,9 +19,8 @@ from dmtlib.data.pixels.joint_augment import JointAugment
 from dmtlib.data.pixels.splits import split_names
 from dmtlib.method import pixel_selection as in_16_bits
 from dmtlib.models.deeplab import DeepLabV2
-from dmtlib.training.batches import ShuffledStream
 from dmtlib.training.pixels.evaluation import measure_segmentation
-from dmtlib.training.seeding import derive_seed
+from dmtlib.training.seeding import ShuffledStream, derive_seed
 
 ALPHAS = 20, 40, 60, 80, 100  # percent of the pixels of each class
 GAMMA1 = GAMMA2 = 5.0

@@ -29,7 +29,8 @@ def disagreement_cases(
     3 positive disagreement (y_A ≠ y_B, c_A < c_B); 0 where the pseudo label is ``ignore_index``.
     The arguments are those of :func:`dynamic_weights`, and refused as there.
     """
-    _check_pseudo_labels("probabilities", probabilities, pseudo_labels, pseudo_confidence)
+    names = "probabilities", "pseudo_labels", "pseudo_confidence"
+    _check_pseudo_labels(names, probabilities, pseudo_labels, pseudo_confidence)
     labels = pseudo_labels.long()  # a narrow dtype may not hold ignore_index
     c_b, y_b = probabilities.detach().float().max(dim=1)
     agree = y_b == labels
@@ -124,7 +125,7 @@ def dynamic_loss(
     Raises:
         ValueError: a wrong shape or dtype, or a negative gamma; the message names the argument.
     """
-    _check_pseudo_labels("logits", logits, targets, confidence, labels_name="targets", confidence_name="confidence")
+    _check_pseudo_labels(("logits", "targets", "confidence"), logits, targets, confidence)
     if labeled.shape != (len(logits),) or labeled.dtype != torch.bool:
         raise ValueError(f"labeled must be a bool tensor of shape ({len(logits)},), got {describe(labeled)}")
     probabilities = logits.detach().float().softmax(dim=1)
@@ -156,14 +157,9 @@ def weighted_cross_entropy(
     return weighted.sum() / counted.clamp(min=1)
 
 
-def _check_pseudo_labels(
-    scores_name: str,
-    scores: Tensor,
-    labels: Tensor,
-    confidence: Tensor,
-    labels_name: str = "pseudo_labels",
-    confidence_name: str = "pseudo_confidence",
-) -> None:
+def _check_pseudo_labels(names: tuple[str, str, str], scores: Tensor, labels: Tensor, confidence: Tensor) -> None:
+    """``names`` are those of the others, as errors call them."""
+    scores_name, labels_name, confidence_name = names
     if scores.dim() < 2 or not scores.is_floating_point():
         raise ValueError(f"{scores_name} must be a floating-point tensor of shape (B, C, *S), got {describe(scores)}")
     expected = (scores.shape[0], *scores.shape[2:])

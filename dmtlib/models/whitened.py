@@ -8,11 +8,14 @@ their inputs on, and a scaled head. Left out: what its training adds (Lookahead,
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
+
+from .wideresnet import WideResNet
 
 PATCH = 2  # the side of the patches that the first layer whitens
 PATCH_IMAGES = 5000  # so many images tell their covariance
@@ -113,3 +116,9 @@ class WhitenedCNN(nn.Module):
         kind = x.device.type if torch.amp.is_autocast_available(x.device.type) else "cpu"
         with torch.autocast(kind, enabled=False):  # logits in float32, as WideResNet's
             return HEAD_SCALE * self.head(x.float())
+
+
+def classifier(**architecture: Any) -> nn.Module:
+    """A classifier by the arguments that a run keeps of it: :class:`WhitenedCNN` where there are ``widths``, else
+    :class:`.wideresnet.WideResNet`. A ValueError for an argument that the network refuses."""
+    return (WhitenedCNN if "widths" in architecture else WideResNet)(**architecture)

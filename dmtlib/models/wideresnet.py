@@ -44,11 +44,8 @@ class WideResNet(nn.Module):
         super().__init__()
         if depth < 10 or (depth - 4) % 6:
             raise ValueError(f"depth must be 6n + 4 with n ≥ 1 (10, 16, 22, 28, …), got {depth}")
-        for name, value in (
-            ("widen_factor", widen_factor),
-            ("num_classes", num_classes),
-            ("in_channels", in_channels),
-        ):
+        sizes = dict(widen_factor=widen_factor, num_classes=num_classes, in_channels=in_channels)
+        for name, value in sizes.items():
             if value < 1:
                 raise ValueError(f"{name} must be at least 1, got {value}")
         blocks_per_group = (depth - 4) // 6

@@ -17,15 +17,11 @@ from .store import load_records
 
 
 class Row(NamedTuple):
-    """A preset. ``labels`` says how many, or one in how many, and "given" where the data say which; ``recorded`` are
-    the records of full length, by method, on the preset's own data or their JPEG copy; ``images`` is how many a run of
-    DMT trains on, counted, and None where its length depends on data of unknown size."""
+    """A preset, as a run of DMT has it; ``recorded`` are the records of full length, by method, on the preset's own
+    data or their JPEG copy."""
 
-    name: str
-    data: str
-    labels: str
+    config: Config
     recorded: dict[str, list[dict[str, Any]]]
-    images: int | None
 
 
 def preset_rows(results: Path) -> list[Row]:
@@ -39,11 +35,12 @@ def preset_rows(results: Path) -> list[Row]:
             own = record["config"]["data"] in (config.data, f"{config.data}-jpeg")
             if own and {"seconds", "device"} <= record.keys():
                 recorded.setdefault(record["method"], []).append(record)
-        rows.append(Row(name, config.data, _labels(config), recorded, training_images(config)))
+        rows.append(Row(config, recorded))
     return rows
 
 
-def _labels(config: Config) -> str:
+def labels_in_words(config: Config) -> str:
+    """How many, or one in how many, and "given" where the data say which."""
     if isinstance(config, RunConfig):
         return "all" if config.num_labels is None else str(config.num_labels)
     return "given" if config.labeled_ratio is None else f"1/{config.labeled_ratio:g}"
@@ -59,7 +56,8 @@ def preset_table(rows: Iterable[Row], results: Path) -> Table:
         table.add_column("recorded seeds")
     for row in rows:
         recorded = [recorded_in_words(row)] if known else []
-        table.add_row(row.name, row.data, row.labels, cost_in_words(row), *recorded)
+        labels = labels_in_words(row.config)
+        table.add_row(row.config.preset, row.config.data, labels, cost_in_words(row), *recorded)
     return table
 
 
@@ -73,13 +71,15 @@ def recorded_in_words(row: Row) -> str:
 
 
 def cost_in_words(row: Row) -> str:
-    """Seconds that were measured, by the kind of device; else images, counted; else "not run"."""
+    """Seconds that were measured, by the kind of device; else images, counted; else "not run": the length depends
+    on data of unknown size."""
     seconds: dict[str, list[float]] = {}
     for record in sum(row.recorded.values(), []):
         seconds.setdefault(printable(record["device"]).partition(" ")[0], []).append(record["seconds"])
     if seconds:
         return "\n".join(f"{_range(measured)} s {kind}" for kind, measured in sorted(seconds.items()))
-    return "not run" if row.images is None else f"{images_in_words(row.images)} images"
+    images = training_images(row.config)
+    return "not run" if images is None else f"{images_in_words(images)} images"
 
 
 def _range(seconds: Sequence[float]) -> str:

@@ -19,12 +19,7 @@ CITYSCAPES = {"1/30": "cityscapes-30", "1/8": "cityscapes-8"}
 """Presets by labeled ratio. The Oracle learns all labels: the one of 1/8 serves every ratio."""
 ABLATIONS = {
     "Baseline": "baseline",
-    "Online ST": "online-st",
-    "CBST": "cbst",
-    "DST": "dst",
-    "DMT-Naive": "dmt-naive",
-    "DMT": "dmt",
-    "DMT-Flip": "dmt-flip",
+    **{NAMES[method]: method for method in ("online-st", "cbst", "dst", "dmt-naive", "dmt", "dmt-flip")},
 }
 """Table 7 in its order."""
 RATIOS_OF_TABLE_7 = ("1/20", "1/50")
@@ -104,11 +99,7 @@ def train_arguments(config: Config) -> list[str]:
 
 
 def cells_of(names: Iterable[str]) -> list[Cell]:
-    """The cells of some tables, each once.
-
-    Raises:
-        ValueError: a name that is no table's; the message lists them.
-    """
+    """The cells of some tables, each once. A ValueError for a name that is no table's lists them."""
     cells: dict[tuple[str, str], Cell] = {}
     for name in names:
         if name not in TABLES:
@@ -148,9 +139,5 @@ def runs_of(
 
 
 def missing_runs(runs: Iterable[Config], results: Path) -> list[Config]:
-    """Those without a record in ``results``.
-
-    Raises:
-        ValueError: a record in that place is of other data.
-    """
+    """Those without a record in ``results``. A ValueError, if a record in that place is of other data."""
     return [config for config in runs if find_record(results, config) is None]

@@ -8,7 +8,7 @@ from typing import Any
 
 from ..files import write_json
 from ..training.directory import is_run_directory
-from ..training.run_record import read_record
+from ..training.provenance import read_record
 from ..training.settings import Config
 
 

@@ -11,9 +11,9 @@ from torch import Tensor, nn
 from torch.optim import SGD, Optimizer
 from torch.optim.lr_scheduler import CosineAnnealingLR, LambdaLR, LRScheduler
 
-from .precision import autocast_dtype
+from .precision import autocast, autocast_dtype
 from .settings import Config
-from .statistics import STATISTICS
+from .statistics import STATISTICS, summarise
 
 RISING = 0.2  # the share of a phase in which a triangular schedule rises
 RISES_FROM = 0.2  # of its highest learning rate
@@ -44,6 +44,7 @@ class Descent:
 
     Attributes:
         averaged: the exponential moving average of ``model``, None where none is kept.
+        dtype: of the matrix products, see :func:`.precision.autocast_dtype`.
         window: the sums named in :data:`.statistics.STATISTICS` since the last look, on the device.
         totals: the same since the phase began, as far as they were looked at.
     """
@@ -53,9 +54,15 @@ class Descent:
     optimizer: Optimizer
     scheduler: LRScheduler
     scaler: torch.amp.GradScaler
+    dtype: torch.dtype | None
     window: Tensor
     step: int = 0
     totals: list[float] = field(default_factory=lambda: [0.0] * len(STATISTICS))
+
+    def logits(self, images: Tensor) -> Tensor:
+        """The model's, on a batch that is on its device."""
+        with autocast(images.device, self.dtype):
+            return self.model(images)
 
     def backward(self, loss: Tensor) -> None:
         """The gradient of ``loss``, and its share of the sums."""
@@ -71,12 +78,14 @@ class Descent:
         self.scheduler.step()
         self.step += 1
 
-    def take_window(self) -> list[float]:
-        """The sums since the last call, which are added to the totals. Here the host waits for the device."""
+    def close_window(self, place: dict[str, Any], **more: float | None) -> dict[str, Any]:
+        """Means over the steps since the last call, whose sums are added to the totals: a line of the metrics log,
+        which begins with a ``place`` in the run. Here the host waits for the device."""
         sums = self.window.tolist()
         self.window.zero_()
         self.totals = [total + new for total, new in zip(self.totals, sums, strict=True)]
-        return sums
+        learning_rate = self.scheduler.get_last_lr()[0]
+        return {**place, "step": self.step, **summarise(sums), **more, "learning_rate": learning_rate}
 
     def state_dict(self) -> dict[str, Any]:
         parts = {name: part.state_dict() for name, part in self._parts().items()}
@@ -117,11 +126,13 @@ def start_descent(
         # The fused kernel would allocate this in its first step, and leave it unwritten if that step's fp16 gradients
         # overflow: the second step would then add to whatever lay in memory.
         optimizer.state[weight]["momentum_buffer"] = torch.zeros_like(weight)
+    dtype = autocast_dtype(device, config.precision)
     return Descent(
         model=model.train(),
         averaged=averaged,
         optimizer=optimizer,
         scheduler=schedule(optimizer),
-        scaler=torch.amp.GradScaler(device.type, enabled=autocast_dtype(device, config.precision) == torch.float16),
+        scaler=torch.amp.GradScaler(device.type, enabled=dtype == torch.float16),
+        dtype=dtype,
         window=torch.zeros(len(STATISTICS), device=device),
     )

@@ -24,7 +24,7 @@ import filelock
 
 from ..files import plain, read_json, write_json
 from ..words import told
-from .run_record import read_record
+from .provenance import read_record
 from .settings import Config
 from .storage import MADE_AGAIN, RunError, load_tensors, restoring, save_tensors
 

@@ -1,12 +1,15 @@
-"""The steps of a phase, one after the other, with the log lines and checkpoints between them."""
+"""A run's way, on images and on pixels: its phases and their steps, one after the other, and what is kept of them."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol, runtime_checkable
 
-from .journal import Journal
+from .directory import RunDirectory
+from .metrics_log import MetricsLog, describe_window, progress_bar
+from .settings import Config
+from .storage import restoring
 
 CHECKPOINT_SHARE = 0.01  # of a run's time that goes into checkpoints, at most
 CHECKPOINT_SECONDS = 2.0  # never more often than this
@@ -24,32 +27,102 @@ class Trainer(Protocol):
     def close_window(self) -> dict[str, Any]: ...
 
 
-def run_steps(
-    trainer: Trainer,
-    steps_before: int,
-    journal: Journal,
-    checkpoint: Callable[[], None],
-    after_step: Callable[[int], None] | None = None,
-) -> None:
-    """Run what is left of the phase; ``steps_before`` counts the steps of the phases before it.
+class Journal:
+    """Opened on a run directory, it knows where the run was left; while :meth:`run` is at work, it keeps what comes.
 
-    When a checkpoint is due is a question of time, and has no influence on any result. ``after_step`` is called with
-    the number of steps taken, before a checkpoint may follow.
+    Attributes:
+        lengths: steps of each phase, in all its models.
+        last: what :meth:`end_phase` kept of the last finished phase; None before the first, or if it ended just now.
+        records: those of all finished phases.
     """
-    config, total = trainer.task.config, trainer.task.total_steps
-    saved_at, cost = time.monotonic(), 0.0
-    while trainer.state.step < total:
-        trainer.step()
-        journal.progress.advance(config.batch_size)
-        step = trainer.state.step
-        if step % config.log_every == 0 or step == total:
-            line = trainer.close_window()
-            journal.log.append(steps_before + step, line)
-            journal.progress.show(step, line)
-        if after_step is not None:
-            after_step(step)
-        now = time.monotonic()
-        if now - saved_at > max(CHECKPOINT_SECONDS, cost / CHECKPOINT_SHARE) and step < total:
-            checkpoint()
-            saved_at = time.monotonic()
-            cost = saved_at - now
+
+    def __init__(self, config: Config, directory: RunDirectory, lengths: Sequence[int], show_progress: bool) -> None:
+        self._config, self._directory, self._show_progress = config, directory, show_progress
+        self.lengths = lengths
+        self.last = directory.load_last_phase(config.phases)
+        self.records: list[dict[str, Any]] = self.last["records"] if self.last else []
+        self._checkpoint = directory.load_checkpoint()
+        if self._checkpoint is not None and self._checkpoint["phase"] != len(self.records):
+            # Left over from a kill between the end of a phase and the removal of its checkpoint.
+            self._checkpoint = None
+
+    def run(
+        self,
+        run_phase: Callable[[int, dict[str, Any] | None], None],
+        steps_in: Callable[[dict[str, Any]], int],
+    ) -> float:
+        """Run what is left of all phases, and return the seconds that all processes spent on it.
+
+        Args:
+            run_phase: runs one to its end, from what :meth:`save_checkpoint` kept of it, or None.
+            steps_in: counts the steps that were taken before a checkpoint, in its phase.
+        """
+        config, first = self._config, len(self.records)
+        done = sum(self.lengths[:first])
+        checkpoint, self._checkpoint = self._checkpoint, None
+        if checkpoint:
+            with restoring(self._directory.checkpoint_file):
+                done += steps_in(checkpoint)
+        left = checkpoint or self.last or {"metrics_bytes": 0, "seconds": 0.0}
+        self._start = time.monotonic() - left["seconds"]
+        self._log = MetricsLog(self._directory.path, left["metrics_bytes"], done)
+        images = config.batch_size * sum(self.lengths), config.batch_size * done
+        self._bar = progress_bar(*images, self._show_progress)
+        try:
+            for phase in range(first, config.phases):
+                run_phase(phase, checkpoint)
+                checkpoint = None
+        finally:
+            self._bar.close()
+            self._log.close()
+        return self._seconds
+
+    def run_steps(
+        self,
+        trainer: Trainer,
+        checkpoint: Callable[[], None],
+        after_step: Callable[[int], None] | None = None,
+        steps_before: int = 0,
+    ) -> None:
+        """Run what is left of a phase; ``steps_before`` counts the steps of its models that are through with it.
+
+        When a checkpoint is due is a question of time, and has no influence on any result. ``after_step`` is called
+        with the number of steps taken, before a checkpoint may follow.
+        """
+        config, phase, total = self._config, trainer.task.phase, trainer.task.total_steps
+        steps_before += sum(self.lengths[:phase])
+        run = f"{config.preset} {config.method} seed {config.seed}"
+        self._bar.set_description(f"{run} phase {phase}/{config.phases - 1}", refresh=False)
+        saved_at, cost = time.monotonic(), 0.0
+        while trainer.state.step < total:
+            trainer.step()
+            self._bar.update(config.batch_size)
+            step = trainer.state.step
+            if step % config.log_every == 0 or step == total:
+                line = trainer.close_window()
+                self._log.append(steps_before + step, line)
+                self._bar.set_postfix_str(describe_window(f"{step}/{total}", line), refresh=False)
+            if after_step is not None:
+                after_step(step)
+            now = time.monotonic()
+            if now - saved_at > max(CHECKPOINT_SECONDS, cost / CHECKPOINT_SHARE) and step < total:
+                checkpoint()
+                saved_at = time.monotonic()
+                cost = saved_at - now
+
+    def save_checkpoint(self, phase: int, **state: Any) -> None:
+        """Write down the phase in training, and where the metrics log and the clock are."""
+        self._directory.save_checkpoint({"phase": phase, **state, **self._place()})
+
+    def end_phase(self, phase: int, record: dict[str, Any], **state: Any) -> None:
+        """Write down a finished phase: its record, those before, and the ``state`` that the next one needs."""
+        self.last = None  # whose weights would only take memory from now on
+        self.records.append(record)
+        self._directory.save_phase(phase, {**state, "records": self.records, **self._place()})
+
+    @property
+    def _seconds(self) -> float:
+        return time.monotonic() - self._start
+
+    def _place(self) -> dict[str, Any]:
+        return {"metrics_bytes": self._log.position(), "seconds": self._seconds}

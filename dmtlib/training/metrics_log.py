@@ -1,12 +1,15 @@
-"""The metrics log of a run: what is written while it trains, and taken back to a checkpoint when it goes on."""
+"""What a run tells while it trains: a log of metrics, taken back to a checkpoint when it goes on, and a bar."""
 
 from __future__ import annotations
 
 import json
 import os
+import sys
 import warnings
 from pathlib import Path
 from typing import Any
+
+from tqdm.auto import tqdm
 
 from ..files import plain, to_disk
 
@@ -40,3 +43,28 @@ class MetricsLog:
     def close(self) -> None:
         self._file.close()
         self._curves.close()
+
+
+def progress_bar(total_images: int, done_images: int, enabled: bool) -> tqdm:
+    """One bar over all phases, in a terminal and in a notebook: images/s, and the time left."""
+    return tqdm(
+        total=total_images,
+        initial=done_images,
+        unit="img",
+        unit_scale=True,
+        dynamic_ncols=True,
+        disable=not enabled,
+        mininterval=0.2 if sys.stderr.isatty() or "ipykernel" in sys.modules else 30,
+    )
+
+
+def describe_window(step: int | str, window: dict[str, Any]) -> str:
+    """A line of the metrics log, for people: loss, mean weight and shares of the three cases."""
+    parts = [f"step {step}"]
+    if window["loss"] is not None:  # JSON has no NaN
+        parts.append(f"loss {window['loss']:.3f}")
+    if window.get("mean_weight") is not None:
+        parts.append(f"weight {window['mean_weight']:.2f}")
+    if window.get("case_shares"):
+        parts.append("cases " + "/".join(f"{100 * share:.0f}" for share in window["case_shares"]) + "%")
+    return ", ".join(parts)

@@ -6,30 +6,10 @@ import functools
 import math
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, fields
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any, ClassVar, NamedTuple
 
+from .methods import METHODS
 from .precision import PRECISIONS
-
-
-@runtime_checkable
-class Config(Protocol):
-    """What every run's settings have: a row of the presets, and which run of it this is."""
-
-    preset: str
-    method: str
-    seed: int
-    budget: float
-    data: str
-    batch_size: int
-    learning_rate: float
-    supervised_learning_rate: float
-    momentum: float
-    weight_decay: float
-    precision: str
-    log_every: int
-    phases: int
-
-    def to_json(self) -> dict[str, Any]: ...
 
 
 class Steps(NamedTuple):
@@ -44,6 +24,11 @@ class Epochs(NamedTuple):
 
     epochs: float
     steps: None = None
+
+
+def baseline(oracle_epochs: float, ratio: float) -> Epochs:
+    """sqrt(1 / labeled ratio) · N, where the oracle trains N epochs (Appendix B); here ``ratio`` is images a label."""
+    return Epochs(oracle_epochs * math.sqrt(ratio))
 
 
 def settings(cls: type) -> type:
@@ -70,21 +55,6 @@ def later(default: Any) -> Any:
     """A setting that came when there were records already: JSON has it only where it isn't the default, which all
     runs of before had. So their configs stay as they were written."""
     return field(default=default, metadata={"later": True})
-
-
-def as_json(config: Config) -> dict[str, Any]:
-    """Plain JSON types: which run it is, then its row in the order of the fields, which doesn't change."""
-    run = {name: getattr(config, name) for name in ("preset", "method", "seed", "budget")}
-    silent = {f.name for f in fields(config) if "later" in f.metadata and getattr(config, f.name) == f.default}
-    told = {key: value for key, value in (run | vars(config)).items() if key not in silent}
-    return {key: list(value) if isinstance(value, tuple) else value for key, value in told.items()}
-
-
-def scaled_steps(config: Config, length: str, images: int, per_step: int, times: int = 1) -> int:
-    """``times`` a length, scaled by the budget, if an epoch is ``images`` images and a step takes ``per_step``."""
-    steps, epochs = getattr(config, f"{length}_steps"), getattr(config, f"{length}_epochs")
-    exact = times * (steps if steps is not None else epochs * images / per_step)
-    return max(1, round(exact * config.budget))
 
 
 # What is refused. A rule is words that go on from "learning_rate must", and whether a value keeps to them.
@@ -134,8 +104,53 @@ def check_row(row: Any, *lengths: str) -> None:
         require(row, given[0], POSITIVE)
 
 
-def check_run(config: Config, methods: Collection[str], seeds: int) -> None:
-    """Refuse a method that is none of ``methods``, a seed that is none of the first ``seeds``, or a wrong budget."""
-    require(config, "method", one_of(methods))
-    require(config, "seed", (f"lie in 0…{seeds - 1}", lambda seed: seed in range(seeds)))
-    require(config, "budget", ("lie in (0, 10]", lambda budget: 0 < budget <= 10))
+@settings
+class Config:
+    """A run's settings: which run of a row this is. Its class is one of rows as well, so that the row's settings are
+    here too; of both kinds are ``data``, ``batch_size`` and all others that :func:`check_row` looks at. Equal configs
+    give equal bits on a CPU. ``budget`` scales all lengths.
+
+    Attributes:
+        known: the methods that there are.
+        seeds: how many there are.
+        online_length: whose length Online ST's one phase has, and how many times.
+    """
+
+    preset: str
+    method: str
+    seed: int
+    budget: float
+    known: ClassVar[Collection[str]] = METHODS
+    seeds: ClassVar[int] = 2**32
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(self, "method", one_of(self.known))
+        require(self, "seed", (f"lie in 0…{self.seeds - 1}", lambda seed: seed in range(self.seeds)))
+        require(self, "budget", ("lie in (0, 10]", lambda budget: 0 < budget <= 10))
+
+    @property
+    def phases(self) -> int:
+        """Phase 0 is supervised; the others learn from unlabeled images too."""
+        method = METHODS[self.method]
+        return 1 + (len(self.alphas) if method.labeler else int(method.online))
+
+    def steps(self, phase: int, images: int) -> int:
+        """Training steps of one model in a phase whose main set (in phase 0 the labeled one, later the unlabeled or
+        pseudo-labeled one) has ``images`` images."""
+        method, times, per_step = METHODS[self.method], 1, self.batch_size
+        if phase == 0:
+            length = "oracle" if method.all_labels else "baseline"
+        else:
+            length, times = self.online_length if method.online else ("phase", 1)
+            per_step -= self.labeled_per_batch
+        steps, epochs = getattr(self, f"{length}_steps"), getattr(self, f"{length}_epochs")
+        exact = times * (steps if steps is not None else epochs * images / per_step)
+        return max(1, round(exact * self.budget))
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON types: which run it is, then its row in the order of the fields, which doesn't change."""
+        run = {name: getattr(self, name) for name in ("preset", "method", "seed", "budget")}
+        silent = {f.name for f in fields(self) if "later" in f.metadata and getattr(self, f.name) == f.default}
+        told = {key: value for key, value in (run | vars(self)).items() if key not in silent}
+        return {key: list(value) if isinstance(value, tuple) else value for key, value in told.items()}

@@ -10,6 +10,7 @@ from ..words import tell
 from .directory import RunDirectory
 from .pixels.config import SegmentationConfig
 from .precision import choose_device
+from .provenance import run_record
 from .settings import Config
 from .storage import Damaged, telling
 
@@ -57,9 +58,14 @@ def train(
             while True:
                 try:
                     run = Algorithm(config, data, split, directory, where, progress)
-                    if record is None or len(run.journal.records) < config.phases:
-                        return run.run()
-                    directory.check_record(run.record(record["seconds"]))
-                    return record
+                    finished = record is not None and len(run.journal.records) == config.phases
+                    seconds = record["seconds"] if finished else run.journal.run(run.run_phase, run.steps_in)
+                    kept = run.score(), run.journal.records, directory.split, sum(run.journal.lengths)
+                    made = run_record(config, *kept, seconds, where)
+                    if finished:
+                        directory.check_record(made)
+                        return record
+                    directory.finish(made)
+                    return made
                 except Damaged as damaged:  # then from the phase before it, or without it
                     damaged.set_aside()

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from reference import batches, gammas, loss_loop
 
 from dmtlib import RULES, weighted_cross_entropy
-from dmtlib.method.supervision import supervise
+from dmtlib.method.rules import supervise
 
 
 @given(batches(), gammas, gammas, st.integers(0, 3))

@@ -4,8 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from dmtlib.models.classifier import classifier
-from dmtlib.models.whitened import WhitenedCNN, whitening_filters
+from dmtlib.models.whitened import WhitenedCNN, classifier, whitening_filters
 from dmtlib.models.wideresnet import WideResNet
 
 MEAN, STD = (0.5, 0.4, 0.3), (0.2, 0.25, 0.3)

@@ -4,8 +4,8 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from dmtlib.training.batches import ShuffledStream
 from dmtlib.training.pixels import batches
+from dmtlib.training.seeding import ShuffledStream
 
 CPU = torch.device("cpu")
 

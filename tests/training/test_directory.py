@@ -11,7 +11,7 @@ from dmtlib.data.images.splits import split_labeled
 from dmtlib.presets import preset
 from dmtlib.training import RunDirectory, RunError, train
 from dmtlib.training.images import curriculum
-from dmtlib.training.images.record import pseudo_label_error
+from dmtlib.training.images.evaluation import pseudo_label_error
 from dmtlib.training.images.stored import phase_model, stored_pseudo_labels
 from dmtlib.training.methods import METHODS
 

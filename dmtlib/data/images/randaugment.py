@@ -1,8 +1,8 @@
 """RandAugment with Cutout as the paper uses it (Sec. 5.2.2), for a whole batch in one call on its device.
 
 Crop with padding, flip, one random operation at a random strength, Cutout, normalisation. Every image draws its own;
-all draws come from one generator; nothing waits for the device. :mod:`.ranges` tells which operations there are and
-how strong, :mod:`.geometry` and :mod:`.levels` what they do.
+all draws come from one generator; nothing waits for the device. :mod:`.operations` tells which operations there are
+and how strong, :mod:`.geometry` and :mod:`.levels` what they do.
 """
 
 from __future__ import annotations
@@ -16,8 +16,7 @@ from torch import Generator, Tensor
 
 from .geometry import Crop, crop_and_flip, cutout, warp
 from .levels import change_levels
-from .operations import COLUMN, NEUTRAL, Strengths, constant
-from .ranges import VARIANTS, Variant
+from .operations import COLUMN, NEUTRAL, VARIANTS, Strengths, Variant, constant
 
 CUTOUT_FILL = (125, 123, 114)  # CIFAR-10's mean colour, as in the authors' code
 CIFAR10_MEAN = (0.49137, 0.48235, 0.44667)
@@ -38,7 +37,7 @@ class RandAugment:
     """uint8 images and a generator on their device → a normalised batch, channels last.
 
     Args:
-        variant: a key of :data:`~dmtlib.data.images.ranges.VARIANTS`.
+        variant: a key of :data:`~dmtlib.data.images.operations.VARIANTS`.
         mean, std: per channel, of pixels scaled to [0, 1]; CIFAR-10's by default.
         dtype: of the result; the normalisation itself is computed in float32.
 
@@ -63,11 +62,8 @@ class RandAugment:
         self.dtype = dtype
 
     def __call__(self, images: UInt8[Tensor, "B 3 H W"], generator: Generator) -> Float[Tensor, "B 3 H W"]:
-        """Augment a batch, every image in its own way.
-
-        Raises:
-            ValueError: images that are not uint8 of shape (B, 3, H, W).
-        """
+        """Augment a batch, every image in its own way. A ValueError for images that are not uint8 of shape
+        (B, 3, H, W)."""
         check_images(images)
         return self.normalise(self.apply(images, self.draw(images, generator)))
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.optim.swa_utils import update_bn
 
 from ...data.images.augment import AUGMENTATIONS, normalise
@@ -15,18 +15,15 @@ from ...data.images.datasets import ClassificationData, load_dataset
 from ...data.images.packed import UNKNOWN
 from ...data.images.splits import Split, split_labeled
 from ...method.pseudo_labels import count_selected, pseudo_label, select_top_images
-from ...models.classifier import classifier
-from ...models.whitened import whitening_filters
+from ...models.whitened import classifier, whitening_filters
 from ..directory import RunDirectory
-from ..journal import Journal
-from ..loop import run_steps
+from ..loop import Journal
 from ..statistics import summarise
 from ..storage import restoring
 from .config import METHODS, RunConfig
-from .evaluation import error_by_confidence, predict
+from .evaluation import error_by_confidence, measure, predict, pseudo_label_error
 from .graph import graphs_wanted
 from .phase import PhaseTask, PhaseTrainer, PseudoLabels, start_phase
-from .record import measure, pseudo_label_error, run_record
 from .stored import pseudo_label_file, save_pseudo_labels, stored_pseudo_labels
 
 
@@ -46,22 +43,20 @@ class Curriculum:
         self.images = data.train_images.to(self.device)
         self.augment = AUGMENTATIONS[config.augmentation](data.mean, data.std)
         self.whitening = whitening_filters(self.images, data.mean, data.std) if config.widths else None
-        self.lengths = [config.steps(p, self._main_set_size(p)) for p in range(config.phases)]
-        self.journal = Journal(config, self.directory, self.progress)
+        lengths = [config.steps(p, self._main_set_size(p)) for p in range(config.phases)]
+        self.journal = Journal(config, self.directory, lengths, self.progress)
         self.teacher = None
         if last := self.journal.last:
             with restoring(self.directory.phase_file(len(self.journal.records) - 1)):
-                self.teacher = self._averaged_model(last)
+                model = classifier(**last["architecture"]).to(self.device, memory_format=torch.channels_last)
+                model.load_state_dict(last["model"])
+                self.teacher = model.eval()
 
     load = staticmethod(load_dataset)
 
     @staticmethod
     def draw(config: RunConfig, data: ClassificationData) -> Split:
-        """The split, if the method can learn from it.
-
-        Raises:
-            ValueError: too few images, labeled or not.
-        """
+        """The split, if the method can learn from it. A ValueError for too few images, labeled or not."""
         split = split_labeled(data.train_labels, config.num_labels, config.seed, config.validation)
         labeled, unlabeled, classes = len(split.labeled), len(split.unlabeled), len(data.classes)
         if labeled < classes:
@@ -76,38 +71,26 @@ class Curriculum:
             raise ValueError(f"{share} of {unlabeled} unlabeled images is none, at least {least} are needed")
         return split
 
-    def run(self) -> dict[str, Any]:
-        """Lines 1–8 of Alg. 1, starting from the last phase that is on the disk."""
-        journal, config = self.journal, self.config
-        done_steps = sum(self.lengths[: len(journal.records)])
-        if journal.checkpoint:
-            with restoring(self.directory.checkpoint_file):
-                done_steps += journal.checkpoint["state"]["step"]
-        with journal.writing(sum(self.lengths), done_steps):
-            for phase in range(len(journal.records), config.phases):
-                self._run_phase(phase)
-        record = self.record(journal.seconds)
-        self.directory.finish(record)
-        return record
+    @staticmethod
+    def steps_in(checkpoint: dict[str, Any]) -> int:
+        """Those that were taken of its phase."""
+        return checkpoint["state"]["step"]
 
-    def record(self, seconds: float) -> dict[str, Any]:
-        """Of a run whose phases are all finished."""
-        return run_record(self.config, self.journal.records, self.directory.split, seconds, self.device)
+    def score(self) -> dict[str, float]:
+        """The last model's (line 8 of Alg. 1)."""
+        return {name: self.journal.records[-1][name] for name in ("test_accuracy", "fine_grained_accuracy")}
 
-    def _run_phase(self, phase: int) -> None:
+    def run_phase(self, phase: int, checkpoint: dict[str, Any] | None) -> None:
+        """Line 2 of Alg. 1 in phase 0, lines 4–7 in the others."""
         pseudo = self._pseudo_labels(phase) if phase > 0 else None
         task = self._task(phase, pseudo)
-        state = start_phase(task, self._before(phase))
+        state, journal = start_phase(task, self._before(phase)), self.journal
         trainer = PhaseTrainer(task, state, graph=graphs_wanted(self.device))
-        journal = self.journal
-        if checkpoint := journal.take_checkpoint():
+        if checkpoint:
             with restoring(self.directory.checkpoint_file):
                 state.load_state_dict(checkpoint["state"])
-        journal.progress.start_phase(phase, task.total_steps)
-        run_steps(
+        journal.run_steps(
             trainer,
-            sum(self.lengths[:phase]),
-            journal,
             checkpoint=lambda: journal.save_checkpoint(phase, state=state.state_dict()),
         )
         if self.config.recalibrate_batch_norm:
@@ -156,7 +139,7 @@ class Curriculum:
         return PhaseTask(
             config=self.config,
             phase=phase,
-            total_steps=self.lengths[phase],
+            total_steps=self.journal.lengths[phase],
             num_classes=len(self.data.classes),
             augment=self.augment,
             images=self.images,
@@ -190,8 +173,3 @@ class Curriculum:
         """The last model's probabilities on the clean unlabeled images, on the CPU."""
         images = self.images[self.split.unlabeled.to(self.device)]
         return predict(self.teacher, images, self.data.mean, self.data.std).cpu()
-
-    def _averaged_model(self, state: dict[str, Any]) -> nn.Module:
-        model = classifier(**state["architecture"]).to(self.device, memory_format=torch.channels_last)
-        model.load_state_dict(state["model"])
-        return model.eval()

@@ -9,8 +9,10 @@ from jaxtyping import Float, Int64, UInt8
 from torch import Tensor, nn
 
 from ...data.images.augment import normalise
+from ...data.images.datasets import ClassificationData
 from ...data.images.packed import UNKNOWN
 from ...method.pseudo_labels import pseudo_label, select_top_images
+from .phase import PseudoLabels
 
 PREDICTION_BATCH = 250  # of 32×32 images; on a CPU, 1000 leave the cache and are half as fast
 KEPT_SHARES = range(5, 101, 5)
@@ -65,3 +67,26 @@ def error_by_confidence(
     wrong = (labels != truth[known]).double()
     tops = {share: wrong[select_top_images(confidence, share / 100)] for share in kept}
     return {str(share): round(100 * top.mean().item(), 4) for share, top in tops.items() if len(top)}
+
+
+def measure(model: nn.Module, data: ClassificationData, validation: Tensor) -> dict[str, float]:
+    """Plain and fine-grained accuracy on the test images, and on the validation images where there are any;
+    ``validation`` are indices into the training images (Appendix C)."""
+    probabilities = predict(model, data.test_images, data.mean, data.std).cpu()
+    found = {
+        "test_accuracy": accuracy(probabilities, data.test_labels),
+        "fine_grained_accuracy": fine_grained_accuracy(probabilities, data.test_labels),
+    }
+    if len(validation):
+        labels = data.train_labels[validation]
+        probabilities = predict(model, data.train_images[validation], data.mean, data.std).cpu()
+        found["validation_accuracy"] = accuracy(probabilities, labels)
+        found["validation_fine_grained_accuracy"] = fine_grained_accuracy(probabilities, labels)
+    return found
+
+
+def pseudo_label_error(pseudo: PseudoLabels) -> float | None:
+    """Share of wrong labels among those whose truth is known, in percent; None where none is known."""
+    known = pseudo.truth != UNKNOWN
+    wrong = (pseudo.labels != pseudo.truth) & known
+    return 100 * wrong.sum().item() / known.sum().item() if known.any() else None

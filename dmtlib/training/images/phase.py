@@ -17,15 +17,12 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 from ...data.images.augment import Augmentation
 from ...method.dynamic_loss import disagreement_cases, weighted_cross_entropy
 from ...method.mixup import mixup, mixup_loss
-from ...method.rules import PREDICTION_FREE, RULES, Supervision
+from ...method.rules import PREDICTION_FREE, RULES, Supervision, supervise
 from ...method.schedules import gamma_ramp
-from ...method.supervision import supervise
-from ...models.classifier import classifier
-from ..batches import ShuffledStream
+from ...models.whitened import classifier
 from ..descent import SCHEDULES, Descent, start_descent
-from ..precision import autocast, autocast_dtype
-from ..seeding import derive_seed
-from ..statistics import batch_sums, summarise
+from ..seeding import ShuffledStream, derive_seed
+from ..statistics import batch_sums
 from .config import RunConfig
 from .graph import Replayed
 
@@ -83,7 +80,7 @@ class PhaseTask:
 
     @property
     def architecture(self) -> dict[str, Any]:
-        """The arguments of :func:`~dmtlib.models.classifier.classifier`."""
+        """The arguments of :func:`~dmtlib.models.whitened.classifier`."""
         names = ("depth", "widen_factor") if self.config.widths is None else ("widths",)
         sizes = {name: getattr(self.config, name) for name in names}
         return {**sizes, "num_classes": self.num_classes, "in_channels": self.images.shape[1]}
@@ -119,7 +116,6 @@ class PhaseTrainer:
         self.task, self.state = task, state
         self.rule = RULES[config.method] if task.phase > 0 else None
         self.needs_predictions = task.phase > 0 and config.method not in PREDICTION_FREE
-        self.autocast_dtype = autocast_dtype(device, config.precision)
         self.weights = list(state.averaged.parameters()), list(state.model.parameters())
         # Apart from the counters of batch norm: tensors of several dtypes are copied by one kernel each.
         self.buffers = [
@@ -171,16 +167,12 @@ class PhaseTrainer:
     def _loss(self, images: Tensor, batch: Batch) -> Tensor:
         """Without mixup the images that are learned are those that are judged: one pass gives gradient and weights."""
         if batch.lam is None:
-            logits = self._logits(images)
+            logits = self.state.logits(images)
             return weighted_cross_entropy(logits, *self._supervise(logits.detach(), batch))
         targets, weights = self._supervise(self._judge(images), batch)
         partner = torch.rand(len(images), generator=self.generator, device=images.device).argsort()
         mixed = mixup(images, targets, weights, partner, batch.lam)
-        return mixup_loss(self._logits(mixed.images), mixed)
-
-    def _logits(self, images: Tensor) -> Tensor:
-        with autocast(images.device, self.autocast_dtype):
-            return self.state.model(images)
+        return mixup_loss(self.state.logits(mixed.images), mixed)
 
     @torch.no_grad()
     def _judge(self, images: Tensor) -> Tensor | None:
@@ -189,7 +181,7 @@ class PhaseTrainer:
             return None
         model, moves = self.state.model, self.task.config.weight_pass_moves_statistics
         with contextlib.nullcontext() if moves else batch_statistics_only(model):
-            return self._logits(images)
+            return self.state.logits(images)
 
     def _drawn(self, step: int) -> tuple[Tensor, Tensor, PseudoLabels | None]:
         """Indices and targets, labeled images first; more of the pseudo-labeled rest."""
@@ -226,12 +218,10 @@ class PhaseTrainer:
             torch._foreach_copy_(averaged, current)
 
     def close_window(self) -> dict[str, Any]:
-        """Means over the steps since the last call: a line of the metrics log. Here the host waits for the device."""
-        state = self.state
-        sums = state.take_window()
-        gamma = gamma_ramp(state.step, self.task.total_steps, self.task.config.gamma1) if self.rule else None
-        line = {"phase": self.task.phase, "step": state.step, **summarise(sums), "gamma1": gamma}
-        return line | {"learning_rate": state.scheduler.get_last_lr()[0]}
+        """See :meth:`.descent.Descent.close_window`."""
+        task, state = self.task, self.state
+        gamma = gamma_ramp(state.step, task.total_steps, task.config.gamma1) if self.rule else None
+        return state.close_window({"phase": task.phase}, gamma1=gamma)
 
 
 @contextlib.contextmanager

@@ -2,42 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 
-from ..settings import Epochs, Steps
+from ..settings import Steps, baseline
 from .config import ImageRun
 
-
-def _baseline(num_labels: int) -> Epochs:
-    """sqrt(1 / labeled ratio) · N with N = 300 on CIFAR-10 (Appendix B)."""
-    return Epochs(300 * math.sqrt(50_000 / num_labels))
-
-
-# Sec. 5.2.2, Table 1 rows 7 and 8, Appendix B. The authors set 200 validation images apart (Appendix C).
-CIFAR10 = ImageRun(
-    data="cifar10",
-    num_labels=4000,
-    validation=200,
-    augmentation="paper",
-    depth=28,
-    widen_factor=2,
-    batch_size=512,
-    labeled_per_batch=64,  # 1 : 7
-    learning_rate=0.1,
-    supervised_learning_rate=0.2,
-    momentum=0.9,
-    weight_decay=5e-4,
-    ema_decay=0.999,
-    mixup_alpha=0.75,
-    gamma1=4.0,
-    gamma2=4.0,
-    phase=Epochs(750),
-    baseline=_baseline(4000),
-    oracle=Epochs(300),
-    precision="auto",
-    recalibrate_batch_norm=False,
-)
+CIFAR10 = ImageRun(num_labels=4000, baseline=baseline(300, 50_000 / 4000))
 DIGITS = replace(
     CIFAR10,
     data="digits",
@@ -75,7 +45,7 @@ PRESETS: dict[str, ImageRun] = {
         recalibrate_batch_norm=False,
     ),
     "cifar10-4000": CIFAR10,
-    "cifar10-1000": replace(CIFAR10, num_labels=1000, labeled_per_batch=16, baseline=_baseline(1000)),  # 1 : 31
+    "cifar10-1000": replace(CIFAR10, num_labels=1000, labeled_per_batch=16, baseline=baseline(300, 50)),  # 1 : 31
 }
 """The settings of each preset on images, by name."""
 

@@ -11,18 +11,15 @@ from pathlib import Path
 
 from torch import nn
 
-from ...models.classifier import classifier
+from ...models.whitened import classifier
 from ..directory import RunDirectory
 from ..storage import load_tensors, restoring, save_tensors
 from .phase import PseudoLabels
 
 
 def phase_model(run: RunDirectory, phase: int) -> nn.Module:
-    """The averaged model that phase ``phase`` ended with, in evaluation mode, on the CPU.
-
-    Raises:
-        RunError: the phase is not finished, or damaged.
-    """
+    """The averaged model that phase ``phase`` ended with, in evaluation mode, on the CPU. A RunError, if the phase is
+    not finished, or damaged."""
     state = run.load_phase(phase)
     with restoring(run.phase_file(phase)):
         model = classifier(**state["architecture"])
@@ -36,11 +33,8 @@ def save_pseudo_labels(run: RunDirectory, phase: int, pseudo: PseudoLabels) -> N
 
 
 def stored_pseudo_labels(run: RunDirectory, phase: int) -> PseudoLabels | None:
-    """What phase ``phase`` learns from; None where that phase has not begun.
-
-    Raises:
-        Damaged: it is not what was written.
-    """
+    """What phase ``phase`` learns from; None where that phase has not begun. Damaged is raised, if it is not what was
+    written."""
     file = pseudo_label_file(run, phase)
     stored = load_tensors(file)
     with restoring(file):

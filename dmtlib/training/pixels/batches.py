@@ -16,8 +16,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from ...data.pixels.images import ListedImages, StoredImages
 from ...data.pixels.joint_augment import JointAugment
-from ..batches import ShuffledStream
-from ..seeding import derive_seed
+from ..seeding import ShuffledStream, derive_seed
 from .pixel_labels import PixelLabels
 
 MOST_WORKERS = 8  # processes that prepare batches for an accelerator; on a CPU they would only take its cores

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ...data.pixels.datasets import check_segmentation
 from ...method.schedules import CURRICULUM_ALPHAS
 from ..methods import METHODS, SEGMENTATION_METHODS
-from ..settings import NOT_NEGATIVE, SHARE, as_json, check_row, check_run, one_of, require, scaled_steps, settings
+from ..settings import NOT_NEGATIVE, SHARE, Config, check_row, one_of, require, settings
 
 LABELERS = ("previous", "newest")
 """Which generation labels in phase i. `previous`: both labelers are of generation i − 1, as Alg. 2 indexes them, and
@@ -14,7 +14,7 @@ B."""
 
 GOES_ON_FROM = ("last", "best-on-val")
 """Which weights of a model label, and go on into its next phase. `last`: those of the last step. `best-on-val`: those
-that scored best on val, as in the authors' code; that leaks val's labels, see :mod:`.best_on_val`."""
+that scored best on val, as in the authors' code; that leaks val's labels, see :class:`.phase.BestOnVal`."""
 
 BACKBONES = ("resnet18", "resnet34", "resnet50", "resnet101", "narrow")
 """Those of :data:`~dmtlib.models.resnet.ARCHITECTURES`, which takes seconds to import."""
@@ -22,60 +22,50 @@ BACKBONES = ("resnet18", "resnet34", "resnet50", "resnet101", "narrow")
 INITIALISATIONS = ("random", "imagenet", "coco-voc", "coco-caffe")
 """Where a model's weights come from; a file's path may follow, as in ``imagenet:PATH``."""
 
-SEEDS = 1000  # split n of the labeled subset takes n shuffles of all names
-
 
 @settings
 class PixelRun:
     """A row of :data:`~.presets.SEGMENTATION_PRESETS`: all settings of a run on pixels but method, seed and budget.
+    What a row doesn't say is as on VOC (Table 1, Sec. 5.2, Appendix B).
 
     A length is ``Steps(800)`` or ``Epochs(750)``: an epoch of a phase on pseudo labels is one pass over the unlabeled
     images, of a supervised phase one over its labeled images.
-
-    Attributes:
-        labeled_ratio: training images for each labeled one; None: the labeled subset that the data prescribe.
-        initialisations: of the models A and B, see :data:`INITIALISATIONS`; methods with one model take A's.
-        difference_maximized: whether A and B are first trained on two subsets of the labeled images (Fig. 6).
-        labelers: one of :data:`LABELERS`.
-        goes_on_from: one of :data:`GOES_ON_FROM`.
-        crop: height and width of a training view, in pixels.
-        flip: probability of a horizontal flip in training.
-        labeled_per_batch: true labels in a batch of a phase on pseudo labels.
-        gamma1, gamma2: constant, for a model that is fine-tuned has something to say from the first step on.
 
     Raises:
         ValueError: an unknown setting, or one that is not allowed; the message says what is.
     """
 
-    data: str
-    labeled_ratio: float | None
-    backbone: str
-    rates: tuple[int, ...]
-    initialisations: tuple[str, str]
-    difference_maximized: bool
-    crop: tuple[int, int]
-    batch_size: int
-    labeled_per_batch: int
-    learning_rate: float
-    supervised_learning_rate: float
-    gamma1: float
-    gamma2: float
+    data: str = "voc"
+    labeled_ratio: float | None  # training images for each labeled one; None: the subset that the data prescribe
+    backbone: str = "resnet101"
+    rates: tuple[int, ...] = (6, 12, 18, 24)
+    # Of A and B (Alg. 2, line 1), see INITIALISATIONS; methods with one model take A's. The paper's COCO weights are
+    # gone from the web: A starts from torchvision's in their place.
+    initialisations: tuple[str, str] = ("coco-voc", "imagenet")
+    difference_maximized: bool = False  # whether A and B first learn two subsets of the labeled images (Fig. 6)
+    crop: tuple[int, int] = (321, 321)  # height and width of a training view, in pixels
+    batch_size: int = 8
+    labeled_per_batch: int = 1  # 1 : 7, in a phase on pseudo labels
+    learning_rate: float = 1e-3
+    supervised_learning_rate: float = 2e-3
+    gamma1: float = 5.0  # constant: a model that is fine-tuned has something to say from the first step on
+    gamma2: float = 5.0
     phase_steps: int | None = None
-    phase_epochs: float | None = None
+    phase_epochs: float | None = 5
     online_steps: int | None = None
-    online_epochs: float | None = None
+    online_epochs: float | None = 20  # Sec. 5.4: as long as five phases of four epochs
     baseline_steps: int | None = None
     baseline_epochs: float | None = None
     oracle_steps: int | None = None
-    oracle_epochs: float | None = None
-    precision: str
-    flip: float = 0.5
+    oracle_epochs: float | None = 30
+    precision: str = "auto"
+    flip: float = 0.5  # probability of a horizontal one in training
     momentum: float = 0.9
     weight_decay: float = 5e-4
     poly_power: float = 0.9
     alphas: tuple[float, ...] = CURRICULUM_ALPHAS
-    labelers: str = "previous"
-    goes_on_from: str = "last"
+    labelers: str = "previous"  # one of LABELERS
+    goes_on_from: str = "last"  # one of GOES_ON_FROM
     log_every: int = 20
 
     def __post_init__(self) -> None:
@@ -97,36 +87,15 @@ class PixelRun:
 
 
 @settings
-class SegmentationConfig(PixelRun):
-    """A run of Alg. 2, or of a method beside it. Equal configs give equal bits on a CPU. ``seed`` is that of
-    everything random, and the number of the split: 0, 1 and 2 are the paper's three; ``budget`` scales all lengths."""
+class SegmentationConfig(Config, PixelRun):
+    """A run of Alg. 2, or of a method beside it. ``seed`` is that of everything random, and the number of the split:
+    0, 1 and 2 are the paper's three."""
 
-    preset: str
-    method: str
-    seed: int
-    budget: float
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_run(self, SEGMENTATION_METHODS, SEEDS)
+    known = SEGMENTATION_METHODS
+    seeds = 1000  # split n of the labeled subset takes n shuffles of all names
+    online_length = "online", 1
 
     @property
     def models(self) -> tuple[str, ...]:
         """Names of the models that the run trains."""
         return ("A", "B") if METHODS[self.method].labeler == "other" else ("A",)
-
-    @property
-    def phases(self) -> int:
-        """Phase 0 is supervised; the others learn from unlabeled images too."""
-        method = METHODS[self.method]
-        return 1 + (len(self.alphas) if method.labeler else int(method.online))
-
-    to_json = as_json
-
-    def steps(self, phase: int, images: int) -> int:
-        """Training steps of one model in a phase whose main set (unlabeled, or labeled in phase 0) has ``images``."""
-        method = METHODS[self.method]
-        if phase == 0:
-            return scaled_steps(self, "oracle" if method.all_labels else "baseline", images, self.batch_size)
-        length = "online" if method.online else "phase"
-        return scaled_steps(self, length, images, self.batch_size - self.labeled_per_batch)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import groupby, islice
+from typing import Any
 
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Float, Int64, UInt8
 from torch import Tensor, nn
 
 from ...data.pixels.datasets import SegmentationData
@@ -14,11 +15,18 @@ from ...data.pixels.images import ListedImages, StoredImages
 from ...data.pixels.joint_augment import pad_to
 from ...data.pixels.masks import VOID
 from ...method.pseudo_labels import pseudo_label
+from ...models.deeplab import DeepLabV2, enlarge
 from .batches import in_order
 from .pixel_labels import PixelLabels
-from .tiles import PIXELS_AT_ONCE, predict_in_tiles
 
 PREDICTION_BATCH = 8  # images of one size at most
+TILE = 1536  # pixels a side
+MARGIN = 48  # positions of the map: more than the narrow network sees to a side, and all that matters of others
+PIXELS_AT_ONCE = TILE**2  # of all images that go through the network together
+
+CHOSEN_ON = "val"
+"""The part on which the better of the two last models is chosen (Alg. 2, line 16). Data with a test part are scored on
+that; VOC and Cityscapes, as in the paper, on the same images. The record has the mean IoU of both models."""
 
 
 def predict_images(
@@ -26,7 +34,7 @@ def predict_images(
 ) -> Iterator[Float[Tensor, "C H W"]]:
     """Probabilities of one clean image after the other, on the model's device: evaluation mode, float32.
 
-    Images of one size go through the network together, up to :data:`.tiles.PIXELS_AT_ONCE`; a larger one in tiles. Up
+    Images of one size go through the network together, up to :data:`PIXELS_AT_ONCE`; a larger one in tiles. Up
     to ``pad``, height and width, an image is first padded with black, to the right and below; the probabilities are of
     the image alone.
     """
@@ -51,6 +59,40 @@ def predict_images(
                 predicted = model(stacked).float().softmax(dim=1)
             for probabilities, (_, size) in zip(predicted, batch, strict=True):
                 yield probabilities[:, : size[0], : size[1]]
+
+
+@torch.no_grad()
+def predict_in_tiles(model: DeepLabV2, image: UInt8[Tensor, "3 H W"]) -> Float[Tensor, "C H W"]:
+    """Probabilities of an image that is too large to go through the network at once. Equal to the whole image's, but
+    for rounding, away from where tiles meet; with the narrow network, there too.
+
+    The network sees overlapping tiles, and its logits are kept where it has seen what surrounds them. They are put
+    together before they are enlarged: what an enlarged pixel lies between depends on the size of the whole image.
+    """
+    device, stride = next(model.parameters()).device, model.backbone.output_stride
+    size = tuple(image.shape[-2:])
+    coarse = None
+    for top, bottom, first_row in _tiles(size[0], stride):
+        for left, right, first_column in _tiles(size[1], stride):
+            part = image[:, top:bottom, left:right].unsqueeze(0)
+            logits = model.coarse(part.to(device, memory_format=torch.channels_last))
+            if coarse is None:
+                coarse = logits.new_empty(1, logits.shape[1], *(-(-side // stride) for side in size))
+            y, x = top // stride, left // stride
+            there = coarse[:, :, y : y + logits.shape[2], x : x + logits.shape[3]]
+            there[:, :, first_row:, first_column:] = logits[:, :, first_row:, first_column:]
+    logits = enlarge(coarse, size).squeeze(0)
+    logits -= logits.amax(dim=0)  # softmax in place: there is room for one of these, not for two
+    return logits.exp_().div_(logits.sum(dim=0))
+
+
+def _tiles(side: int, stride: int) -> Iterator[tuple[int, int, int]]:
+    """Begin and end of each tile in pixels, and its first position of the map that counts. It counts to its end: where
+    the next one knows better, that one comes later."""
+    margin = MARGIN * stride
+    last = -(-max(side - TILE, 0) // stride) * stride  # so that the image's end is a tile's end
+    for begin in (*range(0, last, TILE - 2 * margin), last):
+        yield begin, min(begin + TILE, side), MARGIN if begin else 0
 
 
 def label_images(
@@ -123,3 +165,16 @@ def pixel_label_error(
         known += int(both.sum())
         wrong += int((both & (labels != truth)).sum())
     return round(100 * wrong / known, 4) if known else None
+
+
+def best_of(models: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """F = best(A, B), of what was measured of the last phase's models (Alg. 2, line 16), and its score."""
+    best = max(models, key=lambda name: models[name][f"{CHOSEN_ON}_mean_iou"])  # A, if equal
+    scored_on = "test" if "test_mean_iou" in models[best] else CHOSEN_ON
+    return {
+        "mean_iou": models[best][f"{scored_on}_mean_iou"],
+        "class_iou": models[best][f"{scored_on}_class_iou"],
+        "scored_on": scored_on,
+        "best": best,
+        "best_chosen_on": CHOSEN_ON,
+    }

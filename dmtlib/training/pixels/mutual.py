@@ -11,23 +11,18 @@ from torch import Tensor
 from ...data.pixels.datasets import SegmentationData, load_segmentation
 from ...data.pixels.joint_augment import JointAugment
 from ...data.pixels.splits import NameSplit
-from ...models.deeplab import DeepLabV2
 from ..directory import RunDirectory
-from ..journal import Journal
-from ..loop import run_steps
+from ..loop import Journal
 from ..seeding import derive_seed
 from ..statistics import summarise
 from ..storage import restoring
 from .batches import SegmentationBatches
-from .best_on_val import BestOnVal
 from .config import METHODS, SegmentationConfig
-from .evaluation import label_images, measure_segmentation, pixel_label_error
-from .models import initialise, restore
-from .phase import SegmentationTask, SegmentationTrainer, start_segmentation_phase
+from .evaluation import best_of, label_images, measure_segmentation, pixel_label_error
+from .phase import BestOnVal, SegmentationTask, SegmentationTrainer, start_segmentation_phase
 from .pixel_labels import PixelLabels, write_pixel_labels
 from .plan import Labeler, plan, split_of
-from .record import segmentation_record
-from .stored import pixel_label_folder, stored_pixel_labels
+from .stored import initialise, pixel_label_folder, restore, stored_pixel_labels
 
 
 @dataclass
@@ -49,7 +44,8 @@ class MutualTraining:
         self.images = data.parts["train"]
         self.architecture = {"backbone": config.backbone, "num_classes": len(data.classes), "rates": config.rates}
         self.plan = plan(config, self.images, self.split)
-        self.journal = Journal(config, self.directory, self.progress)
+        lengths = [sum(self.plan.steps(p, name) for name in config.models) for p in range(config.phases)]
+        self.journal = Journal(config, self.directory, lengths, self.progress)
         self.weights: dict[str, dict[str, Tensor]] = {}
         if last := self.journal.last:
             with restoring(self.directory.phase_file(len(self.journal.records) - 1)):
@@ -68,28 +64,19 @@ class MutualTraining:
         plan(config, data.parts["train"], split)
         return split
 
-    def run(self) -> dict[str, Any]:
-        """Alg. 2, starting from the last phase that is on the disk."""
-        journal, config = self.journal, self.config
-        done_steps = self.plan.steps_before(len(journal.records))
-        if left := journal.checkpoint:
-            with restoring(self.directory.checkpoint_file):
-                done_steps += sum(done["record"]["steps"] for done in left["done"].values())
-                done_steps += left["state"]["step"] if left["state"] else 0
-        with journal.writing(self.plan.steps_before(config.phases), done_steps):
-            for phase in range(len(journal.records), config.phases):
-                self._run_phase(phase)
-        record = self.record(journal.seconds)
-        self.directory.finish(record)
-        return record
+    @staticmethod
+    def steps_in(checkpoint: dict[str, Any]) -> int:
+        """Those that were taken of its phase, by all models."""
+        done = sum(done["record"]["steps"] for done in checkpoint["done"].values())
+        return done + (checkpoint["state"]["step"] if checkpoint["state"] else 0)
 
-    def record(self, seconds: float) -> dict[str, Any]:
-        """Of a run whose phases are all finished."""
-        return segmentation_record(self.config, self.journal.records, self.directory.split, seconds, self.device)
+    def score(self) -> dict[str, Any]:
+        """Of the better of the last two models (Alg. 2, line 16)."""
+        return best_of(self.journal.records[-1]["models"])
 
-    def _run_phase(self, phase: int) -> None:
+    def run_phase(self, phase: int, checkpoint: dict[str, Any] | None) -> None:
         """Lines 2–9 of Alg. 2 in phase 0, lines 12–15 in the others."""
-        left = self.journal.take_checkpoint() or {"done": {}, "state": None}
+        left = checkpoint or {"done": {}, "state": None}
         self.done, state = left["done"], left["state"]
         for name in self.config.models:
             if name not in self.done:
@@ -112,7 +99,10 @@ class MutualTraining:
         labeler = self.plan.labeler(phase, name)
         pseudo = self._pseudo_labels(phase, name, labeler) if labeler else None
         task = self._task(phase, name, pseudo)
-        model = self._model(phase, name)
+        if phase == 0:
+            model = initialise(self.config, self.architecture, name)
+        else:  # goes on from where it was: fine-tuning
+            model = restore(self.architecture, self.weights[name], self.device)
         start, best = start_segmentation_phase(task, model), None
         if self.config.goes_on_from == "best-on-val":
             best = BestOnVal(model, self.data, task.total_steps)
@@ -122,14 +112,13 @@ class MutualTraining:
                 if best:
                     best.load_state_dict(state["best"])
         trainer = SegmentationTrainer(task, start)
-        self.journal.progress.start_phase(phase, task.total_steps)
 
         def checkpoint() -> None:
             state = {**trainer.state.state_dict(), "best": best.state_dict() if best else None}
             self.journal.save_checkpoint(phase, done=self.done, state=state)
 
-        before = self.plan.steps_before(phase) + sum(done["record"]["steps"] for done in self.done.values())
-        run_steps(trainer, before, self.journal, checkpoint, after_step=best.after_step if best else None)
+        before = sum(done["record"]["steps"] for done in self.done.values())
+        self.journal.run_steps(trainer, checkpoint, best.after_step if best else None, before)
         if best:
             model.load_state_dict(best.weights)
         record = {
@@ -155,12 +144,6 @@ class MutualTraining:
         predictions = label_images(teacher, self.images, self.plan.unlabeled)
         folder = pixel_label_folder(self.directory, phase, name)
         return write_pixel_labels(folder, predictions, len(self.data.classes), self.config.alphas[phase - 1])
-
-    def _model(self, phase: int, name: str) -> DeepLabV2:
-        """A new model in phase 0, later one that goes on from where it was: fine-tuning."""
-        if phase == 0:
-            return initialise(self.config, self.architecture, name)
-        return restore(self.architecture, self.weights[name], self.device)
 
     def _task(self, phase: int, name: str, pseudo: PixelLabels | None) -> SegmentationTask:
         config = self.config

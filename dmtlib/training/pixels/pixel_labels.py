@@ -140,8 +140,7 @@ def _store(
     """Write all predictions, and count them on their device."""
     names, sizes = [], []
     with open(folder / LABELS, "wb") as label_file, open(folder / CONFIDENCE, "wb") as code_file:
-        _write_header(label_file, TYPES[LABELS], 0)
-        _write_header(code_file, TYPES[CONFIDENCE], 0)
+        _write_headers(label_file, code_file, 0)
         for name, labels, confidence in predictions:
             try:
                 if labels.dim() != 2:
@@ -157,8 +156,7 @@ def _store(
         if not names:
             raise ValueError("predictions must hold at least one image")
         stored = PixelLabels(folder, tuple(names), tuple(sizes), kept=())
-        _write_header(label_file, TYPES[LABELS], stored.starts[-1])
-        _write_header(code_file, TYPES[CONFIDENCE], stored.starts[-1])
+        _write_headers(label_file, code_file, stored.starts[-1])
     return stored, histogram.cpu()
 
 
@@ -175,12 +173,13 @@ def _keep(stored: PixelLabels, histogram: Tensor, alpha: float) -> tuple[int, ..
     return tuple(kept[: len(histogram)].tolist())
 
 
-def _write_header(file: BinaryIO, dtype: np.dtype, size: int) -> None:
-    """An npy header at the start of the file. It has room for a larger size, so it can be written again in place."""
-    file.seek(0)
-    header = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": (size,)}
-    np.lib.format.write_array_header_1_0(file, header)
-    assert file.tell() == HEADER
+def _write_headers(label_file: BinaryIO, code_file: BinaryIO, size: int) -> None:
+    """npy headers at the files' start. They have room for a larger size, so they can be written again in place."""
+    for file, dtype in zip((label_file, code_file), TYPES.values(), strict=True):
+        file.seek(0)
+        header = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": (size,)}
+        np.lib.format.write_array_header_1_0(file, header)
+        assert file.tell() == HEADER
 
 
 def _hash(contents: dict[str, Any]) -> str:

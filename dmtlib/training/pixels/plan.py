@@ -48,10 +48,6 @@ class Plan:
         """Of a model in a phase."""
         return self.config.steps(phase, len(self.unlabeled if phase else self.supervised[model]))
 
-    def steps_before(self, phase: int) -> int:
-        """Of both models in all phases before ``phase``."""
-        return sum(self.steps(p, model) for p in range(phase) for model in self.config.models)
-
     def labeler(self, phase: int, model: str) -> Labeler | None:
         """Whose pseudo labels a model learns in a phase; None where it learns none that are stored.
 

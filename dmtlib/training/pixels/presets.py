@@ -2,47 +2,20 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 from typing import Any
 
-from ..settings import Epochs, Steps
+from ..settings import Epochs, Steps, baseline
 from .config import PixelRun
-
-
-def _baseline(oracle_epochs: float, ratio: float) -> Epochs:
-    """sqrt(1 / labeled ratio) · N, where the oracle trains N epochs (Appendix B)."""
-    return Epochs(oracle_epochs * math.sqrt(ratio))
 
 
 def _labeled(row: PixelRun, ratio: float, phase_epochs: int, **changes: Any) -> PixelRun:
     """``row`` with one label in ``ratio``."""
-    baseline = _baseline(row.oracle_epochs, ratio)
-    return replace(row, labeled_ratio=ratio, phase=Epochs(phase_epochs), baseline=baseline, **changes)
+    lengths = dict(phase=Epochs(phase_epochs), baseline=baseline(row.oracle_epochs, ratio))
+    return replace(row, labeled_ratio=ratio, **lengths, **changes)
 
 
-# Table 1, Sec. 5.2, Appendix B; with one label in 8.
-VOC = PixelRun(
-    data="voc",
-    labeled_ratio=8,
-    backbone="resnet101",
-    rates=(6, 12, 18, 24),
-    # Alg. 2, line 1. The paper's COCO weights are gone from the web: A starts from torchvision's in their place.
-    initialisations=("coco-voc", "imagenet"),
-    difference_maximized=False,
-    crop=(321, 321),
-    batch_size=8,
-    labeled_per_batch=1,  # 1 : 7
-    learning_rate=1e-3,
-    supervised_learning_rate=2e-3,
-    gamma1=5.0,
-    gamma2=5.0,
-    phase=Epochs(5),
-    online=Epochs(20),  # Sec. 5.4: as long as five phases of four epochs
-    baseline=_baseline(30, 8),
-    oracle=Epochs(30),
-    precision="auto",
-)
+VOC = PixelRun(labeled_ratio=8, baseline=baseline(30, 8))
 CITYSCAPES = replace(
     VOC,
     data="cityscapes",
@@ -53,7 +26,7 @@ CITYSCAPES = replace(
     gamma1=3.0,
     gamma2=3.0,
     phase=Epochs(10),
-    baseline=_baseline(60, 8),
+    baseline=baseline(60, 8),
     oracle=Epochs(60),
 )
 
@@ -66,16 +39,12 @@ SCENES = PixelRun(
     labeled_ratio=12,  # 50 labels
     backbone="narrow",
     rates=(1, 2, 4, 6),  # in positions of 4 pixels: a scene is 16 of them wide
-    initialisations=("random", "random"),
-    difference_maximized=False,  # random weights differ enough, as on images; `scenes-halves` is the control
+    initialisations=("random", "random"),  # they differ enough, as on images; `scenes-halves` is the control
     crop=(48, 48),
     flip=0.0,  # a mirrored 3 is no digit
-    batch_size=8,
     labeled_per_batch=2,
     learning_rate=0.02,
     supervised_learning_rate=0.02,
-    gamma1=5.0,
-    gamma2=5.0,
     phase=Steps(240),
     online=Steps(1200),  # as five phases
     baseline=Steps(1600),
@@ -89,7 +58,7 @@ SEGMENTATION_PRESETS: dict[str, PixelRun] = {
     "voc-20": _labeled(VOC, 20, 4),
     "voc-8": VOC,
     # Table 5: VOC's own labels against those of SBD; "the same hyper-parameters" as 1/8.
-    "voc-1464": replace(VOC, labeled_ratio=None, baseline=_baseline(30, 10_582 / 1_464)),
+    "voc-1464": replace(VOC, labeled_ratio=None, baseline=baseline(30, 10_582 / 1_464)),
     "cityscapes-30": _labeled(CITYSCAPES, 29.75, 8, labeled_per_batch=1, **_TWO_SUBSETS),
     "cityscapes-8": CITYSCAPES,
     # Not in the paper. 45 labels of 367 images; Cityscapes' settings, street scenes too, and a smaller network.
@@ -101,7 +70,7 @@ SEGMENTATION_PRESETS: dict[str, PixelRun] = {
         difference_maximized=True,
         crop=(256, 320),
         phase=Epochs(30),
-        baseline=_baseline(100, 8),
+        baseline=baseline(100, 8),
         oracle=Epochs(100),
     ),
     "scenes": SCENES,

@@ -1,4 +1,5 @@
-"""What a run on pixels leaves in its run directory beside the files of :mod:`~dmtlib.training.directory`.
+"""The models of Alg. 2: where their first weights come from, and what a run leaves in its run directory of them and
+their pseudo labels, beside the files of :mod:`~dmtlib.training.directory`.
 
 split.json               names of the labeled images, and a hash
 checkpoint.pt            the phase in training: the models that are through with it, and the state of the one at work
@@ -8,14 +9,44 @@ pseudo-labels-<i>-<M>/   what model M learned in phase i, at three bytes a pixel
 
 from __future__ import annotations
 
+import sys
 import warnings
 from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from tqdm.auto import tqdm
 
 from ...models.deeplab import DeepLabV2
+from ...models.pretrained import pretrained
 from ..directory import RunDirectory, RunError
+from ..seeding import derive_seed
 from ..storage import restoring
-from .models import restore
+from .config import SegmentationConfig
 from .pixel_labels import PixelLabels, read_pixel_labels
+
+
+def initialise(config: SegmentationConfig, architecture: dict[str, Any], name: str) -> DeepLabV2:
+    """Model A or B before it has learned anything (Alg. 2, lines 2 and 6), of an ``architecture`` in the arguments of
+    :class:`~dmtlib.models.deeplab.DeepLabV2`; what is not loaded is random, and told. A ValueError for weights that
+    cannot be loaded."""
+    weights, _, path = config.initialisations["AB".index(name)].partition(":")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(derive_seed(config.seed, "initialise", name))
+        if weights == "random":
+            return DeepLabV2(**architecture)
+        model, report = pretrained(**architecture, initialisation=weights, path=path or None)
+    tqdm.write(f"model {name} starts from {config.initialisations['AB'.index(name)]}: {report}", file=sys.stderr)
+    return model
+
+
+def restore(architecture: dict[str, Any], weights: dict[str, Tensor], device: torch.device | str) -> DeepLabV2:
+    """A model with a copy of ``weights``, on ``device``; its normalisation is among them."""
+    with torch.device("meta"):  # draws no random weights that would be overwritten at once
+        model = DeepLabV2(**architecture)
+    model.to_empty(device=device).load_state_dict(weights)
+    return model.to(memory_format=torch.channels_last)
 
 
 def phase_segmenter(run: RunDirectory, phase: int, model: str = "A") -> DeepLabV2:

@@ -5,7 +5,7 @@ import torch
 
 from book.figures import augmentation as draw
 from book.studies.augmentation import black_pairs, black_share
-from dmtlib.data.images.ranges import VARIANTS
+from dmtlib.data.images.operations import VARIANTS
 
 
 @pytest.fixture(scope="module")

@@ -30,7 +30,7 @@ def test_a_finished_run_is_not_repeated(chapter, tmp_path, monkeypatch):
     record = train(CONFIG, runs=runs, device="cpu", progress=False)
     assert keep_finished(work, tmp_path / "store") == 0
     work, runs = chapter("two", CONFIG)
-    monkeypatch.setattr("dmtlib.training.images.curriculum.Curriculum.run", None)  # nobody trains
+    monkeypatch.setattr("dmtlib.training.images.curriculum.Curriculum.run_phase", None)  # nobody trains
     assert train(CONFIG, runs=runs, device="cpu", progress=False) == record
     assert keep_finished(work, tmp_path / "store") == record["seconds"]
     assert len(list((tmp_path / "store").iterdir())) == 1

@@ -12,9 +12,8 @@ from book.studies.augmentation import apply_operation
 from dmtlib.data.images import operations
 from dmtlib.data.images.augment import AUGMENTATIONS
 from dmtlib.data.images.geometry import Crop, crop_and_flip
-from dmtlib.data.images.operations import COLUMN, NEUTRAL
+from dmtlib.data.images.operations import COLUMN, NEUTRAL, VARIANTS
 from dmtlib.data.images.randaugment import CUTOUT_FILL, RandAugment
-from dmtlib.data.images.ranges import VARIANTS
 
 SIDE = 32
 

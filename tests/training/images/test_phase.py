@@ -18,7 +18,6 @@ from torch.utils._pytree import tree_leaves
 from dmtlib.models.wideresnet import WideResNet
 from dmtlib.presets import preset
 from dmtlib.training import descent
-from dmtlib.training.images import phase
 from dmtlib.training.images.config import METHODS
 from dmtlib.training.images.phase import PhaseTask, PhaseTrainer, batch_statistics_only, start_phase
 from dmtlib.training.precision import choose_device
@@ -98,8 +97,7 @@ class NoNumberCrosses(TorchDispatchMode):
 
 def compute_in(dtype, monkeypatch):
     """As on hardware whose native precision this is."""
-    for module in (phase, descent):
-        monkeypatch.setattr(module, "autocast_dtype", lambda device, precision: dtype)
+    monkeypatch.setattr(descent, "autocast_dtype", lambda device, precision: dtype)
 
 
 @pytest.mark.parametrize("dtype", PRECISIONS)

@@ -17,14 +17,14 @@ from dmtlib.method.dynamic_loss import dynamic_loss
 from dmtlib.method.rules import RULES
 from dmtlib.training import RunDirectory, RunError, train
 from dmtlib.training.methods import SEGMENTATION_METHODS as METHODS
-from dmtlib.training.pixels import best_on_val, evaluation, mutual
+from dmtlib.training.pixels import evaluation, mutual
+from dmtlib.training.pixels import phase as phases
 from dmtlib.training.pixels.config import GOES_ON_FROM
 from dmtlib.training.pixels.evaluation import class_iou, confusion_matrix, mean_iou, predict_images
-from dmtlib.training.pixels.models import initialise
 from dmtlib.training.pixels.phase import SegmentationTrainer
 from dmtlib.training.pixels.pixel_labels import write_pixel_labels
 from dmtlib.training.pixels.plan import split_of
-from dmtlib.training.pixels.stored import phase_segmenter, stored_pixel_labels
+from dmtlib.training.pixels.stored import initialise, phase_segmenter, stored_pixel_labels
 from dmtlib.training.precision import choose_device
 from dmtlib.training.statistics import STATISTICS, pixel_sums
 
@@ -242,17 +242,17 @@ def test_a_phase_goes_on_from_its_own_model(monkeypatch, tiny):
 
 def test_the_authors_leak_takes_what_is_best_on_val(monkeypatch, tiny, data):
     """The best weights end the phase: they are scored, they label for the other model, and they go on."""
-    monkeypatch.setattr(best_on_val, "LOOK_STEPS", 4)
+    monkeypatch.setattr(phases, "LOOK_STEPS", 4)
     seen, given = [], itertools.cycle([10.0, 30.0, 30.0, 20.0])  # after 4, 8, 12 and 14 steps
-    measured, confusion = best_on_val.confusion_matrix, []
+    measured, confusion = phases.confusion_matrix, []
 
     def look(model, *arguments):
         seen.append(copy.deepcopy(model.state_dict()))
         confusion.append(measured(model, *arguments))
         return confusion[-1]
 
-    monkeypatch.setattr(best_on_val, "confusion_matrix", look)
-    monkeypatch.setattr(best_on_val, "mean_iou", lambda matrix: next(given) if matrix is confusion[-1] else 0)
+    monkeypatch.setattr(phases, "confusion_matrix", look)
+    monkeypatch.setattr(phases, "mean_iou", lambda matrix: next(given) if matrix is confusion[-1] else 0)
     run, record = tiny("dmt", goes_on_from="best-on-val", phase_steps=14, baseline_steps=14, alphas=(1.0, 1.0))
     assert len(seen) == 3 * 2 * 4
     for n, (phase, name) in enumerate(itertools.product(range(3), "AB")):
@@ -271,7 +271,7 @@ def test_the_authors_leak_takes_what_is_best_on_val(monkeypatch, tiny, data):
 
 def test_the_authors_leak_goes_on_from_the_best(monkeypatch, tiny):
     """With a learning rate of 0 after phase 0, the later phases have its best weights, not its last."""
-    monkeypatch.setattr(best_on_val, "LOOK_STEPS", 2)
+    monkeypatch.setattr(phases, "LOOK_STEPS", 2)
     run, _ = tiny("dst", goes_on_from="best-on-val", learning_rate=0.0, baseline_steps=8, alphas=(1.0,))
     first, later = (dict(phase_segmenter(run, phase).named_parameters()) for phase in (0, 1))
     assert all(torch.equal(first[key], later[key]) for key in first)
@@ -279,7 +279,7 @@ def test_the_authors_leak_goes_on_from_the_best(monkeypatch, tiny):
 
 
 def test_looking_at_val_changes_no_step(monkeypatch, tiny):
-    monkeypatch.setattr(best_on_val, "LOOK_STEPS", 2)
+    monkeypatch.setattr(phases, "LOOK_STEPS", 2)
     ways = {way: tiny("baseline", preset=way, goes_on_from=way, baseline_steps=6)[0] for way in GOES_ON_FROM}
     losses = [[line["loss"] for line in metrics(run)] for run in ways.values()]
     assert len(losses[0]) == 6 and losses[0] == losses[1]

@@ -16,7 +16,7 @@ from killed_mutual_run import POINTS, RUN
 from tiny_scenes import CONFIG, assert_same_bits, metrics, scenes
 
 from dmtlib.training import RunDirectory, loop, train
-from dmtlib.training.pixels import best_on_val
+from dmtlib.training.pixels import phase as phases
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +63,7 @@ def test_a_run_killed_again_and_again_ends_with_the_same_bits(every, variant, mo
     """Checkpoints after each step; every few of them the run dies, before writing the next or after."""
     monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", 0.0)
     monkeypatch.setattr(loop, "CHECKPOINT_SHARE", float("inf"))
-    monkeypatch.setattr(best_on_val, "LOOK_STEPS", 2)
+    monkeypatch.setattr(phases, "LOOK_STEPS", 2)
     config = dataclasses.replace(CONFIG, alphas=(0.4, 1.0), phase_steps=5, **variant)
     train(config, runs=tmp_path / "whole", device="cpu", progress=False, data=data)
     save = RunDirectory.save_checkpoint

@@ -5,9 +5,8 @@ import torch
 
 from dmtlib.data.pixels.images import StoredImages
 from dmtlib.models.deeplab import DeepLabV2
-from dmtlib.training.pixels import evaluation, tiles
-from dmtlib.training.pixels.evaluation import predict_images
-from dmtlib.training.pixels.tiles import predict_in_tiles
+from dmtlib.training.pixels import evaluation
+from dmtlib.training.pixels.evaluation import predict_images, predict_in_tiles
 
 
 def network(backbone: str, rates: tuple[int, ...], classes: int = 5) -> DeepLabV2:
@@ -36,7 +35,7 @@ def stored(images: torch.Tensor) -> StoredImages:
 
 @pytest.mark.parametrize("size", [(1003, 470), (481, 482), (300, 1201), (64, 900)])
 def test_the_narrow_network_answers_as_on_the_whole_image(size, monkeypatch):
-    monkeypatch.setattr(tiles, "TILE", 480)
+    monkeypatch.setattr(evaluation, "TILE", 480)
     model, image = network("narrow", (1, 2, 4, 6)), noise(1, *size)
     with torch.no_grad():
         whole = model(image).softmax(dim=1)[0]
@@ -45,7 +44,7 @@ def test_the_narrow_network_answers_as_on_the_whole_image(size, monkeypatch):
 
 
 def test_others_do_so_away_from_the_seams(monkeypatch):
-    monkeypatch.setattr(tiles, "TILE", 1024)
+    monkeypatch.setattr(evaluation, "TILE", 1024)
     model, image = network("resnet18", (6, 12, 18, 24)), noise(1, 100, 1300)
     with torch.no_grad():
         whole = model(image).softmax(dim=1)[0]
@@ -71,7 +70,7 @@ def test_an_image_that_is_too_large_goes_in_tiles(monkeypatch):
     model, images = network("narrow", (1, 2)), noise(2, 300, 500)
     expected = list(predict_images(model, stored(images), range(2), pad=(320, 500)))
     monkeypatch.setattr(evaluation, "PIXELS_AT_ONCE", 299 * 500)
-    monkeypatch.setattr(tiles, "TILE", 416)
+    monkeypatch.setattr(evaluation, "TILE", 416)
     found = list(predict_images(model, stored(images), range(2), pad=(320, 500)))
     assert [p.shape for p in found] == [(5, 300, 500)] * 2
     assert all(torch.allclose(a, b, atol=2e-6) for a, b in zip(found, expected, strict=True))
