@@ -185,7 +185,7 @@ def main() -> None:
     plain = PlainTrainer(task, steps, workers)
     seconds(plain.run, device)
 
-    dtype = trainer.autocast_dtype or torch.float32
+    dtype = trainer.state.dtype or torch.float32
     known = PEAKS.get(torch.cuda.get_device_name(device)) if device.type == "cuda" else None
     rates, plain_rates, peaks = [], [], []
     for turn in range(1, TURNS + 1):
