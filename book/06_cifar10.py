@@ -63,7 +63,7 @@ from book.page.places import results as recorded_results
 from book.page.words import as_words
 from book.studies import pseudo_labels as confidence
 from book.studies.cifar10 import baseline_curves, confidence_table
-from book.studies.recorded import difference, last_phase, recorded, summary
+from book.studies.recorded import difference, last_phase, recorded
 from dmtlib import presets
 from dmtlib.data.images.datasets import MINI_IMAGES, load_dataset
 from dmtlib.data.images.splits import split_labeled
@@ -98,15 +98,12 @@ results = None  # a folder of records that is to have a copy of this run's
 
 # %% tags=["hide-input"]
 curves = baseline_curves(recorded_results())
-show(
-    draw.error_by_confidence(curves),
-    alt="Error of the pseudo labels over the share of most confident ones kept, from recorded "
-    "baselines, and two grey marks for the numbers that the paper prints.",
-)
+show(draw.error_by_confidence(curves))
 confidence_table(curves)
 
 # %% [markdown]
-# *Percent of the kept labels that are wrong. Ours: mean ± standard deviation over seeds.*
+# *Percent of the kept labels that are wrong. Ours: mean ± standard deviation over seeds. The paper prints two of its
+# numbers; how many of its most confident 20% are wrong, it doesn't say.*
 #
 # This is what the dynamic loss is made for. Cut where few errors are left, and most labels are gone, if there is such
 # a cut at all. Keep all labels, and some of what the next model learns is wrong.
@@ -178,9 +175,7 @@ comparison(recorded_results(), "cifar10-small")
 
 # %% tags=["hide-input"]
 methods = ("baseline", "cl", "dmt", "oracle")
-words = summary(small, methods)
-figure = by_method(small, methods)
-show(figure, alt=f"Small-scale: test accuracy by method, one dot a seed. {words}")
+show(by_method(small, methods))
 
 # %% [markdown]
 # *A dot is a seed, which draws the labeled images and everything else; the bar is the mean with the sample standard
@@ -188,10 +183,7 @@ show(figure, alt=f"Small-scale: test accuracy by method, one dot a seed. {words}
 # by seed, with that interval:
 
 # %% tags=["hide-input"]
-show(
-    differences(small, "dmt", ["cl", "baseline"]),
-    alt="Small-scale: DMT minus CL and minus the baseline, one dot a seed, mean and 95% interval.",
-)
+show(differences(small, "dmt", ["cl", "baseline"]))
 pairs = [("dmt", "cl"), ("dmt", "baseline"), ("cl", "baseline"), ("oracle", "dmt")]
 say("\n".join(f"- {difference(small, *pair)}" for pair in pairs))
 
@@ -199,12 +191,7 @@ say("\n".join(f"- {difference(small, *pair)}" for pair in pairs))
 # And by phase, as {doc}`04_curriculum` drew it for one seed:
 
 # %% tags=["hide-input"]
-show(
-    draw.learning_curves(small),
-    alt="Small-scale, two panels over the phases 0 to 5, thin lines for seeds and thick ones for "
-    "means, CL and DMT: the share of wrong pseudo labels learned, and the test accuracy "
-    "afterwards, with baseline and oracle as lines.",
-)
+show(draw.learning_curves(small))
 say(f"In the last phase of DMT: {last_phase(small['dmt'])}.")
 
 # %% [markdown]
@@ -268,43 +255,33 @@ say(
     f"{as_words(record['device'])}."
 )
 
-# %% [markdown]
-# A finished run can be asked again: its models stay in its directory, with the labels that each phase learned. As in
-# the paper, let the last model label 1,000 of the unlabeled images:
-
 # %% tags=["hide-input"]
 if record is not None:
+    say(
+        "A finished run can be asked again: its models stay in its directory, with the labels that each phase "
+        "learned. As in the paper, let the last model label 1,000 of the unlabeled images:"
+    )
     images = load_dataset(config.data)
     split = split_labeled(images.train_labels, config.num_labels, seed, config.validation)
     asked = split.unlabeled[:: max(1, len(split.unlabeled) // 1000)][:1000]
     model = phase_model(RunDirectory.of(config, runs), config.phases - 1)
     labeling = confidence.labeling_by(model, images, asked)
     tops = confidence.error_in_top(labeling, (0.2, 0.4, 0.6, 0.8, 1.0))
-    show(
-        error_bars(tops, f"this page's {NAMES[method]}"),
-        alt="Bars: the share of wrong labels among the most confident 20, 40, 60, 80 and 100 "
-        "percent of this page's run. Grey lines: the two numbers that the paper prints.",
-    )
+    show(error_bars(tops, f"this page's {NAMES[method]}"))
 if record is not None:
     worst = confidence.confident_errors(labeling, 6)
     said, sure, truth = labeling.labels[worst], labeling.confidence[worst], labeling.truth[worst]
     found = zip(said, sure, truth, strict=True)
     words = [f"“{images.classes[y]}”, {c:.0%}\nis {images.classes[t]}" for y, c, t in found]
     figure = gallery(images.train_images[labeling.indices[worst]], words, columns=3)
-    show(figure, alt="Images with wrong labels: " + "; ".join(words).replace("\n", ", "))
+    show(figure)
     say("*The wrong labels that it was surest of: in quotes the label and its confidence, below it the truth.*")
-
-# %% [markdown]
-# A method with phases shows two things more: what it learned in each phase, and what that was worth. For a run of
-# yours both stand here; from records they stand above.
 
 # %% tags=["hide-input"]
 has_phases = record is not None and config.iterative
 if has_phases:
-    show(
-        phases({method: record}),
-        alt="This page's run, by phase: wrong pseudo labels learned, and test accuracy after it.",
-    )
+    say("A method with phases shows two things more: what it learned in each phase, and what that was worth.")
+    show(phases({method: record}))
 phases_table(record).round(2).astype(object).fillna("–") if has_phases else None
 
 # %% [markdown]

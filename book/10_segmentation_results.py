@@ -56,7 +56,7 @@ from book.page.look import say, show, show_table, style
 from book.page.places import missing_data
 from book.page.places import results as recorded_results
 from book.studies.mutual_training import course
-from book.studies.recorded import difference, recorded, summary
+from book.studies.recorded import difference, recorded
 from book.studies.segmentation_results import (
     class_table,
     predicted_pictures,
@@ -80,12 +80,7 @@ style()
 # these ratios; here it is again, drawn from the numbers of Table 4.
 
 # %% tags=["hide-input"]
-show(
-    draw.over_ratios(recorded_results()),
-    alt="Two panels over the labeled ratios 1/106, 1/50, 1/20, 1/8 on PASCAL VOC, from Table 4. Mean IoU: DMT is the "
-    "highest line, from 63 to 73 percent; the baseline goes from 47 to 67. Distance to each method's own Oracle: DMT "
-    "is the nearest at every ratio, CutMix all but as near at 1/50.",
-)
+show(draw.over_ratios(recorded_results()))
 
 # %% [markdown]
 # *The paper's numbers. Our own runs would be rings.*
@@ -201,15 +196,9 @@ comparison(recorded_results(), "scenes")
 
 # %% tags=["hide-input"]
 methods = ("baseline", "cbst", "dmt", "oracle")
-show(
-    by_method(scenes, methods, "mean IoU"),
-    alt=f"Scenes: mean IoU by method, one dot a seed. {summary(scenes, methods)}",
-)
+show(by_method(scenes, methods, "mean IoU"))
 pairs = [("dmt", "cbst"), ("dmt", "baseline"), ("cbst", "baseline"), ("oracle", "dmt")]
-show(
-    differences(scenes, "dmt", ["cbst", "baseline"], "mean IoU"),
-    alt="Scenes: DMT minus CBST and minus the baseline, one dot a seed, mean and 95% interval.",
-)
+show(differences(scenes, "dmt", ["cbst", "baseline"], "mean IoU"))
 say("\n".join(f"- {difference(scenes, *pair)}" for pair in pairs))
 
 # %% [markdown]
@@ -270,10 +259,7 @@ class_table(recorded_results(), "camvid-small")
 # %% tags=["hide-input"]
 pictures = predicted_pictures(recorded_results(), "scenes", ("baseline", "dmt"), count=4)
 if pictures:
-    show(
-        draw.prediction_rows(pictures),
-        alt="Four scenes in rows: input, truth, prediction of the recorded baseline, prediction of the recorded DMT.",
-    )
+    show(draw.prediction_rows(pictures))
 else:
     say("Scenes: predictions not stored (not run).")
 if pictures:
@@ -295,11 +281,7 @@ streets = None
 if not missing:
     streets = predicted_pictures(recorded_results(), "camvid-small", ("baseline", "dmt"), count=4)
 if streets:
-    show(
-        draw.prediction_rows(streets),
-        alt="Four streets of CamVid in rows: input, truth, prediction of the recorded baseline, prediction of the "
-        "recorded DMT.",
-    )
+    show(draw.prediction_rows(streets))
 else:
     say(f"CamVid: {missing or 'predictions not stored (not run).'}")
 if streets:

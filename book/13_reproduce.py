@@ -58,12 +58,7 @@ gpu = "NVIDIA H200"  # for the hours: a key of book.studies.costs.GPUS
 # %% tags=["hide-input"]
 results = recorded_results()
 overview = tables.overview(results, gpu)
-counts = ", ".join(f"{name} {row.recorded} of {row.runs}" for name, row in overview.iterrows())
-show(
-    hours_by_table(results, gpu),
-    alt=f"Hours by table on a logarithmic axis: bars of calculated hours for the tables that need a GPU, dots where "
-    f"runs are recorded. Recorded runs: {counts}.",
-)
+show(hours_by_table(results, gpu))
 
 # %% [markdown]
 # *All runs of a table, one after the other. A bar is calculated, from a fast GPU program to a slow one; the section

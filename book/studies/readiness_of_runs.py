@@ -14,6 +14,7 @@ from dmtlib.data.pixels.datasets import SegmentationData
 from dmtlib.data.pixels.images import ListedImages, StoredImages
 from dmtlib.data.pixels.masks import VOID
 from dmtlib.presets import SEGMENTATION_PRESETS
+from dmtlib.records.comparison import Spread
 from dmtlib.records.store import load_records, score
 from dmtlib.training.directory import RunDirectory
 from dmtlib.training.images.evaluation import predict
@@ -80,6 +81,17 @@ def first_error_and_gain(results: Path, presets: Sequence[str], other: str = "ba
                 gain = score(record) - baselines[record["seed"]]
                 rows.append({"preset": name, "seed": record["seed"], "error": sum(errors) / len(errors), "gain": gain})
     return pd.DataFrame(rows, columns=["preset", "seed", "error", "gain"])
+
+
+def told_by_seeds(points: pd.DataFrame, first: str, second: str) -> str:
+    """Of each set of points, which method is ahead as far as its seeds tell, by 95% t-intervals."""
+    ahead: dict[str, list[str]] = {first: [], second: [], "": []}
+    for name, group in points.groupby("preset", sort=False):
+        low, high = Spread.of(group["gain"].tolist()).interval()
+        ahead[first if low > 0 else second if high < 0 else ""].append(f"`{name}` (n = {len(group)})")
+    found = [f"{method} is ahead on {', '.join(ahead[method]) or 'none of them'}." for method in (first, second)]
+    untold = f" On {', '.join(ahead[''])} it can't be told." if ahead[""] else ""
+    return " ".join(found) + untold if len(points) else "Not run."
 
 
 def _thin(values: Tensor) -> Tensor:

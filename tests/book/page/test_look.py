@@ -46,6 +46,13 @@ def test_a_palette_changes_hardly_a_pixel():
     assert whole.shape == light.shape and abs(whole - light).max() <= 8
 
 
+def test_a_figure_says_what_it_shows(capsys):
+    look.show(look.described("A falling line.")(drawing)())
+    assert "[A falling line.]" in capsys.readouterr().out
+    with pytest.raises(ValueError, match="a figure needs words for readers who can't see it"):
+        look.show(drawing())
+
+
 def test_empty_columns_are_left_out_and_named(monkeypatch):
     shown, said = [], []
     monkeypatch.setattr("IPython.display.display", shown.append)
