@@ -130,7 +130,7 @@ show_body(pseudo_label)
 alphas = (0.2, 0.4, 0.6, 0.8, 1.0)
 tops = confidence.error_in_top(labeling, alphas)
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input", "fig-error-by-confidence"]
 show(draw.error_bars(tops, f"digits, {config.num_labels} labels"))
 
 # %% [markdown]

@@ -155,7 +155,7 @@ say(
 #
 # ## The recorded result
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input", "fig-phases"]
 show(draw.phases(whole))
 
 # %% [markdown]
@@ -165,7 +165,7 @@ show(draw.phases(whole))
 #
 # The last phase, seed by seed:
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input", "fig-last-phase"]
 methods = ("baseline", "cl", "dmt", "dmt-naive", "oracle")
 show(by_method(recordings, methods))
 say(f"{summary(recordings, methods)}.")

@@ -92,7 +92,7 @@ results = None  # a folder of records that is to have a copy of this run's
 # %% [markdown]
 # ## How wrong are a baseline's labels?
 #
-# {doc}`01_pseudo_labels` drew the paper's Fig. 1 for digits. Here it is for CIFAR-10. When a baseline is done, it
+# {numref}`fig-error-by-confidence` drew the paper's Fig. 1 for digits. Here it is for CIFAR-10. When a baseline is done, it
 # labels every unlabeled image, and its record keeps how many of the most confident labels are wrong. The paper's model
 # labeled 1,000 random images.
 
@@ -188,7 +188,7 @@ pairs = [("dmt", "cl"), ("dmt", "baseline"), ("cl", "baseline"), ("oracle", "dmt
 say("\n".join(f"- {difference(small, *pair)}" for pair in pairs))
 
 # %% [markdown]
-# And by phase, as {doc}`04_curriculum` drew it for one seed:
+# And by phase, as {numref}`fig-phases` drew it for digits:
 
 # %% tags=["hide-input"]
 show(draw.learning_curves(small))
@@ -311,7 +311,7 @@ show_table(table_3, first=["paper (%)"])
 # from one code base, USB {cite:p}`wang2022usb`, with the same network: means over three seeds, of the *best*
 # checkpoint on the test set.
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input", "tab-peers"]
 tables.peers_table()
 
 # %% [markdown]
@@ -368,7 +368,7 @@ say(
 #
 # ```{exercise} Pass the Oracle
 # :label: ex-pass-the-oracle
-# In the table of peers, methods with 4,000 labels pass a model that learned all labels. How can that be? And what
+# In {numref}`tab-peers`, methods with 4,000 labels pass a model that learned all labels. How can that be? And what
 # would you ask before you write "better than full supervision"?
 # ```
 #

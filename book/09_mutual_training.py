@@ -157,7 +157,7 @@ runs = runs_folder(*configs.values())  # or yours: no run is repeated
 trained = train_together(list(configs.values()), runs=runs, device=device)
 records = {m: [record] for m, record in zip(methods, trained, strict=True)}
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input", "fig-live"]
 show(draw.by_phase(records))
 courses = [f"- **{method.upper()}**: {study.course(records[method])}" for method in methods]
 say(f"Live, mean IoU with seed {seed}, preset `{preset}`:\n\n" + "\n".join(courses))
@@ -177,7 +177,7 @@ say(f"Live, mean IoU with seed {seed}, preset `{preset}`:\n\n" + "\n".join(cours
 # Now look at what B learns. Before each phase A has labeled the unlabeled scenes. Take B as the phase begins, show it
 # the same scenes, and weigh A's labels by Eq. 3:
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input", "fig-lessons"]
 show_body(study.lessons)
 config = configs["dmt"]
 data, run = load_segmentation(config.data), RunDirectory.of(config, runs)
@@ -330,7 +330,7 @@ say(
 # ```{exercise} Longer without pseudo labels
 # :label: ex-long-baseline
 # Train a baseline for as many steps as one of DMT's models gets in all its phases. Does it end above the curve of DMT
-# in the first figure, or below?
+# in {numref}`fig-live`, or below?
 # ```
 #
 # ````{solution} ex-long-baseline

@@ -222,7 +222,7 @@ class_table(recorded_results(), "scenes")
 # and an accelerator in mind, and `camvid-small`, for one core: a quarter of the side, 90×120 pixels, and the narrow
 # network from random weights.
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input", "tab-camvid"]
 tables.camvid(recorded_results())
 
 # %% tags=["hide-input"]
@@ -340,7 +340,7 @@ if streets:
 # to plain self-training on pixels as on images. Against peers the lead may be partly one of starting weights. Against
 # people's coarse labels it is a draw, which is news enough.
 #
-# What was run here is small: scenes and, where the table above has numbers, CamVid on one core. On scenes DMT ends
+# What was run here is small: scenes and, where {numref}`tab-camvid` has numbers, CamVid on one core. On scenes DMT ends
 # above the baseline, and above CBST, which trusts every label it gives itself, on every seed that was run. So few
 # seeds don't settle it: the paired differences above have intervals, and say which of them hold zero.
 #

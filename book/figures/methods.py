@@ -65,7 +65,7 @@ def noise_map(gains: Mapping[str, pd.DataFrame], levels: Sequence[float] = ()) -
             :func:`~book.studies.readiness_of_runs.first_error_and_gain`; a panel each.
         levels: errors to be marked by a line.
     """
-    figure, axes = plt.subplots(len(gains), 1, figsize=(WIDTH, 3.4 * len(gains) + 0.9), sharex=True, squeeze=False)
+    figure, axes = plt.subplots(len(gains), 1, figsize=(WIDTH, 2.9 * len(gains) + 1.1), sharex=True, squeeze=False)
     for ax, (name, points) in zip(axes.flat, gains.items(), strict=True):
         for level in levels:
             ax.axvline(level, color=COLOURS["ink"], linestyle="--", linewidth=1.2)

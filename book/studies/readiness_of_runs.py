@@ -84,14 +84,22 @@ def first_error_and_gain(results: Path, presets: Sequence[str], other: str = "ba
 
 
 def told_by_seeds(points: pd.DataFrame, first: str, second: str) -> str:
-    """Of each set of points, which method is ahead as far as its seeds tell, by 95% t-intervals."""
-    ahead: dict[str, list[str]] = {first: [], second: [], "": []}
+    """Which method is ahead on which set: by 95% t-intervals, and where those can't tell, by all seeds' agreement."""
+    told: dict[str, list[str]] = {first: [], second: []}
+    agreed: dict[str, list[str]] = {"above": [], "below": []}
     for name, group in points.groupby("preset", sort=False):
-        low, high = Spread.of(group["gain"].tolist()).interval()
-        ahead[first if low > 0 else second if high < 0 else ""].append(f"`{name}` (n = {len(group)})")
-    found = [f"{method} is ahead on {', '.join(ahead[method]) or 'none of them'}." for method in (first, second)]
-    untold = f" On {', '.join(ahead[''])} it can't be told." if ahead[""] else ""
-    return " ".join(found) + untold if len(points) else "Not run."
+        gains, words = group["gain"], f"`{name}` (n = {len(group)})"
+        low, high = Spread.of(gains.tolist()).interval()
+        if low > 0 or high < 0:
+            told[first if low > 0 else second].append(words)
+        elif len(gains) > 1 and ((gains > 0).all() or (gains < 0).all()):
+            agreed["above" if gains.iloc[0] > 0 else "below"].append(words)
+    if not len(points):
+        return "Not run."
+    ahead = " and ".join(f"{method} on {', '.join(sets) or 'none of these sets'}" for method, sets in told.items())
+    agreeing = [f"{side} {second} on every seed of {', '.join(sets)}" for side, sets in agreed.items() if sets]
+    though = f", though {first} is {' and '.join(agreeing)}" if agreeing else ""
+    return f"**{first} − {second}**: ahead by 95% intervals are {ahead}. On the others it can't be told{though}."
 
 
 def _thin(values: Tensor) -> Tensor:

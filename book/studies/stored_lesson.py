@@ -46,13 +46,14 @@ def chosen(taught: Lessons) -> list[int]:
     return [order[len(order) // 3], order[2 * len(order) // 3]]
 
 
-def load_lesson(results: Path, preset: str = "scenes", seed: int = 0) -> Lesson | None:
+def load_lesson(results: Path, preset: str = "scenes", seed: int = 0, budget: float = 1.0) -> Lesson | None:
     """What is stored beside the record of DMT with this seed; None if nothing is.
 
     Raises:
         ValueError: it is of another run, or damaged.
     """
-    record: dict[str, Any] | None = next((r for r in load_records(results, preset, "dmt") if r["seed"] == seed), None)
+    records: list[dict[str, Any]] = load_records(results, preset, "dmt", budget)
+    record = next((r for r in records if r["seed"] == seed), None)
     folder = None if record is None else record_path(results, record).with_suffix("")
     if folder is None or not (folder / PROVENANCE).is_file():
         return None

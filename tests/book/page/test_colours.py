@@ -33,9 +33,9 @@ def test_no_colour_stands_for_two_things():
 
 
 def test_meanings_and_methods_are_told_apart_by_every_reader():
-    told = {name: colour for name, colour in {**COLOURS, **OWN}.items() if name != "second"}
+    told = {**COLOURS, **OWN}
     near = {pair: distance(told[pair[0]], told[pair[1]]) for pair in itertools.combinations(told, 2)}
-    assert min(near.values()) > 15, min(near, key=near.get)
+    assert min(near.values()) > 14, min(near, key=near.get)
 
 
 @pytest.mark.parametrize("name", GROUPS)

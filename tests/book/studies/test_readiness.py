@@ -135,13 +135,13 @@ def test_records_give_the_rule_of_thumb(tmp_path):
 
 def test_what_seeds_tell_is_said_set_by_set():
     rows = [("up", 2.0), ("up", 2.1), ("up", 1.9), ("down", -2.0), ("down", -2.1), ("wide", 9.0), ("wide", -1.0)]
-    rows += [("one", 5.0)]
+    rows += [("one", 5.0), ("agreed", 1.0), ("agreed", 9.0)]
     points = pd.DataFrame([{"preset": p, "seed": 0, "error": 1.0, "gain": g} for p, g in rows])
     assert told_by_seeds(points, "DMT", "CL") == (
-        "DMT is ahead on `up` (n = 3). CL is ahead on `down` (n = 2). "
-        "On `wide` (n = 2), `one` (n = 1) it can't be told."
+        "**DMT − CL**: ahead by 95% intervals are DMT on `up` (n = 3) and CL on `down` (n = 2). "
+        "On the others it can't be told, though DMT is above CL on every seed of `agreed` (n = 2)."
     )
-    assert told_by_seeds(points[:3], "DMT", "CL") == "DMT is ahead on `up` (n = 3). CL is ahead on none of them."
+    assert told_by_seeds(points[5:], "DMT", "CL").endswith("`agreed` (n = 2).")
     assert told_by_seeds(points[:0], "DMT", "CL") == "Not run."
 
 
