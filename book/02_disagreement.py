@@ -218,14 +218,14 @@ show(draw.setups(results))
 mean = pd.DataFrame({name.replace("\n", " "): r.mean() for name, r in results.items()}).T
 gains = [r["found by disagreement"] - r["found by A's confidence"] for r in results.values()]
 mean["gain"], mean["±"] = [g.mean() for g in gains], [Spread.of(g.tolist()).half_width() for g in gains]
-table = mean[["error", "disagreement", "gain", "±"]].rename(columns={"disagreement": "disagree"})
+table = mean[["gain", "±", "error", "disagreement"]].rename(columns={"disagreement": "disagree"})
 table[["case 1", "case 3"]] = mean[["wrong in case 1", "wrong in case 3"]]
 table["sure"] = mean["confident errors found"]
 table.round(1)
 
 # %% [markdown]
-# *Percent of all points: A's error, and where the models disagree. The gain: by how many points disagreement finds
-# more of A's errors than confidence, and its 95% interval to each side. Cases 1 and 3: percent of them that A got
+# *The gain: by how many points disagreement finds more of A's errors than confidence, and its 95% interval to each
+# side. Percent of all points: A's error, and where the models disagree. Cases 1 and 3: percent of them that A got
 # wrong. Sure: of A's errors among the half of the points that it is most confident about, the percent that
 # disagreement finds.*
 #

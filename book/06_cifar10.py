@@ -92,14 +92,14 @@ results = None  # a folder of records that is to have a copy of this run's
 # %% [markdown]
 # ## How wrong are a baseline's labels?
 #
-# {numref}`fig-error-by-confidence` drew the paper's Fig. 1 for digits. Here it is for CIFAR-10. When a baseline is done, it
-# labels every unlabeled image, and its record keeps how many of the most confident labels are wrong. The paper's model
-# labeled 1,000 random images.
+# {numref}`fig-error-by-confidence` drew the paper's Fig. 1 for digits. Here it is for CIFAR-10. When a baseline is done,
+# it labels every unlabeled image, and its record keeps how many of the most confident labels are wrong. The paper's
+# model labeled 1,000 random images.
 
 # %% tags=["hide-input"]
 curves = baseline_curves(recorded_results())
 show(draw.error_by_confidence(curves))
-confidence_table(curves)
+show_table(confidence_table(curves))
 
 # %% [markdown]
 # *Percent of the kept labels that are wrong. Ours: mean ± standard deviation over seeds. The paper prints two of its
@@ -145,7 +145,7 @@ say(
 # makes a run long, and its length is known before it starts:
 
 # %% tags=["hide-input"]
-tables.cost_table(recorded_results())
+show_table(tables.cost_table(recorded_results()))
 
 # %% [markdown]
 # *Of one run; a cell of the paper is the mean of five. "hours at 60,000/s" is the length divided by the speed that our
@@ -303,7 +303,7 @@ phases_table(record).round(2).astype(object).fillna("–") if has_phases else No
 
 # %% tags=["hide-input"]
 table_3 = tables.table_3(recorded_results())
-show_table(table_3, first=["paper (%)"])
+show_table(table_3)
 
 # %% [markdown]
 # A reader of today will ask about FixMatch {cite:p}`sohn2020fixmatch`, FreeMatch {cite:p}`wang2023freematch` and
@@ -312,7 +312,7 @@ show_table(table_3, first=["paper (%)"])
 # checkpoint on the test set.
 
 # %% tags=["hide-input", "tab-peers"]
-tables.peers_table()
+show_table(tables.peers_table(), first=["published, 4000 labels (%)"])
 
 # %% [markdown]
 # The best checkpoint is chosen with the test labels, and here the last model counts: such numbers can't be subtracted

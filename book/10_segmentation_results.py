@@ -139,7 +139,7 @@ say(
 
 # %% tags=["hide-input"]
 table_5 = tables.table_5(recorded_results())
-show_table(table_5, first=["paper (%)"])
+show_table(table_5)
 dmt, oracle, baseline = (
     next(n for n in printed_numbers("Table 5") if (n["row"], n["column"]) == (row, "mean IoU"))
     for row in ("DMT", "Oracle", "Baseline")
@@ -213,7 +213,7 @@ say("\n".join(f"- {difference(scenes, *pair)}" for pair in pairs))
 # A mean over classes can hide one that is lost:
 
 # %% tags=["hide-input"]
-class_table(recorded_results(), "scenes")
+show_table(class_table(recorded_results(), "scenes"), first=["DMT", "baseline"])
 
 # %% [markdown]
 # ## Real streets: CamVid
@@ -223,7 +223,7 @@ class_table(recorded_results(), "scenes")
 # network from random weights.
 
 # %% tags=["hide-input", "tab-camvid"]
-tables.camvid(recorded_results())
+show_table(tables.camvid(recorded_results()))
 
 # %% tags=["hide-input"]
 camvid = recorded("camvid-small")
@@ -238,7 +238,7 @@ say(f"The course of DMT's two models, their mean, from phase to phase: {course(c
 # pseudo label: where the mean of the two doesn't rise, pseudo labels brought nothing, whatever the baseline has.
 
 # %% tags=["hide-input"]
-class_table(recorded_results(), "camvid-small")
+show_table(class_table(recorded_results(), "camvid-small"), first=["DMT", "baseline"])
 
 # %% [markdown]
 # *Scored on val, of which every image is from a drive that is in the training images too. Its test images are mostly
@@ -340,8 +340,8 @@ if streets:
 # to plain self-training on pixels as on images. Against peers the lead may be partly one of starting weights. Against
 # people's coarse labels it is a draw, which is news enough.
 #
-# What was run here is small: scenes and, where {numref}`tab-camvid` has numbers, CamVid on one core. On scenes DMT ends
-# above the baseline, and above CBST, which trusts every label it gives itself, on every seed that was run. So few
+# What was run here is small: scenes and, where {numref}`tab-camvid` has numbers, CamVid on one core. On scenes DMT
+# ends above the baseline, and above CBST, which trusts every label it gives itself, on every seed that was run. So few
 # seeds don't settle it: the paired differences above have intervals, and say which of them hold zero.
 #
 # DMT is several ideas at once. {doc}`11_ablations` takes them out one by one.

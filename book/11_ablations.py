@@ -220,7 +220,8 @@ say(
 
 # %% tags=["hide-input"]
 columns = {"scenes": "scenes", "digits-40": "digits"}
-batches.ablation_table(recorded_results(), columns)
+table_here = batches.ablation_table(recorded_results(), columns)
+show_table(table_here, first=[f"here, {heading}" for heading in columns.values()])
 
 # %% [markdown]
 # *Percent, mean ± standard deviation over n seeds. Scenes: pixels, Alg. 2, mean IoU. Digits: whole images, Alg. 1,
@@ -314,7 +315,7 @@ else:
 
 # %% tags=["hide-input"]
 kinds = noise_kinds.table(recorded_results())
-kinds.round(2)
+show_table(kinds.round(2), first=["DMT − CL", "weight, wrong", "weight, right"])
 
 # %% [markdown]
 # *`digits-10`, one phase that learns all pseudo labels, five seeds, from the records in `results/noise-kinds/`

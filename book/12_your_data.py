@@ -145,7 +145,7 @@ for start in (seed, seed + 1):
 
 # %%
 report = assess_images(data, *baselines)
-report.tops.round(1)
+report.tops[["error", "low", "high", "labels"]].round(1)
 
 # %% tags=["hide-input"]
 show(draw.checks(report, "the baseline's labels"))

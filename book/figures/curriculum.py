@@ -45,10 +45,10 @@ def phases_table(record: dict[str, Any]) -> pd.DataFrame:
         cases = phase["case_shares"] or [None] * 3
         rows.append(
             {
-                "labels": phase["pseudo_labels"],
-                "wrong (%)": phase["pseudo_label_error"],
                 "weight, right": phase["mean_weight_right"],
                 "weight, wrong": phase["mean_weight_wrong"],
+                "wrong (%)": phase["pseudo_label_error"],
+                "labels": phase["pseudo_labels"],
                 **{f"case {number} (%)": share and 100 * share for number, share in enumerate(cases, start=1)},
             }
         )

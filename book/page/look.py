@@ -19,6 +19,8 @@ import seaborn as sns
 from matplotlib.figure import Figure
 from PIL import Image
 
+from dmtlib.records.comparison import HERE, PAPER
+
 from .colours import COLOURS
 
 WIDTH = 6.4  # inches, of nearly every figure: it fills the text column, and its print survives on a telephone
@@ -105,11 +107,13 @@ def show_table(frame: pd.DataFrame, first: Sequence[str] = ()) -> None:
 
     Args:
         frame: the table.
-        first: the columns that it exists for, which a telephone shows without a swipe.
+        first: the columns that it exists for, which a telephone shows without a swipe; by default the paper's numbers
+            and ours, where it has such columns.
     """
     from IPython.display import display
 
     empty = [column for column in frame.columns if {str(value) for value in frame[column]} <= {"", "0", "not run"}]
+    first = first or [column for column in (PAPER, HERE) if column in frame.columns]
     order = [*first, *(column for column in frame.columns if column not in first)]
     display(frame[order].drop(columns=empty))
     if empty:

@@ -63,6 +63,8 @@ def test_empty_columns_are_left_out_and_named(monkeypatch):
     assert list(shown.pop().columns) == ["n"] and len(said) == 1
     show_table(pd.DataFrame({"network": ["a"], "paper": [1], "n": [2]}), first=["n", "paper"])
     assert list(shown.pop().columns) == ["n", "paper", "network"]
+    show_table(pd.DataFrame({"labels": ["1"], "paper (%)": ["2"], "its gap": ["3"], "here (%)": ["4"]}))
+    assert list(shown.pop().columns) == ["paper (%)", "here (%)", "labels", "its gap"]
 
 
 def test_a_file_is_shown_whole(monkeypatch):
