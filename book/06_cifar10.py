@@ -92,9 +92,9 @@ results = None  # a folder of records that is to have a copy of this run's
 # %% [markdown]
 # ## How wrong are a baseline's labels?
 #
-# {numref}`fig-error-by-confidence` drew the paper's Fig. 1 for digits. Here it is for CIFAR-10. When a baseline is done,
-# it labels every unlabeled image, and its record keeps how many of the most confident labels are wrong. The paper's
-# model labeled 1,000 random images.
+# {numref}`fig-error-by-confidence` drew the paper's Fig. 1 for digits. Here it is for CIFAR-10. When a baseline is
+# done, it labels every unlabeled image, and its record keeps how many of the most confident labels are wrong. The
+# paper's model labeled 1,000 random images.
 
 # %% tags=["hide-input"]
 curves = baseline_curves(recorded_results())
