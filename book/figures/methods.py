@@ -120,7 +120,7 @@ def map_words(points: pd.DataFrame) -> str:
 def _dots(ax: Axes, row: int, values: list[float], method: str, *, interval: bool = False) -> None:
     """A dot a seed, equal ones below each other; above them their mean with its deviation, or its interval."""
     depth = [sum(abs(other - value) < 1e-6 for other in values[:i]) for i, value in enumerate(values)]
-    mark = dict(s=36, color=METHOD_COLOURS[method], marker=METHOD_MARKERS[method], alpha=0.75, linewidth=0)
+    mark = dict(s=42, color=METHOD_COLOURS[method], marker=METHOD_MARKERS[method], edgecolor="white", linewidth=0.5)
     ax.scatter(values, [row + 0.1 + 0.11 * d for d in depth], **mark)
     spread = Spread.of(values)
     if spread is not None:
