@@ -101,9 +101,9 @@ say(
 
 # %% tags=["hide-input", "fig-map"]
 map_of = (*NOISE_MAP.values(), "cifar10-small", "cifar10-4000-fast", "scenes", "camvid-small")
-others = {"CL": "cl", "baseline": "baseline"}
+others = {"CL": "cl", "the baseline": "baseline"}
 gains = {other: first_error_and_gain(results(), map_of, method) for other, method in others.items()}
-show(noise_map({f"DMT − {other}": points for other, points in gains.items()}))
+show(noise_map({f"DMT − {other.removeprefix('the ')}": points for other, points in gains.items()}))
 say("\n".join(f"- {told_by_seeds(points, 'DMT', other)}" for other, points in gains.items()))
 
 # %% [markdown]
@@ -253,5 +253,5 @@ named = {item.page for item in paper.items} - {None}
 assert all(item.page_path(paper.root) and item.file for item in paper.of("explained", "recorded"))
 assert len(paper.items) == 12 + 7 + 6 + 2 + 2  # figures, tables, equations, …; App. A is its Fig. A.12
 assert "01_pseudo_labels" in named
-far = gains["baseline"].groupby("preset")[["error", "gain"]].mean()
+far = gains["the baseline"].groupby("preset")[["error", "gain"]].mean()
 assert far.loc[far["error"].idxmax(), "gain"] < 0  # as is said below the map

@@ -96,10 +96,11 @@ def told_by_seeds(points: pd.DataFrame, first: str, second: str) -> str:
             agreed["above" if gains.iloc[0] > 0 else "below"].append(words)
     if not len(points):
         return "Not run."
-    ahead = " and ".join(f"{method} on {', '.join(sets) or 'none of these sets'}" for method, sets in told.items())
+    ahead = [f"{method} is ahead on {', '.join(sets)}" for method, sets in told.items() if sets]
     agreeing = [f"{side} {second} on every seed of {', '.join(sets)}" for side, sets in agreed.items() if sets]
-    though = f", though {first} is {' and '.join(agreeing)}" if agreeing else ""
-    return f"**{first} − {second}**: ahead by 95% intervals are {ahead}. On the others it can't be told{though}."
+    found = f"{' and '.join(ahead)}; on the other sets they can't tell" if ahead else "they can't tell on any set"
+    besides = f" {first} is {' and '.join(agreeing)}." if agreeing else ""
+    return f"**{first} and {second}**, by these seeds' 95% intervals: {found}.{besides}"
 
 
 def _thin(values: Tensor) -> Tensor:

@@ -138,10 +138,10 @@ def test_what_seeds_tell_is_said_set_by_set():
     rows += [("one", 5.0), ("agreed", 1.0), ("agreed", 9.0)]
     points = pd.DataFrame([{"preset": p, "seed": 0, "error": 1.0, "gain": g} for p, g in rows])
     assert told_by_seeds(points, "DMT", "CL") == (
-        "**DMT − CL**: ahead by 95% intervals are DMT on `up` (n = 3) and CL on `down` (n = 2). "
-        "On the others it can't be told, though DMT is above CL on every seed of `agreed` (n = 2)."
+        "**DMT and CL**, by these seeds' 95% intervals: DMT is ahead on `up` (n = 3) and CL is ahead on `down` "
+        "(n = 2); on the other sets they can't tell. DMT is above CL on every seed of `agreed` (n = 2)."
     )
-    assert told_by_seeds(points[5:], "DMT", "CL").endswith("`agreed` (n = 2).")
+    assert told_by_seeds(points[5:8], "DMT", "CL").endswith(": they can't tell on any set.")
     assert told_by_seeds(points[:0], "DMT", "CL") == "Not run."
 
 
