@@ -43,7 +43,7 @@ if missing:
 
 # %% tags=["hide-input"]
 from book.figures.reproduce import hours_by_table
-from book.page.look import say, show, style
+from book.page.look import say, show, show_table, style
 from book.page.places import results as recorded_results
 from book.studies import reproduce as tables
 from book.studies.costs import GPUS, PEAK_SHARES, count_classification_step, run_cost
@@ -180,22 +180,22 @@ say("\n\n".join(tables.measured_steps(results)))
 # processor cores. Where records exist, a column of its own says what they took. First CIFAR-10:
 
 # %% tags=["hide-input"]
-tables.cells_table(["table-2", "table-3"], results, gpu)
+show_table(tables.cells_table(["table-2", "table-3"], results, gpu))
 
 # %% [markdown]
 # PASCAL VOC:
 
 # %% tags=["hide-input"]
-tables.cells_table(["table-4", "table-5", "table-7"], results, gpu)
+show_table(tables.cells_table(["table-4", "table-5", "table-7"], results, gpu))
 
 # %% [markdown]
 # Street scenes, and what runs on a CPU:
 
 # %% tags=["hide-input"]
-tables.cells_table(["table-6", "camvid"], results, gpu)
+show_table(tables.cells_table(["table-6", "camvid"], results, gpu))
 
 # %% tags=["hide-input"]
-tables.cells_table(["digits", "cifar10-small", "scenes", "camvid-small"], results, gpu)
+show_table(tables.cells_table(["digits", "cifar10-small", "scenes", "camvid-small"], results, gpu))
 
 # %% [markdown]
 # *The last column is the whole command of the first seed; with `--results results` its record goes where the tables

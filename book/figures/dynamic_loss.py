@@ -121,9 +121,10 @@ def ramp(gamma_max: float) -> Figure:
     progress = steps / 2
     axes[0].plot(progress, gamma, color=COLOURS["pseudo"], linewidth=3)
     axes[0].set_title("$\\gamma(t)$")
-    for p_b, colour in zip((0.9, 0.5, 0.1), reversed(PSEUDO_SHADES), strict=True):
+    looks = zip((0.9, 0.5, 0.1), (0, 0.02, -0.02), reversed(PSEUDO_SHADES), strict=True)
+    for p_b, aside, colour in looks:  # the last two would touch
         axes[1].plot(progress, p_b**gamma, color=colour)
-        axes[1].text(102, p_b**gamma_max, f"{p_b}", color=colour, va="center", weight="bold", clip_on=False)
+        axes[1].text(102, p_b**gamma_max + aside, f"{p_b}", color=colour, va="center", weight="bold", clip_on=False)
     axes[1].set_title("weight, at $p_B$ =")
     for ax in axes:
         ax.set(xlabel="of the phase (%)", xlim=(0, 100), xticks=[0, 50, 100])

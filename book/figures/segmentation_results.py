@@ -14,7 +14,7 @@ from dmtlib.records.printed import printed_numbers
 from dmtlib.records.reproduction import VOC
 from dmtlib.records.store import load_records
 
-from ..page.colours import COLOURS, METHOD_COLOURS, PEERS, WORDS
+from ..page.colours import COLOURS, METHOD_COLOURS, METHOD_MARKERS, PEERS, WORDS
 from ..page.look import WIDTH, described
 from ..studies.segmentation_results import Pictures
 from .masks import picture_figure
@@ -35,7 +35,8 @@ def over_ratios(results: Path) -> Figure:
     places = {ratio: place for place, ratio in enumerate(VOC)}
     for name in dict.fromkeys(row for row, _ in printed):
         numbers = [(places[ratio], printed[name, ratio]) for ratio in VOC if (name, ratio) in printed]
-        marker, colour = PEERS.get(name, ("o", METHOD_COLOURS[OURS.get(name, "dmt")]))
+        own = OURS.get(name, "dmt")
+        marker, colour = PEERS.get(name, (METHOD_MARKERS[own], METHOD_COLOURS[own]))
         look = dict(marker=marker, color=colour, markersize=6.5, linewidth=2.4 if name in OURS else 1.3)
         look["label"] = "DMT" if OURS.get(name) == "dmt" else name
         score.plot([place for place, _ in numbers], [n["value"] for _, n in numbers], **look)

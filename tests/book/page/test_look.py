@@ -1,14 +1,19 @@
 """How a figure becomes the bytes of a page."""
 
+import importlib
+import inspect
 import io
+import pkgutil
 from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 from PIL import Image
 
+from book import figures
 from book.page import links, look
 from book.page.look import show_table, to_png
 from book.studies import dmt, dmt_pixels
@@ -51,6 +56,21 @@ def test_a_figure_says_what_it_shows(capsys):
     assert "[A falling line.]" in capsys.readouterr().out
     with pytest.raises(ValueError, match="a figure needs words for readers who can't see it"):
         look.show(drawing())
+
+
+def test_every_figure_function_gives_its_figure_words():
+    modules = [
+        importlib.import_module(f"book.figures.{found.name}") for found in pkgutil.iter_modules(figures.__path__)
+    ]
+    drawing = [
+        function
+        for module in modules
+        for _, function in inspect.getmembers(module, inspect.isfunction)
+        if function.__module__ == module.__name__ and function.__annotations__.get("return") in (Figure, "Figure")
+    ]
+    assert len(drawing) > 45
+    ways = ("@described(", ".set_label(", "picture_figure(")
+    assert not [f.__qualname__ for f in drawing if not any(way in inspect.getsource(f) for way in ways)]
 
 
 def test_empty_columns_are_left_out_and_named(monkeypatch):
