@@ -223,7 +223,12 @@ show_table(class_table(recorded_results(), "scenes"), first=["DMT", "baseline"])
 # network from random weights.
 
 # %% tags=["hide-input", "tab-camvid"]
-show_table(tables.camvid(recorded_results()))
+both = tables.camvid(recorded_results())
+begun = both.groupby(level="preset")["seeds"].transform("sum") > 0
+show_table(both[begun])
+waiting = both.index[~begun].unique("preset")
+if len(waiting):
+    say(f"*Not run yet: {', '.join(f'`{name}`' for name in waiting)}.*")
 
 # %% tags=["hide-input"]
 camvid = recorded("camvid-small")
