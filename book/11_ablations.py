@@ -293,6 +293,10 @@ dial[4, 4] = [score(r) for r in recorded("digits-10")["dmt"] if r["seed"] in see
 others = {gammas: recorded(name)["dmt"] for gammas, name in GAMMA_DIAL.items() if gammas != (4, 4)}
 if any(others.values()):
     show(draw.gamma_dial(dial, trusting))
+    say(
+        "*Five seeds each, from the records. A bar is a mean; in brackets below its 95% interval, and how many seeds are "
+        "above zero.*"
+    )
     base = [record for record in recorded("digits-10")["dmt"] if record["seed"] in seeds]
     lines = [f"γ1 = {a}, γ2 = {b}: {difference_cell(paired_differences(rs, base))}" for (a, b), rs in others.items()]
     say("Against γ1 = γ2 = 4, in points, seed by seed: " + "; ".join(lines) + ".")
@@ -300,8 +304,7 @@ else:
     say("Not run yet; `dmtlib reproduce gamma` makes these records.")
 
 # %% [markdown]
-# *Five seeds each, from the records. A bar is a mean; in brackets its 95% interval, and how many seeds are above zero.
-# `dmtlib train digits-10-gamma-1-8 --method dmt` trains any other pair; γ1 stands first.*
+# `dmtlib train digits-10-gamma-1-8 --method dmt` trains any other pair; γ1 stands first.
 #
 # How to choose γ for your data? Begin with the paper's value, 4 for images and 5 for pixels. If you have labeled
 # images to spare for validation, try half of it and twice as much: a larger γ trusts fewer labels, wrong and right
@@ -315,7 +318,7 @@ else:
 
 # %% tags=["hide-input"]
 kinds = noise_kinds.table(recorded_results())
-show_table(kinds.round(2), first=["DMT − CL", "weight, wrong", "weight, right"])
+show_table(kinds.infer_objects().round(2), first=["DMT − CL", "weight, wrong", "weight, right"])
 
 # %% [markdown]
 # *`digits-10`, one phase that learns all pseudo labels, five seeds, from the records in `results/noise-kinds/`
