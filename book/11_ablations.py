@@ -294,8 +294,8 @@ others = {gammas: recorded(name)["dmt"] for gammas, name in GAMMA_DIAL.items() i
 if any(others.values()):
     show(draw.gamma_dial(dial, trusting))
     say(
-        "*Five seeds each, from the records. A bar is a mean; in brackets below its 95% interval, and how many seeds are "
-        "above zero.*"
+        "*Five seeds each, from the records. A bar is a mean; in brackets below its 95% interval, and how many seeds "
+        "are above zero.*"
     )
     base = [record for record in recorded("digits-10")["dmt"] if record["seed"] in seeds]
     lines = [f"γ1 = {a}, γ2 = {b}: {difference_cell(paired_differences(rs, base))}" for (a, b), rs in others.items()]
