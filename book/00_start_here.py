@@ -65,9 +65,6 @@ from dmtlib.records.reproduction import NOISE_MAP
 
 style()
 
-# %% tags=["parameters"]
-preset = "digits-40"  # the records that the figure shows
-
 # %% [markdown]
 # ## What it does, and when it pays
 #
@@ -135,6 +132,9 @@ say(
 # How many of 500 test images are right, if only 40 digits are labeled? *Baseline* learns the labels alone. *CL*
 # (Curriculum Labeling, {cite:t}`cascante2021curriculum`) and *DMT* learn their own pseudo labels too, over five
 # generations; CL trusts all of them alike. The *oracle* is told all labels.
+
+# %% tags=["parameters"]
+preset = "digits-40"  # the records that are shown
 
 # %% tags=["hide-input"]
 records = recorded(preset)
