@@ -25,9 +25,9 @@ class PaperMap:
         )
         runs = len(self.items) - explained
         return (
-            f"{explained} of {len(self.items)} items need no runs, and are explained. The other {runs} are results. At "
-            f"the paper's length {recorded} of these are recorded here, and {partly} in part; {small} are shown from small "
-            f"runs of our own, and {runs - recorded - partly - small} wait for their first run."
+            f"{explained} of {len(self.items)} items need no runs, and are explained. The other {runs} are results. "
+            f"At the paper's length {recorded} of these are recorded here, and {partly} in part; {small} are shown "
+            f"from small runs of our own, and {runs - recorded - partly - small} wait for their first run."
         )
 
     def __repr__(self) -> str:
