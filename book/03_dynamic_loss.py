@@ -67,11 +67,11 @@ style()
 # A said at labeling time, for each of three images, $(0.1,\ 0.7,\ 0.2)$. So its pseudo label is $y_A = 1$ with
 # confidence $c_A = 0.7$. Now B looks at the three images:
 #
-# | image | B says | $y_B$ | $c_B$ | $p_B$ | case | weight |
-# |---|---|---|---|---|---|---|
-# | first | $(0.2,\ 0.6,\ 0.2)$ | 1 | 0.6 | 0.6 | 1: B agrees | $p_B^{\gamma_1}$ |
-# | second | $(0.5,\ 0.4,\ 0.1)$ | 0 | 0.5 | 0.4 | 2: B disagrees, A was surer | $p_B^{\gamma_2}$ |
-# | third | $(0.05,\ 0.05,\ 0.9)$ | 2 | 0.9 | 0.05 | 3: B disagrees and is surer | 0 |
+# | B says | weight | case | $p_B$ | $y_B$ | $c_B$ |
+# |---|---|---|---|---|---|
+# | $(0.2,\ 0.6,\ 0.2)$ | $p_B^{\gamma_1}$ | 1: B agrees | 0.6 | 1 | 0.6 |
+# | $(0.5,\ 0.4,\ 0.1)$ | $p_B^{\gamma_2}$ | 2: B disagrees, A was surer | 0.4 | 0 | 0.5 |
+# | $(0.05,\ 0.05,\ 0.9)$ | 0 | 3: B disagrees and is surer | 0.05 | 2 | 0.9 |
 #
 # Here $y_B$ is B's favourite class and $c_B$ its probability; $p_B$ is **the probability that B gives to A's
 # label**. That is Eq. 3:

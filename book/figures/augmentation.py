@@ -180,7 +180,7 @@ def mixup_frame(
             bars.text(
                 start + share / 2, 0, f"{text} {share:.1f}", color="white", weight="bold", ha="center", va="center"
             )
-    bars.barh(1, mixed.weights[0].item(), color=COLOURS["right"])
+    bars.barh(1, mixed.weights[0].item(), color=COLOURS["pseudo"])
     bars.set(xlim=(0, 1), ylim=(1.6, -0.6))
     bars.set_yticks([0, 1], ["target", "weight"])
     figure.set_label(

@@ -15,7 +15,7 @@ from dmtlib.method.schedules import gamma_ramp
 from ..page.colours import COLOURS, PALE, PSEUDO_SHADES
 from ..page.look import WIDTH, described
 
-WEIGHT_COLOURS = LinearSegmentedColormap.from_list("weight", ["#FFFFFF", COLOURS["right"], "#00402F"])
+WEIGHT_COLOURS = LinearSegmentedColormap.from_list("weight", ["#FFFFFF", COLOURS["pseudo"], "#2A0042"])
 CASE_NAMES = {1: "agreement", 2: "negative disagreement", 3: "positive disagreement"}
 
 
