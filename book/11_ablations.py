@@ -318,7 +318,7 @@ else:
 
 # %% tags=["hide-input"]
 kinds = noise_kinds.table(recorded_results())
-show_table(kinds.infer_objects().round(2), first=["DMT − CL", "weight, wrong", "weight, right"])
+show_table(kinds.infer_objects().round(2), first=["weight, wrong", "weight, right", "DMT − CL"])
 
 # %% [markdown]
 # *`digits-10`, one phase that learns all pseudo labels, five seeds, from the records in `results/noise-kinds/`
