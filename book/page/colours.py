@@ -20,9 +20,9 @@ COLOURS = {
 METHOD_COLOURS = {
     "baseline": COLOURS["quiet"],
     "online-st": "#660000",
-    "cbst": "#DC3853",
+    "cbst": "#506286",
     "cl": "#8A14FF",
-    "dst": "#506286",
+    "dst": "#DC3853",
     "dmt": COLOURS["ink"],
     "dmt-naive": "#002A80",
     "dmt-flip": "#4B0F57",
