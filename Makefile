@@ -127,7 +127,7 @@ book/%.ipynb: | book/%.py $(ENVIRONMENT)
 # Rendered from scratch, because a second, incremental rendering would not repeat the first one's warnings.
 # The site is replaced only once its successor is complete.
 $(SITE): $(CHAPTERS:%=$(EXECUTED)/%.ipynb) $(PAGES) $(shell find book/_static -type f) book/_toc.yml book/references.bib \
-		_config.yml tools/api_pages.py tools/goals.py tools/light_icons.py tools/numbered_links.py tools/repository_links.py | $(ENVIRONMENT)
+		_config.yml tools/api_pages.py tools/goals.py tools/light_icons.py tools/numbered_links.py tools/numbered_outputs.py tools/repository_links.py | $(ENVIRONMENT)
 	@rm -rf $(BUILD)/stage $(BUILD)/render
 	@mkdir -p $(BUILD)/stage
 	@cp -R $(CHAPTERS:%=$(EXECUTED)/%.ipynb) $(PAGES) book/_static book/_toc.yml book/references.bib $(BUILD)/stage

@@ -88,7 +88,7 @@ def kept_weights(model: nn.Module) -> list[dict[str, Tensor]]:
 def count(config: SegmentationConfig) -> dict[str, int]:
     """MiB at the peaks of one step and of scoring one batch."""
     trainer = make_trainer(config, "cpu")
-    trainer.autocast_dtype = torch.bfloat16
+    trainer.state.dtype = torch.bfloat16
     model = trainer.state.model
     kept, weights = KeptActivations(), sum(value.nbytes for value in model.state_dict().values())
     with MemTracker() as training, kept:

@@ -78,7 +78,7 @@ split = split_labeled(data.train_labels, config.num_labels, seed)
 # %% tags=["hide-input"]
 some = torch.cat([split.labeled[:5], split.unlabeled[:5]])
 captions = [str(label) for label in data.train_labels[some[:5]].tolist()] + ["?"] * 5
-show(draw.gallery(data.train_images[some], captions), alt="Ten digits: five with their label, five with a “?”.")
+show(draw.gallery(data.train_images[some], captions))
 
 # %% [markdown]
 # ## Ten labels and a model
@@ -130,12 +130,8 @@ show_body(pseudo_label)
 alphas = (0.2, 0.4, 0.6, 0.8, 1.0)
 tops = confidence.error_in_top(labeling, alphas)
 
-# %% tags=["hide-input"]
-show(
-    draw.error_bars(tops),
-    alt="Bars: the share of wrong pseudo labels among the most confident 20, 40, 60, 80 and "
-    "100 percent. Grey lines: the two numbers that the paper prints for CIFAR-10.",
-)
+# %% tags=["hide-input", "fig-error-by-confidence"]
+show(draw.error_bars(tops, f"digits, {config.num_labels} labels"))
 
 # %% [markdown]
 # *The bars were measured on this page. The grey lines are printed in the paper's Fig. 1, for other images and
@@ -167,10 +163,7 @@ say(
 worst = confidence.confident_errors(labeling, 10)
 said, sure, truth = labeling.labels[worst], labeling.confidence[worst], labeling.truth[worst]
 captions = [f"“{y}”, {c:.0%}\nis {t}" for y, c, t in zip(said, sure, truth, strict=True)]
-show(
-    draw.gallery(data.train_images[labeling.indices[worst]], captions),
-    alt="Digits with wrong labels: " + "; ".join(captions).replace("\n", ", "),
-)
+show(draw.gallery(data.train_images[labeling.indices[worst]], captions))
 
 # %% [markdown]
 # *In quotes the pseudo label and its confidence, below it the truth.*
@@ -195,10 +188,7 @@ say(f"It is surer of the first of these labels than of {beaten:.0%} of its right
 # that trains on its own hard labels does so too. Is it low where the labels are right?
 
 # %% tags=["hide-input"]
-show(
-    draw.entropies(labeling),
-    alt="Two histograms of the entropy, for right and for wrong pseudo labels. They overlap.",
-)
+show(draw.entropies(labeling))
 by_confidence = confidence.errors_ranked_last(labeling.confidence, wrong)
 by_entropy = confidence.errors_ranked_last(-labeling.entropy, wrong)
 say(
@@ -221,7 +211,6 @@ slider(
     label="threshold T",
     format="{:.2f}",
     start=0.7,
-    alt="Kept share against error, the chosen threshold marked, and a bar of what it keeps",
 )
 
 # %% [markdown]

@@ -75,15 +75,10 @@ predict = toy.train_networks([task, task], seeds=[2 * seed, 2 * seed + 1])
 pair = toy.compare(task, *predict(task.unlabeled))
 
 # %% tags=["hide-input"]
-show(
-    draw.boundaries(task, pair, predict),
-    alt="Four maps of the plane: the two true spiral arms with 40 labeled points; "
-    "the regions that model A and model B give to each class, their errors marked; "
-    "and the regions where A and B disagree, with A's errors.",
-)
+show(draw.boundaries(task, pair, predict))
 
 # %% [markdown]
-# *Blue: labeled points. Grey: unlabeled points that the model gets right; vermillion: those it gets wrong. In the
+# *Brown: labeled points. Grey: unlabeled points that the model gets right; red: those it gets wrong. In the
 # last map the ground is grey where A and B disagree, and the errors are A's.* (Our drawing of the paper's Fig. 3.)
 #
 # Near the labels both boundaries are right, because the labels leave no choice. Where labels are missing each
@@ -167,7 +162,6 @@ slider(
     label="share of points flagged",
     format="{:.0%}",
     start=0.2,
-    alt="Two maps of the points flagged, by A's lowest confidence and by B's lowest probability for A's label",
 )
 
 # %% [markdown]
@@ -176,11 +170,7 @@ slider(
 # mistake too, it has nothing to object. The curve over all draws shows both:
 
 # %% tags=["hide-input"]
-show(
-    draw.found_curve(pairs),
-    alt="Share of A's errors found against the share of points flagged. B's probability "
-    "rises faster at first; A's own confidence catches up where many are flagged.",
-)
+show(draw.found_curve(pairs))
 
 # %% [markdown]
 # *Mean over the draws; the bands are its 95% interval.*
@@ -224,23 +214,18 @@ results = {"two arms,\nwaves": arms}
 for name, (task_of, kind) in choices.items():
     tasks = [task_of(i) for i in draw_seeds]
     results[name] = toy.measure(toy.train_pairs(tasks, seed, kind))
-show(
-    draw.setups(results),
-    alt="For five setups, the share of errors found by disagreement and by confidence. "
-    "Disagreement is ahead on two separate arms, a little ahead on digits, and level where "
-    "ReLU networks in the plane hardly disagree.",
-)
+show(draw.setups(results))
 mean = pd.DataFrame({name.replace("\n", " "): r.mean() for name, r in results.items()}).T
 gains = [r["found by disagreement"] - r["found by A's confidence"] for r in results.values()]
 mean["gain"], mean["±"] = [g.mean() for g in gains], [Spread.of(g.tolist()).half_width() for g in gains]
-table = mean[["error", "disagreement", "gain", "±"]].rename(columns={"disagreement": "disagree"})
+table = mean[["gain", "±", "error", "disagreement"]].rename(columns={"disagreement": "disagree"})
 table[["case 1", "case 3"]] = mean[["wrong in case 1", "wrong in case 3"]]
 table["sure"] = mean["confident errors found"]
 table.round(1)
 
 # %% [markdown]
-# *Percent of all points: A's error, and where the models disagree. The gain: by how many points disagreement finds
-# more of A's errors than confidence, and its 95% interval to each side. Cases 1 and 3: percent of them that A got
+# *The gain: by how many points disagreement finds more of A's errors than confidence, and its 95% interval to each
+# side. Percent of all points: A's error, and where the models disagree. Cases 1 and 3: percent of them that A got
 # wrong. Sure: of A's errors among the half of the points that it is most confident about, the percent that
 # disagreement finds.*
 #
@@ -266,13 +251,7 @@ table.round(1)
 # while B learns, and ask for it again at every step. Here is their framework:
 
 # %% tags=["hide-input"]
-show(
-    draw.framework(),
-    alt="Diagram. 1: models A and B learn the labeled subset, each from its own seed. "
-    "2: A labels the unlabeled subset once, with label y_A and confidence c_A. "
-    "3: B learns from A's labels through the dynamic loss, which compares them with B's "
-    "own prediction y_B, confidence c_B and probability p_B.",
-)
+show(draw.framework())
 
 # %% [markdown]
 # *The paper's Fig. 2, redrawn.*
@@ -286,16 +265,10 @@ show(
 #   what A said, and A learns what B said.
 
 # %% tags=["hide-input"]
-show(
-    draw.chain_and_exchange(),
-    alt="Two diagrams. On images a chain: model A labels for B, B for C, C "
-    "for D, and no arrow goes back. On pixels an exchange: two rows of "
-    "models, A and B; each goes on as itself from phase to phase, and "
-    "arrows cross over from A to B and from B to A.",
-)
+show(draw.chain_and_exchange())
 
 # %% [markdown]
-# *Orange: labels for. Black: the same model, trained on.*
+# *Purple: labels for. Black: the same model, trained on. A is blue and B orange, here as on every page.*
 #
 # ## Exercises
 #

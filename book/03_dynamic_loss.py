@@ -67,11 +67,11 @@ style()
 # A said at labeling time, for each of three images, $(0.1,\ 0.7,\ 0.2)$. So its pseudo label is $y_A = 1$ with
 # confidence $c_A = 0.7$. Now B looks at the three images:
 #
-# | image | B says | $y_B$ | $c_B$ | $p_B$ | case | weight |
-# |---|---|---|---|---|---|---|
-# | first | $(0.2,\ 0.6,\ 0.2)$ | 1 | 0.6 | 0.6 | 1: B agrees | $p_B^{\gamma_1}$ |
-# | second | $(0.5,\ 0.4,\ 0.1)$ | 0 | 0.5 | 0.4 | 2: B disagrees, A was surer | $p_B^{\gamma_2}$ |
-# | third | $(0.05,\ 0.05,\ 0.9)$ | 2 | 0.9 | 0.05 | 3: B disagrees and is surer | 0 |
+# | B says | weight | case | $p_B$ | $y_B$ | $c_B$ |
+# |---|---|---|---|---|---|
+# | $(0.2,\ 0.6,\ 0.2)$ | $p_B^{\gamma_1}$ | 1: B agrees | 0.6 | 1 | 0.6 |
+# | $(0.5,\ 0.4,\ 0.1)$ | $p_B^{\gamma_2}$ | 2: B disagrees, A was surer | 0.4 | 0 | 0.5 |
+# | $(0.05,\ 0.05,\ 0.9)$ | 0 | 3: B disagrees and is surer | 0.05 | 2 | 0.9 |
 #
 # Here $y_B$ is B's favourite class and $c_B$ its probability; $p_B$ is **the probability that B gives to A's
 # label**. That is Eq. 3:
@@ -96,14 +96,10 @@ weights = dmtlib.dynamic_weights(b, y_a, c_a, gamma1=2, gamma2=2)
 torch.testing.assert_close(weights, torch.tensor([0.36, 0.16, 0.0]))
 
 # %% tags=["hide-input"]
-show(
-    draw.three_cases(a, b, cases, weights),
-    alt="Three pairs of histograms: left what A said, right what B says. "
-    "Agreement weighs 0.36, negative disagreement 0.16, positive disagreement 0.",
-)
+show(draw.three_cases(a, b, cases, weights))
 
 # %% [markdown]
-# *Orange: the class that A chose, in both columns. Black: the class that B prefers to it. The paper's Fig. 5 shows
+# *Purple: the class that A chose, in both columns. Orange: the class that B prefers to it. The paper's Fig. 5 shows
 # the same three cases with invented histograms; these are the numbers from the table.*
 #
 # In case 2, a *negative disagreement*, A was at least as sure of its label as B is of another one, and the label keeps
@@ -208,12 +204,7 @@ say(f"The one true label carries {at_2:.0%} of the batch's weight at γ = 2 and 
 # label lacks.
 
 # %% tags=["hide-input"]
-show(
-    draw.surface(gamma=2),
-    alt="Two maps of the weight over p_B and c_A, for two and for ten classes. "
-    "The weight grows with p_B and doesn't depend on c_A, except that it drops to 0 "
-    "where B disagrees with more confidence than A had.",
-)
+show(draw.surface(gamma=2))
 
 # %% [markdown]
 # *The numbers are the cases. Grey: impossible, because the largest of $C$ probabilities is at least $1/C$.*
@@ -235,7 +226,6 @@ slider(
     label="γ",
     format="{:g}",
     start=4,
-    alt="Left, the weight p_B to the power gamma. Right, the same times 1 − p_B, with its highest point marked",
 )
 
 # %% [markdown]
@@ -296,11 +286,7 @@ for gamma in (0, 1, 4, 10):
     assert abs(p_b[measured[gamma].argmax()] - gamma / (gamma + 1)) < 0.0015
 
 # %% tags=["hide-input"]
-show(
-    draw.pull(p_b, measured),
-    alt="Size of the gradient against p_B. Without weight it falls from 1 to 0. "
-    "With gamma 1, 4 and 10 it is a hump with its top at 0.5, 0.8 and 0.91.",
-)
+show(draw.pull(p_b, measured))
 
 # %% [markdown]
 # *The dots are the highest points. $\gamma = 0$ is the plain cross-entropy, cases 1 and 2 only.*
@@ -365,11 +351,7 @@ table.rename_axis(columns="p_B").round(3)
 # \approx 148$ times its final value and fall. The curve that it cites rises, and so does the authors' code.
 
 # %% tags=["hide-input"]
-show(
-    draw.ramp(gamma_max=4),
-    alt="Left, gamma rising over a phase from almost 0 to 4. Right, the weights of "
-    "labels with p_B of 0.9, 0.5 and 0.1: all near 1 at the start, far apart at the end.",
-)
+show(draw.ramp(gamma_max=4))
 start, half, end = (dmtlib.gamma_ramp(step, 800, gamma_max=4) for step in (0, 400, 800))
 say(f"Over a phase of 800 steps γ is {start:.3f} at the start, {half:.2f} halfway and {end:g} at the end.")
 

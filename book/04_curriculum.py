@@ -77,11 +77,7 @@ from dmtlib.training.images.evaluation import predict
 style()
 
 # %% tags=["hide-input"]
-show(
-    draw.scheme(),
-    alt="Diagram of Alg. 1. A new model in each phase learns the labels S_l and, from phase 1 on, the labels that the "
-    "model before it gave: the top 20 percent of the images in phase 1, 40 percent in phase 2, all in phase 5.",
-)
+show(draw.scheme())
 
 # %% [markdown]
 # *Alg. 1, drawn.* $S_l$ is the labeled subset, $F^i$ the model of generation $i$.
@@ -159,14 +155,8 @@ say(
 #
 # ## The recorded result
 
-# %% tags=["hide-input"]
-show(
-    draw.phases(whole),
-    alt="Two panels over the phases 0 to 5, for CL and DMT, mean over "
-    "seeds: the share of wrong labels among the pseudo labels learned, and "
-    "the test accuracy afterwards, with the baseline's as a dashed line. "
-    "Both methods end above the baseline.",
-)
+# %% tags=["hide-input", "fig-phases"]
+show(draw.phases(whole))
 
 # %% [markdown]
 # *Recorded, full length, mean over the seeds.* Phase 0 is the same model in all three: it learns the labels only.
@@ -175,12 +165,10 @@ show(
 #
 # The last phase, seed by seed:
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input", "fig-last-phase"]
 methods = ("baseline", "cl", "dmt", "dmt-naive", "oracle")
-words = summary(recordings, methods)
-figure = by_method(recordings, methods)
-show(figure, alt=f"Test accuracy by method, one dot a seed. {words}")
-say(f"{words}.")
+show(by_method(recordings, methods))
+say(f"{summary(recordings, methods)}.")
 
 # %% [markdown]
 # *Test accuracy in percent. A dot is a seed, the bar the mean with the sample standard deviation, which is also what
@@ -190,10 +178,7 @@ say(f"{words}.")
 # seed:
 
 # %% tags=["hide-input"]
-show(
-    differences(recordings, "dmt", ["cl", "dmt-naive", "baseline"]),
-    alt="DMT minus CL, DMT-Naive and baseline, one dot a seed, with mean and 95% interval.",
-)
+show(differences(recordings, "dmt", ["cl", "dmt-naive", "baseline"]))
 pairs = [("dmt", other) for other in ("cl", "dmt-naive", "baseline")] + [("oracle", "dmt")]
 say("\n".join(f"- {difference(recordings, *pair)}" for pair in pairs))
 
@@ -216,10 +201,7 @@ say(f"On CIFAR-10 the paper reports, for DMT − CL, {' and '.join(gains)} (prin
 # and can look. Over all steps of a phase, right and wrong pseudo labels weighed on average:
 
 # %% tags=["hide-input"]
-show(
-    draw.weights(whole["dmt"]),
-    alt="Mean weight of right and of wrong labels by phase; CL gives all 1.",
-)
+show(draw.weights(whole["dmt"]))
 table = draw.phases_table(whole["dmt"])
 table.round(2).astype(object).fillna("–")
 
@@ -272,7 +254,7 @@ for name, chosen in {"lowest": ranked[:6], "highest": ranked.flip(0)[:6]}.items(
     words = [f"“{y_a[i]}” weighs {omega[i]:.2f}\nis {truth[i]}, B says {y_b[i]}" for i in chosen]
     title = f"Wrong labels of {name} weight"
     figure = gallery(images[chosen], words, columns=3, title=title)
-    show(figure, alt=f"{title}: " + "; ".join(words).replace("\n", ", "))
+    show(figure)
 silent = (omega[mistaken] < 0.01).sum().item()
 repeated = (y_a == y_b)[mistaken].sum().item()
 say(
@@ -291,15 +273,10 @@ say(
 # generated scenes, small streets. **Over the error of the first pseudo labels, what does DMT win on CL, which trusts
 # all labels alike? And on the baseline, which learns none?**
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input", "fig-map-of-noise"]
 map_of = (*NOISE_MAP.values(), "cifar10-small", "scenes", "camvid-small")
 gains = {f"DMT − {NAMES[m]}": first_error_and_gain(results(), map_of, m) for m in ("cl", "baseline")}
-counts = "; ".join(f"{name}: {len(points)} pairs of runs" for name, points in gains.items())
-show(
-    noise_map(gains),
-    alt="Two panels over the share of wrong first pseudo labels, DMT minus CL and DMT minus the baseline, a dot a "
-    f"seed and a larger one for a data set's mean. {counts}.",
-)
+show(noise_map(gains))
 others = {"digits": ("cl", "baseline"), "else": ("cbst", "baseline")}
 for name in map_of:
     kinds = others["else" if name in presets.SEGMENTATION_PRESETS else "digits"]

@@ -88,7 +88,6 @@ slider(
     label="strength",
     format="{} of 10",
     start=5,
-    alt="A pagoda of 32 by 32 pixels after each of 14 operations and Cutout",
     colours=256,
 )
 
@@ -105,11 +104,7 @@ slider(
 
 # %% tags=["hide-input"]
 show_body(RandAugment.apply)
-show(
-    draw.samples(pagoda, ("paper", "authors"), seed),
-    alt="14 random augmentations of the pagoda by the paper's variant, each with a "
-    "grey square, and 14 by the authors' variant, some of them black or nearly so.",
-)
+show(draw.samples(pagoda, ("paper", "authors"), seed))
 
 # %% [markdown]
 # *The same image, as a model may get to see it.*
@@ -121,10 +116,7 @@ show(
 # up to 100 pixels, which suits photographs of the usual size. CIFAR-10's are 32 pixels wide.
 
 # %% tags=["hide-input"]
-show(
-    draw.translations(pagoda),
-    alt="The pagoda translated at ten levels. Authors: 10, 20, 30 pixels, then black. Paper: 1 to 10 pixels.",
-)
+show(draw.translations(pagoda))
 black, pairs = black_pairs(pagoda)
 shares = {name: black_share(pagoda, name, seed=seed) for name in ("paper", "authors")}
 say(
@@ -146,16 +138,10 @@ say(
 # an image the same answer {cite:p}`tarvainen2017meanteacher`. Our drawing of the paper's Fig. 4:
 
 # %% tags=["hide-input"]
-show(
-    draw.anchoring(),
-    alt="Above: the clean image goes once through the previous model, and its "
-    "label stays; an augmented copy goes through the model in training and is "
-    "compared with that label. Below: two augmented copies go through the model in "
-    "training, and their probabilities are compared with each other.",
-)
+show(draw.anchoring())
 
 # %% [markdown]
-# *Orange: made once, before training began. $F^i$ learns, $F^{i-1}$ doesn't. In Mean Teacher the upper $F^i$ of the
+# *Purple: made once, before training began. $F^i$ learns, $F^{i-1}$ doesn't. In Mean Teacher the upper $F^i$ of the
 # second drawing is an average of the weights so far; it moves too, more slowly.*
 #
 # The upper scheme says what the answer is. The lower one says only that both copies must get the same answer. The
@@ -222,12 +208,7 @@ for name in ("anchor", "other copy"):
     practice[name] = anchoring.learn_on(loss=loss, labels=True, **setting)
 
 # %% tags=["hide-input"]
-show(
-    draw.drift(alone, practice),
-    alt="Two panels over the steps. Above, the squared distance of two copies' "
-    "probabilities for five runs. Below, the accuracy on clean images: with an "
-    "anchor it holds, with a moving target alone it falls.",
-)
+show(draw.drift(alone, practice))
 start = alone["anchor"].iloc[0]
 anchor, moving, collapsed = (history.iloc[-1] for history in alone.values())
 say(
@@ -294,7 +275,6 @@ slider(
     label="λ as drawn",
     format="{:.1f}",
     start=0.7,
-    alt="A pagoda of weight 1, a flower of weight 0.16, their mixture, its target and weight",
     colours=256,
 )
 

@@ -64,7 +64,7 @@ from book.page.places import results as recorded_results
 from book.page.words import as_words
 from book.studies import pseudo_labels as confidence
 from book.studies.cifar10 import baseline_curves, confidence_table
-from book.studies.recorded import difference, last_phase, mean_over_seeds, recorded, summary
+from book.studies.recorded import difference, last_phase, mean_over_seeds, recorded
 from dmtlib import presets
 from dmtlib.data.images.datasets import MINI_IMAGES, load_dataset
 from dmtlib.data.images.splits import split_labeled
@@ -118,21 +118,18 @@ say(
 #
 # ## How wrong are a baseline's labels?
 #
-# {doc}`01_pseudo_labels` drew the paper's Fig. 1 for digits. Here it is for CIFAR-10. When a baseline is done, it
-# labels every unlabeled image, and its record keeps how many of the most confident labels are wrong. The paper's model
-# labeled 1,000 random images.
+# {numref}`fig-error-by-confidence` drew the paper's Fig. 1 for digits. Here it is for CIFAR-10. When a baseline is
+# done, it labels every unlabeled image, and its record keeps how many of the most confident labels are wrong. The
+# paper's model labeled 1,000 random images.
 
 # %% tags=["hide-input"]
 curves = baseline_curves(recorded_results())
-show(
-    draw.error_by_confidence(curves),
-    alt="Error of the pseudo labels over the share of most confident ones kept, from recorded "
-    "baselines, and two grey marks for the numbers that the paper prints.",
-)
-confidence_table(curves)
+show(draw.error_by_confidence(curves))
+show_table(confidence_table(curves))
 
 # %% [markdown]
-# *Percent of the kept labels that are wrong. Ours: mean ± standard deviation over seeds.*
+# *Percent of the kept labels that are wrong. Ours: mean ± standard deviation over seeds. The paper prints two of its
+# numbers; how many of its most confident 20% are wrong, it doesn't say.*
 #
 # This is what the dynamic loss is made for. Cut where few errors are left, and most labels are gone. Keep all labels,
 # and the next model learns all of the last row's errors.
@@ -143,9 +140,7 @@ confidence_table(curves)
 
 # %% tags=["hide-input"]
 methods = ("baseline", "cl", "dmt", "oracle")
-words = summary(fast, methods)
-figure = by_method(fast, methods)
-show(figure, alt=f"Small-scale, all of CIFAR-10: test accuracy by method, one dot a seed. {words}")
+show(by_method(fast, methods))
 
 # %% tags=["hide-input"]
 pairs = [("dmt", "cl"), ("dmt", "baseline"), ("cl", "baseline"), ("oracle", "dmt")]
@@ -155,15 +150,10 @@ say("\n".join(f"- {difference(fast, *pair)}" for pair in pairs))
 # *Small-scale, from the records in `results/cifar10-4000-fast`. A dot is a seed, which draws the labeled images and
 # everything else. A difference is taken seed by seed; from two seeds on it has its mean and the mean's 95% interval.*
 #
-# By phase, as {doc}`04_curriculum` drew it for digits:
+# By phase, as {numref}`fig-phases` drew it for digits:
 
 # %% tags=["hide-input"]
-show(
-    draw.learning_curves(fast),
-    alt="Small-scale, all of CIFAR-10, two panels over the phases 0 to 5, thin lines for seeds and "
-    "thick ones for means, CL and DMT: the share of wrong pseudo labels learned, and the test "
-    "accuracy afterwards, with baseline and oracle as lines.",
-)
+show(draw.learning_curves(fast))
 
 # %% [markdown]
 # The first phases learn labels that are nearly all right, and they teach little: what a model is surest of, it has
@@ -176,10 +166,7 @@ show(
 # %% tags=["hide-input"]
 if fast["dmt"]:
     whole = mean_over_seeds(fast["dmt"])
-    show(
-        weights(whole),
-        alt="Mean weight of right and of wrong labels by phase; CL gives all 1.",
-    )
+    show(weights(whole))
     say(f"In the last phase of DMT: {last_phase(fast['dmt'])}.")
     show_table(phases_table(whole).round(2).astype(object).fillna("–"))
 else:
@@ -202,6 +189,7 @@ say(f"Not run yet: {', '.join(f'`{name}`' for name in waiting)}." if len(waiting
 
 # %% [markdown]
 # *Small-scale, from records on the JPEG copy. Seconds are of one core.*
+
 # %% [markdown]
 # ## Where it harms
 #
@@ -216,12 +204,7 @@ say(
     f"cats, 16×16 pixels each, {c.num_labels} of them labeled; a WRN-{c.depth}-"
     f"{c.widen_factor}; phases of {c.phase_steps:,} steps."
 )
-show(
-    draw.learning_curves(small),
-    alt="Small-scale, four classes, two panels over the phases 0 to 5, thin lines for seeds and "
-    "thick ones for means, CL and DMT: the share of wrong pseudo labels learned, and the test "
-    "accuracy afterwards, with baseline and oracle as lines.",
-)
+show(draw.learning_curves(small))
 pairs = [("dmt", "cl"), ("dmt", "baseline"), ("cl", "baseline"), ("oracle", "dmt")]
 say("\n".join(f"- {difference(small, *pair)}" for pair in pairs))
 say(f"In the last phase of DMT: {last_phase(small['dmt'])}.")
@@ -230,9 +213,8 @@ say(f"In the last phase of DMT: {last_phase(small['dmt'])}.")
 # Each phase takes more labels, and less certain ones. Where the share of wrong ones grows faster than what the right
 # ones teach, late phases lose what early ones won. The weights soften that and can't turn it: {doc}`04_curriculum` has
 # a map of where disagreement pays, and {doc}`12_your_data` a check to make before a run.
-
-# %% [markdown]
-# The claim: Table 2
+#
+# ## The claim: Table 2
 #
 # The paper trains the same network with the same augmentation in three ways. Its claim about the dynamic loss is the
 # line DMT − CL, because the two differ in nothing else.
@@ -269,7 +251,7 @@ say(
 # makes a run long, and its length is known before it starts:
 
 # %% tags=["hide-input"]
-tables.cost_table(recorded_results())
+show_table(tables.cost_table(recorded_results()))
 
 # %% [markdown]
 # *Of one run; a cell of the paper is the mean of five. "hours at 60,000/s" is the length divided by the speed that our
@@ -316,43 +298,33 @@ say(
     f"{as_words(record['device'])}."
 )
 
-# %% [markdown]
-# A finished run can be asked again: its models stay in its directory, with the labels that each phase learned. As in
-# the paper, let the last model label 1,000 of the unlabeled images:
-
 # %% tags=["hide-input"]
 if record is not None:
+    say(
+        "A finished run can be asked again: its models stay in its directory, with the labels that each phase "
+        "learned. As in the paper, let the last model label 1,000 of the unlabeled images:"
+    )
     images = load_dataset(config.data)
     split = split_labeled(images.train_labels, config.num_labels, seed, config.validation)
     asked = split.unlabeled[:: max(1, len(split.unlabeled) // 1000)][:1000]
     model = phase_model(RunDirectory.of(config, runs), config.phases - 1)
     labeling = confidence.labeling_by(model, images, asked)
     tops = confidence.error_in_top(labeling, (0.2, 0.4, 0.6, 0.8, 1.0))
-    show(
-        error_bars(tops, f"this page's {NAMES[method]}"),
-        alt="Bars: the share of wrong labels among the most confident 20, 40, 60, 80 and 100 "
-        "percent of this page's run. Grey lines: the two numbers that the paper prints.",
-    )
+    show(error_bars(tops, f"this page's {NAMES[method]}"))
 if record is not None:
     worst = confidence.confident_errors(labeling, 6)
     said, sure, truth = labeling.labels[worst], labeling.confidence[worst], labeling.truth[worst]
     found = zip(said, sure, truth, strict=True)
     words = [f"“{images.classes[y]}”, {c:.0%}\nis {images.classes[t]}" for y, c, t in found]
     figure = gallery(images.train_images[labeling.indices[worst]], words, columns=3)
-    show(figure, alt="Images with wrong labels: " + "; ".join(words).replace("\n", ", "))
+    show(figure)
     say("*The wrong labels that it was surest of: in quotes the label and its confidence, below it the truth.*")
-
-# %% [markdown]
-# A method with phases shows two things more: what it learned in each phase, and what that was worth. For a run of
-# yours both stand here; from records they stand above.
 
 # %% tags=["hide-input"]
 has_phases = record is not None and config.iterative
 if has_phases:
-    show(
-        phases({method: record}),
-        alt="This page's run, by phase: wrong pseudo labels learned, and test accuracy after it.",
-    )
+    say("A method with phases shows two things more: what it learned in each phase, and what that was worth.")
+    show(phases({method: record}))
 phases_table(record).round(2).astype(object).fillna("–") if has_phases else None
 
 # %% [markdown]
@@ -374,7 +346,7 @@ phases_table(record).round(2).astype(object).fillna("–") if has_phases else No
 
 # %% tags=["hide-input"]
 table_3 = tables.table_3(recorded_results())
-show_table(table_3, first=["paper (%)"])
+show_table(table_3)
 
 # %% [markdown]
 # A reader of today will ask about FixMatch {cite:p}`sohn2020fixmatch`, FreeMatch {cite:p}`wang2023freematch` and
@@ -382,8 +354,8 @@ show_table(table_3, first=["paper (%)"])
 # from one code base, USB {cite:p}`wang2022usb`, with the same network: means over three seeds, of the *best*
 # checkpoint on the test set.
 
-# %% tags=["hide-input"]
-tables.peers_table()
+# %% tags=["hide-input", "tab-peers"]
+show_table(tables.peers_table(), first=["published, 4000 labels (%)"])
 
 # %% [markdown]
 # The best checkpoint is chosen with the test labels, and here the last model counts: such numbers can't be subtracted
@@ -439,7 +411,7 @@ say(
 #
 # ```{exercise} Pass the Oracle
 # :label: ex-pass-the-oracle
-# In the table of peers, methods with 4,000 labels pass a model that learned all labels. How can that be? And what
+# In {numref}`tab-peers`, methods with 4,000 labels pass a model that learned all labels. How can that be? And what
 # would you ask before you write "better than full supervision"?
 # ```
 #

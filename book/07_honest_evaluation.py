@@ -91,7 +91,6 @@ slider(
     label="test images",
     format="{:,}",
     start=10_000,
-    alt="Two bells, the accuracies that models of 94.0 and 94.2 percent may score",
 )
 
 # %% [markdown]
@@ -103,10 +102,7 @@ slider(
 
 # %% tags=["hide-input"]
 sizes = {"valtiny": 200, "usual validation set": 5000, "CIFAR-10's test set": 10_000}
-show(
-    draw.widths(90, sizes),
-    alt="The width of the interval falls from 17 points at 50 images to 8 at 200, 1.7 at 5,000, 1.2 at 10,000.",
-)
+show(draw.widths(90, sizes))
 low, high = evaluation.interval(180, 200)
 alone = evaluation.images_to_tell(94.0, 94.2)
 shared = evaluation.images_to_tell(94.0, 94.2, disagreement=4)
@@ -228,7 +224,6 @@ slider(
     label="temperature",
     format="{:g}",
     start=1,
-    alt="Two bars: plain accuracy stays, fine-grained accuracy moves with the temperature",
 )
 
 # %% [markdown]
@@ -237,13 +232,7 @@ slider(
 # images, a thousand times, for every pair of ten of our models:
 
 # %% tags=["hide-input"]
-show(
-    draw.ranking(pairs, 200),
-    alt="Two panels over the true gap of a pair. Above, plain accuracy ranks close "
-    "pairs rightly in little more than half of the samples and distant ones "
-    "always. Below, fine-grained accuracy is nearly always right for most pairs "
-    "and nearly always wrong for some close ones.",
-)
+show(draw.ranking(pairs, 200))
 
 # %% [markdown]
 # *One dot a pair, its height the share of samples that rank it rightly, half of the ties included. Filled: pairs that
@@ -300,12 +289,7 @@ curves = pd.Series(overall[0].numpy(), index=by_seed).unstack()
 everything = len(data.train_labels)
 oracle = dataclasses.replace(config, method="oracle").steps(0, everything)
 marks = baselines.steps_by_rule(oracle, config.num_labels / everything)
-show(
-    draw.lengths(curves, marks),
-    alt="Accuracy on unseen images against the number of steps, for two seeds, "
-    "rising steeply to 100 steps and slowly after that. Three vertical lines: as "
-    "many epochs as the oracle, the rule, as many steps.",
-)
+show(draw.lengths(curves, marks))
 best = curves.mean(axis=1).idxmax()
 dmt = {record["seed"]: record["test_accuracy"] for record in recorded(preset)["dmt"]}
 gains = {length: [] for length in lengths}
@@ -339,12 +323,7 @@ show_table(baselines.recorded_lengths(results()))
 
 # %% tags=["hide-input"]
 printed = paper_number("Table 2", "4000 labels", "DMT over CL")
-show(
-    draw.gains(10_000, (1, 2, 4), printed),
-    alt="The gain by chance against the number of checkpoints, for a disagreement "
-    "of 1, 2 and 4 percent. With 2 percent and 20 checkpoints it is about 0.19 "
-    "points.",
-)
+show(draw.gains(10_000, (1, 2, 4), printed))
 
 # %% [markdown]
 # *Simulated, with the share of images on which two checkpoints disagree at the end of each line. Dashed: the paper's
@@ -359,12 +338,7 @@ states = evaluation.Scores.of(answered, truth).plain
 
 # %% tags=["hide-input"]
 chosen_by = evaluation.subsets(len(truth), 500, 1, seed)[0]
-show(
-    draw.choice(states, chosen_by),
-    alt="Accuracy of twenty checkpoints on the 500 images that one is chosen by "
-    "and on the others. The best on the 500 is marked, with its accuracy on the "
-    "others.",
-)
+show(draw.choice(states, chosen_by))
 luck = evaluation.optimism(states, 500, seed=seed)
 differ = torch.pdist(states, p=1).mean() / len(truth)  # the images that one of two gets right
 expected = evaluation.gain_by_choice(500, len(states), 100 * differ.item())

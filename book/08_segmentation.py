@@ -51,7 +51,6 @@ import pandas as pd
 import torch
 
 from book.figures import segmentation as draw
-from book.figures.masks import picture_rows
 from book.page.look import say, show, show_body, style
 from book.page.runs import runs_folder
 from book.page.slider import slider
@@ -81,13 +80,7 @@ data = load_segmentation(config.data)
 training = data.parts["train"]
 
 # %% tags=["hide-input"]
-picture_rows(
-    [[training.images[i] for i in range(4)], [training.masks[i] for i in range(4)]],
-    [f"scene {i}" for i in range(4)],
-    names=["image", "truth"],
-    alt="Four scenes, each with two or three signs on a coloured ground, and below them the class of every pixel.",
-    classes=data.classes,
-)
+show(draw.some_scenes(training.images, training.masks, data.classes))
 
 # %% [markdown]
 # A small DeepLab learns the few labeled scenes, for a tenth of its preset's steps. Everything on this page is
@@ -106,13 +99,7 @@ labeling = ranking.label_pixels(model, data, unlabeled)
 
 # %% tags=["hide-input"]
 images, sure = training.images[unlabeled], decode_confidence(labeling.codes)
-picture_rows(
-    [[images[i], labeling.truth[i], labeling.labels[i], sure[i]] for i in range(3)],
-    ["image", "truth", "the model's labels", "confidence"],
-    alt="Three scenes: image, true classes, the model's labels, and their confidence. The background "
-    "is labeled well and surely; the signs are labeled in patches of several classes, with doubt.",
-    classes=data.classes,
-)
+show(draw.first_labels(images, labeling, sure))
 whole = ranking.kept_by_class(labeling, labeling.labels)
 signs = whole.drop("background").sum()
 say(
@@ -152,11 +139,7 @@ top_by_class = ranking.keep_top(labeling, alpha)
 
 # %% tags=["hide-input"]
 together, by_class = (ranking.kept_by_class(labeling, kept) for kept in (top, top_by_class))
-show(
-    draw.kept_shares(labeling, alpha),
-    alt="Bars of the share kept of each class's labels. Ranked together the background "
-    "has nearly all, ranked by class each class has 20 percent.",
-)
+show(draw.kept_shares(labeling, alpha))
 kept, of_signs = together["kept"].sum(), together["kept"].iloc[1:].sum()
 error, error_by_class = (counts["wrong"].sum() / counts["known"].sum() for counts in (together, by_class))
 say(
@@ -181,8 +164,6 @@ slider(
     label="α",
     format="{:.0%}",
     start=0.2,
-    alt="The truth of four scenes, their kept labels and which of those are wrong; below, kept and dropped, "
-    "right and wrong labels of each class",
 )
 
 # %% [markdown]
@@ -234,12 +215,7 @@ say(
 # %% tags=["hide-input"]
 alphas = [0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 0.9, 0.95, 1]
 effect = ranking.renormalisation_effect(labeling, alphas)
-show(
-    draw.cbst_lines(labeling, alphas),
-    alt="Above, the threshold of each class falls with alpha; the signs' fall below one half early, the "
-    "background's late. Below, the share of kept labels that dividing changes from right to wrong and from "
-    "wrong to right; both grow with alpha and fall at 100 percent.",
-)
+show(draw.cbst_lines(labeling, alphas))
 worst = effect["changed"].idxmax()
 say(
     f"Dividing changes most at α = {worst:.0%}: {effect['changed'][worst]:.1f}% of the kept labels. "
@@ -322,15 +298,8 @@ print(ranking.measured_selection())
 # %% tags=["hide-input"]
 views = JointAugment(config.crop)  # scale 0.5 to 1.5, flip every other
 of_one = ranking.keep_top(labeling, 0.4)[1], sure[1]
-picture_rows(
-    draw.joint_views(images[1], *of_one, views, count=4, seed=4),
-    ["clean", *(f"view {n}" for n in range(1, 5))],
-    names=["image", "pseudo label", "confidence"],
-    alt="One scene with its pseudo labels and confidences, clean and in four views: flipped, shrunk with empty "
-    "space around it, enlarged and cropped. The maps follow the image in each.",
-    classes=data.classes,
-    void="ignored",
-)
+rows = draw.joint_views(images[1], *of_one, views, count=4, seed=4)
+show(draw.view_rows(rows, data.classes))
 
 # %% [markdown]
 # *Confidence: yellow is 1, dark violet 0. Flips are here for show. The preset leaves them out: a mirrored 7 is no 7.*
@@ -355,11 +324,7 @@ draw_of = derive_seed(seed, "halves")
 half_a, half_b = difference_maximized_halves(split.labeled, draw_of)
 
 # %% tags=["hide-input"]
-show(
-    draw.halves(split.labeled, half_a, half_b),
-    alt="The labeled images as a row of cells, and the same cells shuffled: A takes the first 80 percent, "
-    "B the last 80 percent, and the middle belongs to both.",
-)
+show(draw.halves(split.labeled, half_a, half_b))
 both = set(half_a) & set(half_b)
 n, size = len(split.labeled), len(half_a)
 say(

@@ -69,12 +69,7 @@ from dmtlib.training.pixels.plan import plan, split_of
 style()
 
 # %% tags=["hide-input"]
-show(
-    draw.scheme(),
-    alt="Diagram of Alg. 2. In phase 0 model A learns the labels S_A and model B the labels S_B. In each phase "
-    "after that both go on from where they were, and each learns the labels that the other gave a phase before: "
-    "the top 20 percent of the pixels in phase 1, 40 percent in phase 2, all in phase 5.",
-)
+show(draw.scheme())
 
 # %% [markdown]
 # *Alg. 2, drawn: the paper's Fig. 2, in both directions and repeated.* $S_A$ and $S_B$ are 80% of the
@@ -162,12 +157,8 @@ runs = runs_folder(*configs.values())  # or yours: no run is repeated
 trained = train_together(list(configs.values()), runs=runs, device=device)
 records = {m: [record] for m, record in zip(methods, trained, strict=True)}
 
-# %% tags=["hide-input"]
-show(
-    draw.by_phase(records),
-    alt="Two panels over the phases 0 to 5, for DMT and CBST: the share of wrong pixels among the pseudo labels "
-    "learned, and the mean IoU afterwards.",
-)
+# %% tags=["hide-input", "fig-live"]
+show(draw.by_phase(records))
 courses = [f"- **{method.upper()}**: {study.course(records[method])}" for method in methods]
 say(f"Live, mean IoU with seed {seed}, preset `{preset}`:\n\n" + "\n".join(courses))
 
@@ -186,7 +177,7 @@ say(f"Live, mean IoU with seed {seed}, preset `{preset}`:\n\n" + "\n".join(cours
 # Now look at what B learns. Before each phase A has labeled the unlabeled scenes. Take B as the phase begins, show it
 # the same scenes, and weigh A's labels by Eq. 3:
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input", "fig-lessons"]
 show_body(study.lessons)
 config = configs["dmt"]
 data, run = load_segmentation(config.data), RunDirectory.of(config, runs)
@@ -202,12 +193,11 @@ slider(
     label="phase",
     format=lambda phase: f"{phase}, top {config.alphas[phase - 1]:.0%}",
     start=config.phases - 1,
-    alt="Three scenes: image, truth, A's pseudo labels with the wrong ones outlined, and their weights for B",
     colours=256,
 )
 
 # %% [markdown]
-# *The paper's Fig. 7, on scenes. Vermillion lines go around wrong labels. The scenes were not picked by eye: of all
+# *The paper's Fig. 7, on scenes. Red lines go around wrong labels. The scenes were not picked by eye: of all
 # unlabeled ones, ordered by how many labels are wrong in the last phase, the first two stand at one and two thirds.
 # The third is the one whose wrong labels weigh most in the last phase.*
 #
@@ -222,10 +212,7 @@ slider(
 # Over all steps of a phase, and with the augmented images that training saw, from the run's record:
 
 # %% tags=["hide-input"]
-show(
-    draw.weights(records["dmt"]),
-    alt="Mean weight of right and of wrong pseudo labels in each phase of DMT, for A and B; CBST gives all 1.",
-)
+show(draw.weights(records["dmt"]))
 wrong, heavy = study.share_of_weight(records["dmt"])
 say(
     f"In the last phase {wrong:.0%} of the labels are wrong, and they carry **{heavy:.0%} of the "
@@ -265,11 +252,7 @@ say(
 recordings = recorded("scenes")
 full = {method: recordings[method] for method in ("dmt", "dst", "cbst")}
 whole = presets.preset("scenes", "dmt")
-show(
-    draw.by_phase(full),
-    alt="The same two panels as above for the recorded full runs, each model a thin line, their means thick. "
-    + "; ".join(f"{method.upper()}: {study.course(full[method])}" for method in methods),
-)
+show(draw.by_phase(full))
 circumstances = {as_words(f"{r['device']}, commit {str(r['commit'])[:7]}") for rs in full.values() for r in rs}
 counts = ", ".join(f"{method.upper()} {len(rs)}" for method, rs in full.items())
 courses = [f"- **{method.upper()}**: {study.course(runs)}" for method, runs in full.items()]
@@ -278,10 +261,7 @@ say(
     "Mean IoU, the mean over seeds and models:\n\n" + "\n".join(courses)
 )
 if full["dmt"]:
-    show(
-        draw.weights(full["dmt"]),
-        alt="Mean weight of right and of wrong pseudo labels in each phase of the recorded runs of DMT.",
-    )
+    show(draw.weights(full["dmt"]))
 
 # %% [markdown]
 # With models that have learned more, the wrong labels are fewer and weigh more: a trained B is surer of everything,
@@ -350,7 +330,7 @@ say(
 # ```{exercise} Longer without pseudo labels
 # :label: ex-long-baseline
 # Train a baseline for as many steps as one of DMT's models gets in all its phases. Does it end above the curve of DMT
-# in the first figure, or below?
+# in {numref}`fig-live`, or below?
 # ```
 #
 # ````{solution} ex-long-baseline

@@ -65,13 +65,13 @@ from book.page.runs import runs_folder
 from book.page.slider import slider
 from book.studies import ablations as batches
 from book.studies import noise_kinds
-from book.studies.recorded import case_share, difference, harm_undone, recorded, summary
+from book.studies.recorded import case_share, difference, harm_undone, recorded
 from dmtlib import presets
 from dmtlib.data.pixels.datasets import load_segmentation
 from dmtlib.method import rules
 from dmtlib.method.dynamic_loss import disagreement_cases
 from dmtlib.records import pixel_tables as tables
-from dmtlib.records.comparison import Spread, cell, difference_cell, paired_differences, signed
+from dmtlib.records.comparison import Spread, difference_cell, paired_differences, signed
 from dmtlib.records.printed import paper_number
 from dmtlib.records.reproduction import GAMMA_DIAL
 from dmtlib.records.store import score
@@ -82,11 +82,7 @@ from dmtlib.training.pixels.stored import phase_segmenter
 style()
 
 # %% tags=["hide-input"]
-show(
-    draw.printed_ablations(),
-    alt="The paper's Table 7 as dots, for 1/20 and 1/50 of VOC's labels. At 1/20: Baseline 61.9, Online ST 63.1, CBST "
-    "65.1, DST 69.4, DMT-Naive 70.0, DMT 70.2, DMT-Flip 70.2. At 1/50: 56.3, 53.5, 62.3, 66.5, 65.0, 68.4, 68.4.",
-)
+show(draw.printed_ablations())
 
 # %% [markdown]
 # *Table 7 as the paper prints it: one run a dot. Dashed: the baseline with the same labels.*
@@ -120,11 +116,7 @@ unlabeled = [place[name] for name in names]
 batch = batches.one_batch(a, b, training, unlabeled[:12])
 
 # %% tags=["hide-input"]
-show(
-    draw.batch_rows(batch, [0, 1, 2], data.classes),
-    alt="Three unlabeled scenes in rows: the image, its truth, what A labeled, and what B thinks. Both models find "
-    "the signs, roughly, and mostly don't know the digits.",
-)
+show(draw.batch_rows(batch, [0, 1, 2], data.classes))
 
 # %% [markdown]
 # *The first three of twelve unlabeled scenes, by name. A has labeled all of their pixels.*
@@ -138,24 +130,18 @@ show_body(rules.naive)
 show_body(rules.flip)
 taught = batches.by_rule(batch, config.gamma1)
 table = batches.lesson_table(batch, taught)
-show(
-    draw.weight_bars(table),
-    alt="Bars: the weight at work under each rule, on right and on wrong targets. "
-    + "; ".join(f"{name}: {row['wrong in the weight']:.1f}% wrong" for name, row in table.iterrows()),
-)
+show(draw.weight_bars(table))
 slider(
     lambda gamma: draw.rule_rows(batch, batches.by_rule(batch, gamma), [0, 1, 2]),
     values=[0.0, 1.0, 2.0, config.gamma1],
     label="γ",
     format=lambda gamma: f"{gamma:g}",
     start=config.gamma1,
-    alt="The three scenes in rows, the rules in columns. Green: a pixel that pulls towards the truth; vermillion: "
-    "away from it; white: weighs nothing",
     colours=128,
 )
 
 # %% [markdown]
-# *Green pulls B towards the truth, vermillion away from it, the paler the less; white weighs nothing, grey has no
+# *Green pulls B towards the truth, red away from it, the paler the less; white weighs nothing, grey has no
 # known class.*
 #
 # It begins at our preset's γ on scenes, 5. There all three columns on the right teach background and little else,
@@ -234,7 +220,8 @@ say(
 
 # %% tags=["hide-input"]
 columns = {"scenes": "scenes", "digits-40": "digits"}
-batches.ablation_table(recorded_results(), columns)
+table_here = batches.ablation_table(recorded_results(), columns)
+show_table(table_here, first=[f"here, {heading}" for heading in columns.values()])
 
 # %% [markdown]
 # *Percent, mean ± standard deviation over n seeds. Scenes: pixels, Alg. 2, mean IoU. Digits: whole images, Alg. 1,
@@ -244,15 +231,9 @@ batches.ablation_table(recorded_results(), columns)
 # %% tags=["hide-input"]
 scenes, digits = recorded("scenes"), recorded("digits-40")
 order = [*tables.ABLATIONS.values(), "oracle"]
-show(
-    by_method(scenes, order, "mean IoU on scenes"),
-    alt=f"Scenes: mean IoU of the eight methods, one dot a seed. {summary(scenes, order)}",
-)
+show(by_method(scenes, order, "mean IoU on scenes"))
 others = [method for method in tables.ABLATIONS.values() if method != "dmt"]
-show(
-    differences(scenes, "dmt", others, "mean IoU on scenes"),
-    alt="Scenes: DMT minus each of the other six methods, one dot a seed, with mean and 95% interval.",
-)
+show(differences(scenes, "dmt", others, "mean IoU on scenes"))
 pairs = [("dst", "cbst"), ("dmt", "dst"), ("dmt", "dmt-naive"), ("dmt-flip", "dmt"), ("online-st", "baseline")]
 pairs += [("online-st", "dst"), ("dst", "baseline")]
 say("On scenes, the same steps, seed by seed:\n\n" + "\n".join(f"- {difference(scenes, *pair)}" for pair in pairs))
@@ -319,13 +300,12 @@ dial = {gammas: [score(r) for r in recorded(name)["dmt"]] for gammas, name in GA
 seeds = set(range(5))
 trusting = [score(r) for r in recorded("digits-10")["cl"] if r["seed"] in seeds]
 dial[4, 4] = [score(r) for r in recorded("digits-10")["dmt"] if r["seed"] in seeds]
-words = "; ".join(f"γ1 = {a}, γ2 = {b}: {cell(found)}" for (a, b), found in dial.items())
 others = {gammas: recorded(name)["dmt"] for gammas, name in GAMMA_DIAL.items() if gammas != (4, 4)}
 if any(others.values()):
-    show(
-        draw.gamma_dial(dial, trusting),
-        alt="Left, test accuracy over γ, a dot a seed, with CL; right, means for γ1 against γ2. "
-        f"CL: {cell(trusting)}; {words}.",
+    show(draw.gamma_dial(dial, trusting))
+    say(
+        "*Five seeds each, from the records. A bar is a mean; in brackets below its 95% interval, and how many seeds "
+        "are above zero.*"
     )
     base = [record for record in recorded("digits-10")["dmt"] if record["seed"] in seeds]
     lines = [f"γ1 = {a}, γ2 = {b}: {difference_cell(paired_differences(rs, base))}" for (a, b), rs in others.items()]
@@ -334,8 +314,7 @@ else:
     say("Not run yet; `dmtlib reproduce gamma` makes these records.")
 
 # %% [markdown]
-# *Five seeds each, from the records. A bar is a mean; in brackets its 95% interval, and how many seeds are above zero.
-# `dmtlib train digits-10-gamma-1-8 --method dmt` trains any other pair; γ1 stands first.*
+# `dmtlib train digits-10-gamma-1-8 --method dmt` trains any other pair; γ1 stands first.
 #
 # How to choose γ for your data? Begin with the paper's value, 4 for images and 5 for pixels. If you have labeled
 # images to spare for validation, try half of it and twice as much: a larger γ trusts fewer labels, wrong and right
@@ -349,7 +328,7 @@ else:
 
 # %% tags=["hide-input"]
 kinds = noise_kinds.table(recorded_results())
-kinds.round(2)
+show_table(kinds.infer_objects().round(2), first=["weight, wrong", "weight, right", "DMT − CL"])
 
 # %% [markdown]
 # *`digits-10`, one phase that learns all pseudo labels, five seeds, from the records in `results/noise-kinds/`

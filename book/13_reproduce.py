@@ -43,7 +43,7 @@ if missing:
 
 # %% tags=["hide-input"]
 from book.figures.reproduce import hours_by_table
-from book.page.look import say, show, style
+from book.page.look import say, show, show_table, style
 from book.page.places import results as recorded_results
 from book.studies import reproduce as tables
 from book.studies.costs import GPUS, PEAK_SHARES, count_classification_step, run_cost
@@ -58,12 +58,7 @@ gpu = "NVIDIA H200"  # for the hours: a key of book.studies.costs.GPUS
 # %% tags=["hide-input"]
 results = recorded_results()
 overview = tables.overview(results, gpu)
-counts = ", ".join(f"{name} {row.recorded} of {row.runs}" for name, row in overview.iterrows())
-show(
-    hours_by_table(results, gpu),
-    alt=f"Hours by table on a logarithmic axis: bars of calculated hours for the tables that need a GPU, dots where "
-    f"runs are recorded. Recorded runs: {counts}.",
-)
+show(hours_by_table(results, gpu))
 
 # %% [markdown]
 # *All runs of a table, one after the other. A bar is calculated, from a fast GPU program to a slow one; the section
@@ -185,22 +180,22 @@ say("\n\n".join(tables.measured_steps(results)))
 # processor cores. Where records exist, a column of its own says what they took. First CIFAR-10:
 
 # %% tags=["hide-input"]
-tables.cells_table(["table-2", "table-3"], results, gpu)
+show_table(tables.cells_table(["table-2", "table-3"], results, gpu))
 
 # %% [markdown]
 # PASCAL VOC:
 
 # %% tags=["hide-input"]
-tables.cells_table(["table-4", "table-5", "table-7"], results, gpu)
+show_table(tables.cells_table(["table-4", "table-5", "table-7"], results, gpu))
 
 # %% [markdown]
 # Street scenes, and what runs on a CPU:
 
 # %% tags=["hide-input"]
-tables.cells_table(["table-6", "camvid"], results, gpu)
+show_table(tables.cells_table(["table-6", "camvid"], results, gpu))
 
 # %% tags=["hide-input"]
-tables.cells_table(["digits", "cifar10-small", "scenes", "camvid-small"], results, gpu)
+show_table(tables.cells_table(["digits", "cifar10-small", "scenes", "camvid-small"], results, gpu))
 
 # %% [markdown]
 # *The last column is the whole command of the first seed; with `--results results` its record goes where the tables

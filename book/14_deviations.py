@@ -56,11 +56,7 @@ from dmtlib.presets import preset
 style()
 points = deviations()
 ours = [point for point in points if not point.agrees]
-show(
-    agreement(),
-    alt=f"{len(points)} points in five groups, a row each, with a dot for the paper, the code and this library. Lines "
-    f"join those that do the same. On {len(ours)} points this library goes a way of its own.",
-)
+show(agreement())
 
 # %% [markdown]
 # *Joined dots do the same. A grey dot does otherwise, a hollow one says nothing on the point, or we don't know.*

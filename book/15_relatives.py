@@ -52,13 +52,7 @@ from book.page.look import say, show, show_body, style
 from book.studies import relatives
 
 style()
-show(
-    draw.four_uses(),
-    alt="Four diagrams of models A and B. Co-teaching+: arrows both ways around a sign of inequality; each picks what "
-    "the other learns, where they disagree. Deep Co-Training: arrows both ways and a sign of equality; both are "
-    "pulled together everywhere. Dual Student: one arrow from A to B and a greater-than sign; the surer one teaches, "
-    "element by element. DMT: A in grey gave labels, which go to B; they count as far as B agrees with them.",
-)
+show(draw.four_uses())
 
 # %% tags=["parameters"]
 seed = 0
@@ -134,10 +128,7 @@ points, batch = drawn[0]
 pulled = {name: relatives.pulls(loss, batch, batch.truth) for name, loss in relatives.LOSSES.items()}
 counts = {name: ((pull > 1e-6).sum().item(), (pull < -1e-6).sum().item()) for name, pull in pulled.items()}
 words = "; ".join(f"{name}: {to} towards the truth, {away} away" for name, (to, away) in counts.items())
-show(
-    draw.pull_map(points, batch),
-    alt=f"Four maps of the spiral with the same thousand points, larger where they are pulled. {words}.",
-)
+show(draw.pull_map(points, batch))
 
 # %% [markdown]
 # *The larger the dot, the stronger the pull, compared with the strongest of the same method.* Over all draws:

@@ -23,6 +23,7 @@ FENCE = re.compile(r"(?P<fence>`{3,}|:{3,})\s*(?:\{(?P<name>[\w:-]+)\}[ ]*(?P<ti
 OPTION = re.compile(r":([\w-]+):\s*(.*)")
 LABEL = re.compile(r"^\([\w-]+\)=\n", re.MULTILINE)  # of the heading below it
 FEW_AUTHORS = 2
+OUTPUTS = {"fig-": "a figure", "tab-": "a table"}
 
 # --- Roles ---
 
@@ -81,6 +82,15 @@ def in_brackets(keys: str) -> str:
     return f"({'; '.join(cited(key.strip(), '{}, {}') for key in keys.split(','))})"
 
 
+def to_output(name: str) -> str:
+    """Where a figure or a table is: only pages number them."""
+    for text in sorted(BOOK.glob("[0-9]*.py")):
+        if f'"{name}"]' in text.read_text() and name[:4] in OUTPUTS:
+            file, title = page_title(text.stem)
+            return f"[{OUTPUTS[name[:4]]} of {title}]({file})"
+    raise ValueError(f"{{numref}}`{name}`: no chapter has a cell with that tag")
+
+
 def to_glossary(content: str) -> str:
     explicit = TARGET.fullmatch(content)
     return f"[{explicit['words'] if explicit else content}](glossary.md)"
@@ -95,6 +105,7 @@ ROLES: dict[str, Callable[[str], str]] = {
     "doc": to_page,
     "cite:t": in_sentence,
     "cite:p": in_brackets,
+    "numref": to_output,
     "term": to_glossary,
     "math": "${}$".format,
     **dict.fromkeys(("py:func", "py:class", "py:data", "py:mod", "py:meth"), to_code),

@@ -16,7 +16,8 @@ from dmtlib.data.images.operations import SWITCHES, VARIANTS, Range
 from dmtlib.data.images.randaugment import RandAugment
 from dmtlib.method.mixup import mixup
 
-from ..page.look import COLOURS, WIDTH
+from ..page.colours import COLOURS
+from ..page.look import WIDTH, described
 from ..studies.augmentation import apply_operation, strength_of
 from .diagrams import arrow, box
 
@@ -46,6 +47,7 @@ def photograph(name: str, square: tuple[int, int, int], side: int = 32) -> UInt8
     return small.round().to(torch.uint8)
 
 
+@described("A pagoda of 32 by 32 pixels after each of 14 operations and Cutout.")
 def operations_frame(image: UInt8[Tensor, "1 3 H W"], share: float, variant: str = "paper") -> Figure:
     """Every operation of a variant at one share of its range, and the Cutout that comes on top."""
     operations = (*VARIANTS[variant].operations, Range("cutout", *[VARIANTS[variant].cutout] * 2))
@@ -57,6 +59,10 @@ def operations_frame(image: UInt8[Tensor, "1 3 H W"], share: float, variant: str
     return figure
 
 
+@described(
+    "14 random augmentations of the pagoda by the paper's variant, each with a grey square, and 14 by the authors' "
+    "variant, some of them black or nearly so."
+)
 def samples(image: UInt8[Tensor, "1 3 H W"], variants: Sequence[str], seed: int = 0) -> Figure:
     """What a model gets to see of one image: for each variant two rows of whole augmentations."""
     figure, axes = plt.subplots(2 * len(variants), 7, figsize=(WIDTH, 2.15 * len(variants)))
@@ -69,6 +75,7 @@ def samples(image: UInt8[Tensor, "1 3 H W"], variants: Sequence[str], seed: int 
     return figure
 
 
+@described("The pagoda translated at ten levels. Authors: 10, 20, 30 pixels, then black. Paper: 1 to 10 pixels.")
 def translations(image: UInt8[Tensor, "1 3 H W"], levels: int = 10) -> Figure:
     """translate_x at every level of the authors' range, and at the same shares of ours."""
     figure, axes = plt.subplots(2, levels, figsize=(WIDTH, 1.75))
@@ -81,10 +88,15 @@ def translations(image: UInt8[Tensor, "1 3 H W"], levels: int = 10) -> Figure:
     return figure
 
 
+@described(
+    "Above: the clean image goes once through the previous model, and its label stays; an augmented copy goes "
+    "through the model in training and is compared with that label. Below: two augmented copies go through the model "
+    "in training, and their probabilities are compared with each other."
+)
 def anchoring() -> Figure:
     """Fig. 4: an anchor is a label from the clean image that stays; explicit consistency has two ends that move."""
     figure, axes = plt.subplots(2, 1, figsize=(WIDTH, 6.2))
-    ink, orange, green, quiet = (COLOURS[name] for name in ("ink", "pseudo", "right", "quiet"))
+    ink, purple, quiet = (COLOURS[name] for name in ("ink", "pseudo", "quiet"))
     for ax, title in zip(axes, ("augmentation, with an anchor", "explicit consistency"), strict=True):
         ax.set(xlim=(0, 100), ylim=(0, 46))
         ax.axis("off")
@@ -93,24 +105,24 @@ def anchoring() -> Figure:
         for start, end in [((12, 17.5), (25, 10)), ((43, 10), (51, 10)), ((65, 10), (77, 10))]:
             arrow(ax, start, end, ink)
         box(ax, (34, 10), (18, 11), "augment", ink)
-        box(ax, (58, 10), (14, 11), "$F^i$", ink)
+        box(ax, (58, 10), (14, 11), "$F^i$", COLOURS["B"])
         ax.text(70.5, 11.5, "$p$", ha="center", va="bottom", fontsize=13)
     anchored, consistent = axes
-    arrow(anchored, (12, 28.5), (51, 36), orange)
-    box(anchored, (58, 36), (14, 11), "$F^{i-1}$", orange)
-    arrow(anchored, (65, 36), (77, 36), orange)
-    box(anchored, (88, 36), (22, 11), "label $y_A$", orange)
-    arrow(anchored, (88, 30.5), (88, 15.5), orange)
-    box(anchored, (88, 10), (22, 11), "CE$(y_A, p)$", green)
+    arrow(anchored, (12, 28.5), (51, 36), purple)
+    box(anchored, (58, 36), (14, 11), "$F^{i-1}$", COLOURS["A"])
+    arrow(anchored, (65, 36), (77, 36), purple)
+    box(anchored, (88, 36), (22, 11), "label $y_A$", purple)
+    arrow(anchored, (88, 30.5), (88, 15.5), purple)
+    box(anchored, (88, 10), (22, 11), "CE$(y_A, p)$", ink)
     anchored.text(30, 37, "clean, once", ha="center", va="bottom")
     anchored.text(86, 23, "stays", ha="right", va="center")
     arrow(consistent, (12, 28.5), (25, 36), ink)
     box(consistent, (34, 36), (18, 11), "augment", ink)
     arrow(consistent, (43, 36), (51, 36), ink)
-    box(consistent, (58, 36), (14, 11), "$F^i$", ink)
+    box(consistent, (58, 36), (14, 11), "$F^i$", COLOURS["B"])
     arrow(consistent, (65, 36), (88, 15.5), ink, bend=-0.45)
     consistent.text(70.5, 38.5, "$p'$", ha="center", va="bottom", fontsize=13)
-    box(consistent, (88, 10), (22, 11), r"$\Vert p - p'\Vert^2$", green)
+    box(consistent, (88, 10), (22, 11), r"$\Vert p - p'\Vert^2$", ink)
     consistent.text(89, 34, "moves with\nevery step", ha="center", va="bottom")
     return figure
 
@@ -118,10 +130,14 @@ def anchoring() -> Figure:
 TARGET_LOOKS = {
     "anchor": dict(color=COLOURS["pseudo"]),
     "other copy": dict(color=COLOURS["ink"]),
-    "label of other copy": dict(color="#56B4E9"),
+    "label of other copy": dict(color=COLOURS["second"]),
 }
 
 
+@described(
+    "Two panels over the steps. Above, the squared distance of two copies' probabilities for five runs. Below, the "
+    "accuracy on clean images: with an anchor it holds, with a moving target alone it falls."
+)
 def drift(alone: dict[str, pd.DataFrame], with_labels: dict[str, pd.DataFrame]) -> Figure:
     """Runs of ``learn_on`` (studies) by target: how far two copies are apart, and how many answers are right."""
     figure, axes = plt.subplots(2, 1, figsize=(WIDTH, 6.8), sharex=True)
@@ -163,9 +179,13 @@ def mixup_frame(
             bars.text(
                 start + share / 2, 0, f"{text} {share:.1f}", color="white", weight="bold", ha="center", va="center"
             )
-    bars.barh(1, mixed.weights[0].item(), color=COLOURS["right"])
+    bars.barh(1, mixed.weights[0].item(), color=COLOURS["pseudo"])
     bars.set(xlim=(0, 1), ylim=(1.6, -0.6))
     bars.set_yticks([0, 1], ["target", "weight"])
+    figure.set_label(
+        f"A pagoda of weight {weights[0]:g}, a flower of weight {weights[1]:g}, their mixture, its target, {lam:.1f} "
+        f"pagoda, and its weight, {mixed.weights[0]:.2f}."
+    )
     return figure
 
 

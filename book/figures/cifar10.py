@@ -10,12 +10,14 @@ from matplotlib.figure import Figure
 from dmtlib.records.comparison import NAMES, NOT_RUN, ByMethod
 from dmtlib.records.printed import paper_number
 
-from ..page.look import COLOURS, WIDTH
-from .methods import METHOD_COLOURS
-
-PRINTED = "#5F6570"  # numbers beside a grey mark: the paper's
+from ..page.colours import COLOURS, METHOD_COLOURS, METHOD_MARKERS, WORDS
+from ..page.look import WIDTH, described
 
 
+@described(
+    "Error of the pseudo labels over the share of most confident ones kept, from recorded baselines, and two grey "
+    "marks for the numbers that the paper prints."
+)
 def error_by_confidence(curves: dict[str, pd.DataFrame]) -> Figure:
     """Fig. 1: the error among the most confident labels, mean and range over seeds, and what the paper prints of it.
 
@@ -46,11 +48,15 @@ def _paper_marks(ax: Axes) -> None:
     look = dict(color=COLOURS["quiet"], linewidth=3, clip_on=False)
     ax.plot([97, 103], [overall, overall], label="the paper, 4,000 labels, 1,000 images: printed", **look)
     ax.plot([kept - 3, kept + 3], [below, below], **look)
-    ax.text(104, overall, f"{overall:.2f}", va="center", color=PRINTED)
+    ax.text(104, overall, f"{overall:.2f}", va="center", color=WORDS)
     box = dict(facecolor="white", edgecolor="none", pad=1)
-    ax.text(kept, below + 0.6, f"< {below}", ha="center", va="bottom", color=PRINTED, bbox=box)
+    ax.text(kept, below + 0.6, f"< {below}", ha="center", va="bottom", color=WORDS, bbox=box)
 
 
+@described(
+    "Two panels over the phases 0 to 5, thin lines for seeds and thick ones for means, CL and DMT: the share of "
+    "wrong pseudo labels learned, and the test accuracy afterwards, with baseline and oracle as lines."
+)
 def learning_curves(records: ByMethod) -> Figure:
     """By phase, over seeds: wrong pseudo labels learned, and the test accuracy afterwards; thin lines are seeds."""
     figure, (error, accuracy) = plt.subplots(2, 1, figsize=(WIDTH, 6.8), sharex=True)
@@ -68,7 +74,7 @@ def learning_curves(records: ByMethod) -> Figure:
         learned = pd.concat([phase["pseudo_label_error"] for phase in phases], axis=1).iloc[1:]
         for ax, values in ((accuracy, reached), (error, learned)):
             ax.plot(values.index, values, linewidth=0.8, alpha=0.5, **look)
-            ax.plot(values.index, values.mean(axis=1), marker="o", markersize=6, **look)
+            ax.plot(values.index, values.mean(axis=1), marker=METHOD_MARKERS[method], markersize=6, **look)
         ticks = [f"{i}\ntop {alpha:.0%}" for i, alpha in enumerate(phases[0]["alpha"].iloc[1:], start=1)]
         accuracy.set_xticks(range(len(reached)), ["0\nlabels only", *ticks])
     if not any(records.values()):

@@ -10,27 +10,31 @@ from matplotlib.figure import Figure
 
 from dmtlib.records.comparison import NAMES
 
-from ..page.look import COLOURS, WIDTH
+from ..page.colours import COLOURS, METHOD_COLOURS, METHOD_MARKERS
+from ..page.look import WIDTH, described
 from .diagrams import arrow, arrow_key, box, canvas
-from .methods import METHOD_COLOURS
 
 
+@described(
+    "Diagram of Alg. 1. A new model in each phase learns the labels S_l and, from phase 1 on, the labels that the "
+    "model before it gave: the top 20 percent of the images in phase 1, 40 percent in phase 2, all in phase 5."
+)
 def scheme() -> Figure:
     """Alg. 1 as a drawing: each model is a new one, and learns what the one before it said."""
     figure, ax = canvas(2.9, 45)
-    ink, blue, orange = COLOURS["ink"], COLOURS["labeled"], COLOURS["pseudo"]
+    ink, brown, purple = COLOURS["ink"], COLOURS["labeled"], COLOURS["pseudo"]
     columns = {0: 12, 1: 37, 2: 62, 5: 92}  # phase → where its model stands
     words = ["phase 0\nlabels only", "phase 1\ntop 20%", "phase 2\ntop 40%", "phase 5\nall images"]
-    box(ax, (52, 39), (24, 9), "$S_l$", blue)
+    box(ax, (52, 39), (24, 9), "$S_l$", brown)
     for (phase, x), text in zip(columns.items(), words, strict=True):
-        arrow(ax, (52 + (x - 52) * 0.2, 34.5), (x, 25), blue)
+        arrow(ax, (52 + (x - 52) * 0.2, 34.5), (x, 25), brown)
         box(ax, (x, 20), (12, 10), f"$F^{phase}$", ink)
         ax.text(x, 12, text, ha="center", va="top", fontsize=11, color="#4B5563", linespacing=1.4)
         if phase < 2:
-            arrow(ax, (x + 6, 20), (x + 19, 20), orange)
+            arrow(ax, (x + 6, 20), (x + 19, 20), purple)
     ax.text(74, 20, "…", ha="center", va="center", fontsize=16)
-    arrow(ax, (78, 20), (86, 20), orange)
-    arrow_key(figure, {"learns labels": blue, "labels for": orange})
+    arrow(ax, (78, 20), (86, 20), purple)
+    arrow_key(figure, {"learns labels": brown, "labels for": purple})
     return figure
 
 
@@ -41,10 +45,10 @@ def phases_table(record: dict[str, Any]) -> pd.DataFrame:
         cases = phase["case_shares"] or [None] * 3
         rows.append(
             {
-                "labels": phase["pseudo_labels"],
-                "wrong (%)": phase["pseudo_label_error"],
                 "weight, right": phase["mean_weight_right"],
                 "weight, wrong": phase["mean_weight_wrong"],
+                "wrong (%)": phase["pseudo_label_error"],
+                "labels": phase["pseudo_labels"],
                 **{f"case {number} (%)": share and 100 * share for number, share in enumerate(cases, start=1)},
             }
         )
@@ -55,10 +59,12 @@ def phases_table(record: dict[str, Any]) -> pd.DataFrame:
 def phases(records: dict[str, dict[str, Any]]) -> Figure:
     """By phase: the share of wrong pseudo labels that is learned, and the test accuracy that comes of it."""
     figure, (error, accuracy) = plt.subplots(2, 1, figsize=(WIDTH, 6.6), sharex=True)
+    words = []
     for method in sorted(records, key=list(METHOD_COLOURS).index):
         record = records[method]
-        look = dict(color=METHOD_COLOURS[method], marker="o", markersize=6, label=NAMES[method])
+        look = dict(color=METHOD_COLOURS[method], marker=METHOD_MARKERS[method], markersize=6, label=NAMES[method])
         results = [phase["test_accuracy"] for phase in record["phases"]]
+        words.append(f"{NAMES[method]} from {results[0]:.1f}% to {results[-1]:.1f}%")
         if len(results) == 1:
             accuracy.axhline(results[0], color=METHOD_COLOURS[method], linestyle="--", label=NAMES[method])
             continue
@@ -73,6 +79,10 @@ def phases(records: dict[str, dict[str, Any]]) -> Figure:
     accuracy.set_title("test accuracy afterwards (%)")
     accuracy.set_xlabel("phase")
     figure.legend(*accuracy.get_legend_handles_labels(), loc="outside upper right", ncol=3)
+    figure.set_label(
+        "Two panels over the phases: the share of wrong labels among the pseudo labels learned, and the test accuracy "
+        f"afterwards, the baseline's as a dashed line. {'; '.join(words)}."
+    )
     return figure
 
 
@@ -80,6 +90,10 @@ def weights(record: dict[str, Any]) -> Figure:
     """By phase: the mean weight of right and of wrong pseudo labels, over all steps of the phase."""
     figure, ax = plt.subplots(figsize=(WIDTH, 3.9))
     table = phases_table(record)
+    means = (f"{name} {table[f'weight, {name}'].iloc[-1]:.2f}" for name in ("right", "wrong"))
+    figure.set_label(
+        f"Mean weight of right and of wrong labels by phase; in the last one {', '.join(means)}. CL gives all 1."
+    )
     for name in ("right", "wrong"):
         column = table[f"weight, {name}"]
         ax.plot(table.index, column, color=COLOURS[name], marker="o", markersize=7, label=f"{name} labels, DMT")

@@ -7,7 +7,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 
-from ..page.look import COLOURS, WIDTH
+from ..page.colours import COLOURS
+from ..page.look import WIDTH
 
 
 def canvas(height: float, top: float) -> tuple[Figure, Axes]:

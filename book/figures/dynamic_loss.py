@@ -12,9 +12,10 @@ from torch import Tensor
 from dmtlib.method.dynamic_loss import dynamic_weights
 from dmtlib.method.schedules import gamma_ramp
 
-from ..page.look import COLOURS, WIDTH
+from ..page.colours import COLOURS, PALE, PSEUDO_SHADES
+from ..page.look import WIDTH, described
 
-WEIGHT_COLOURS = LinearSegmentedColormap.from_list("weight", ["#FFFFFF", COLOURS["right"], "#00402F"])
+WEIGHT_COLOURS = LinearSegmentedColormap.from_list("weight", ["#FFFFFF", COLOURS["pseudo"], "#2A0042"])
 CASE_NAMES = {1: "agreement", 2: "negative disagreement", 3: "positive disagreement"}
 
 
@@ -24,7 +25,7 @@ def three_cases(a: Tensor, b: Tensor, cases: Tensor, weights: Tensor) -> Figure:
     for row, (left, right) in enumerate(axes):
         y_a, y_b = int(a[row].argmax()), int(b[row].argmax())
         _histogram(left, a[row], {y_a: COLOURS["pseudo"]})
-        _histogram(right, b[row], {y_b: COLOURS["ink"], y_a: COLOURS["pseudo"]})
+        _histogram(right, b[row], {y_b: COLOURS["B"], y_a: COLOURS["pseudo"]})
         case = int(cases[row])
         left.set_title(f"{case}  {CASE_NAMES[case]}", pad=10)
         right.set_title(f"weight {weights[row]:.2f}", loc="right", pad=10)
@@ -32,15 +33,21 @@ def three_cases(a: Tensor, b: Tensor, cases: Tensor, weights: Tensor) -> Figure:
         right.set_ylabel("B says" if row == 0 else "")
     for ax in axes[-1]:
         ax.set(xlabel="class", xticks=range(a.shape[1]), ylim=(0, 1.12), yticks=[0, 1])
+    said = (f"{CASE_NAMES[int(case)]} weighs {weight:.2f}" for case, weight in zip(cases, weights, strict=True))
+    figure.set_label(f"Pairs of histograms: left what A said, right what B says. {'; '.join(said)}.")
     return figure
 
 
 def _histogram(ax: Axes, probabilities: Tensor, colours: dict[int, str]) -> None:
     classes = range(len(probabilities))
-    bars = ax.bar(classes, probabilities, color=[colours.get(c, "#C9CDD3") for c in classes], width=0.72)
+    bars = ax.bar(classes, probabilities, color=[colours.get(c, PALE) for c in classes], width=0.72)
     ax.bar_label(bars, fmt="%.2f", fontsize=11, padding=2)
 
 
+@described(
+    "Two maps of the weight over p_B and c_A, for two and for ten classes. The weight grows with p_B and doesn't "
+    "depend on c_A, except that it drops to 0 where B disagrees with more confidence than A had."
+)
 def surface(gamma: float, resolution: int = 201) -> Figure:
     """The weight over p_B and c_A, for two classes, and for ten where one rival holds half of what the label lacks."""
     figure, axes = plt.subplots(1, 2, figsize=(WIDTH, 4.0), sharey=True)
@@ -85,6 +92,7 @@ def _paint(ax: Axes, probabilities: Tensor, c_a: Tensor, gamma: float):
     return image
 
 
+@described("Left, the weight p_B to the power gamma. Right, the same times 1 − p_B, with its highest point marked.")
 def gamma_frame(gamma: float, others: tuple[float, ...] = (0, 1, 4, 10)) -> Figure:
     """One gamma: the weight that a probability earns, and the pull on B that is left."""
     figure, axes = plt.subplots(1, 2, figsize=(WIDTH, 3.6))
@@ -101,6 +109,10 @@ def gamma_frame(gamma: float, others: tuple[float, ...] = (0, 1, 4, 10)) -> Figu
     return figure
 
 
+@described(
+    "Left, gamma rising over a phase from almost 0 to its highest value. Right, the weights of labels with p_B of "
+    "0.9, 0.5 and 0.1: all near 1 at the start, far apart at the end."
+)
 def ramp(gamma_max: float) -> Figure:
     """How gamma rises through a phase, and what it does to the weight of three probabilities."""
     figure, axes = plt.subplots(1, 2, figsize=(WIDTH, 3.6))
@@ -109,9 +121,10 @@ def ramp(gamma_max: float) -> Figure:
     progress = steps / 2
     axes[0].plot(progress, gamma, color=COLOURS["pseudo"], linewidth=3)
     axes[0].set_title("$\\gamma(t)$")
-    for p_b, colour in [(0.9, COLOURS["right"]), (0.5, COLOURS["pseudo"]), (0.1, COLOURS["wrong"])]:
+    looks = zip((0.9, 0.5, 0.1), (0, 0.02, -0.02), reversed(PSEUDO_SHADES), strict=True)
+    for p_b, aside, colour in looks:  # the last two would touch
         axes[1].plot(progress, p_b**gamma, color=colour)
-        axes[1].text(102, p_b**gamma_max, f"{p_b}", color=colour, va="center", weight="bold", clip_on=False)
+        axes[1].text(102, p_b**gamma_max + aside, f"{p_b}", color=colour, va="center", weight="bold", clip_on=False)
     axes[1].set_title("weight, at $p_B$ =")
     for ax in axes:
         ax.set(xlabel="of the phase (%)", xlim=(0, 100), xticks=[0, 50, 100])
@@ -120,10 +133,14 @@ def ramp(gamma_max: float) -> Figure:
     return figure
 
 
+@described(
+    "Size of the gradient against p_B. Without weight it falls from 1 to 0. With gamma 1, 4 and 10 it is a hump with "
+    "its top at 0.5, 0.8 and 0.91."
+)
 def pull(p_b: Tensor, measured: dict[float, Tensor]) -> Figure:
     """The size of the gradient on the labeled class's logit, as autograd gives it, for several gammas."""
     figure, ax = plt.subplots(figsize=(WIDTH, 4.0))
-    shades = [COLOURS["quiet"], "#F3C35E", COLOURS["pseudo"], "#A36F00"]
+    shades = [COLOURS["quiet"], *PSEUDO_SHADES]
     for (gamma, sizes), colour in zip(measured.items(), shades, strict=True):
         name = f"$\\gamma={gamma:g}$" + ("" if gamma else ", no weighing")
         ax.plot(p_b, sizes, color=colour, linewidth=2.6, label=name)

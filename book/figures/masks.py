@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 import matplotlib.pyplot as plt
 import torch
@@ -16,7 +15,7 @@ from torch import Tensor
 
 from dmtlib.data.pixels.masks import VOID
 
-from ..page.look import WIDTH, show
+from ..page.look import WIDTH
 
 CLASS_COLOURS = (
     ("#3A3F47", "#CCBB44", "#AA4499", "#66CCEE", "#117733", "#8822EE", "#88BB88", "#888888", "#5588EE", "#2255BB")
@@ -51,11 +50,6 @@ def paint(mask: Integer[Tensor, "H W"], void: int = VOID) -> UInt8[Tensor, "H W 
     return painted
 
 
-def picture_rows(rows: Sequence[Sequence[Tensor]], titles: Sequence[str], alt: str, **options: Any) -> None:
-    """Put rows of pictures on the page; what :func:`picture_figure` draws, with words for readers who can't see it."""
-    show(picture_figure(rows, titles, **options), alt)
-
-
 def picture_figure(
     rows: Sequence[Sequence[Tensor]],
     titles: Sequence[str],
@@ -64,7 +58,7 @@ def picture_figure(
     void: str = "no class",
     width: float = WIDTH,
 ) -> Figure:
-    """Rows of pictures with a title above each column: a frame for a slider, say.
+    """Rows of pictures with a title above each column, and words that say which pictures they are.
 
     Args:
         rows: the pictures, as many in each row as there are titles; see :func:`picture` for what may be one.
@@ -95,6 +89,8 @@ def picture_figure(
         ax.set_ylabel(name, fontsize=11)
     if classes:
         class_key(figure, classes, void)
+    of_rows = f"{len(rows)} rows: {', '.join(names)}" if names else f"{len(rows)} row{'s' if len(rows) > 1 else ''}"
+    figure.set_label(f"Pictures in {of_rows}. From left to right: {', '.join(' '.join(t.split()) for t in titles)}.")
     return figure
 
 

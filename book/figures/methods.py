@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import matplotlib.pyplot as plt
 import pandas as pd
@@ -10,28 +10,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, NullLocator
 
-from dmtlib.records.comparison import NAMES, ByMethod, Spread, paired_differences, signed
+from dmtlib.records.comparison import NAMES, ByMethod, Spread, difference_cell, paired_differences, signed
 from dmtlib.records.store import score
 
-from ..page.look import COLOURS, WIDTH
-
-METHOD_COLOURS = {
-    "baseline": COLOURS["quiet"],
-    "online-st": "#56B4E9",
-    "cbst": "#CC79A7",
-    "cl": "#CC79A7",
-    "dst": "#0B8FA8",
-    "dmt": COLOURS["ink"],
-    "dmt-naive": "#56B4E9",
-    "dmt-flip": "#56B4E9",
-    "dmt-pair": "#56B4E9",
-    "oracle": COLOURS["quiet"],
-}
-"""Methods have colours of their own: blue, orange, green and vermillion mean labels. CL and CBST share a rule, and a
-colour; the other ablations of DMT have one, too."""
-
-SET_COLOURS = ("#332288", "#44AA99", "#AA4499", "#999933", "#88CCEE", "#882255", "#117733", "#CC6677")
-"""For data sets, which no colour of the book stands for yet."""
+from ..page.colours import COLOURS, METHOD_COLOURS, METHOD_MARKERS, SETS
+from ..page.look import WIDTH
+from ..studies.recorded import summary
 
 
 def by_method(records: ByMethod, methods: Sequence[str], measure: str = "test accuracy") -> Figure:
@@ -39,12 +23,13 @@ def by_method(records: ByMethod, methods: Sequence[str], measure: str = "test ac
     figure, ax = plt.subplots(figsize=(WIDTH, 0.62 * len(methods) + 1.3))
     for row, method in enumerate(methods):
         values = [score(record) for record in records[method]]
-        _dots(ax, row, values, METHOD_COLOURS[method])
+        _dots(ax, row, values, method)
         spread = Spread.of(values)
         text = "not run" if spread is None else f"{spread.mean:.1f}"
         ax.text(1.02, row, text, transform=ax.get_yaxis_transform(), va="center", weight="bold")
     _rows(ax, [NAMES[method] for method in methods], any(records[method] for method in methods))
     ax.set_xlabel(f"{measure} (%)")
+    figure.set_label(f"By method, {measure}, one dot a seed. {summary(records, methods)}.")
     return figure
 
 
@@ -57,12 +42,18 @@ def differences(records: ByMethod, first: str, others: Sequence[str], measure: s
     ax.axvline(0, color=COLOURS["quiet"], linewidth=1.2)
     for row, other in enumerate(others):
         values = paired_differences(records[first], records[other])
-        _dots(ax, row, values, METHOD_COLOURS[other], interval=True)
+        _dots(ax, row, values, other, interval=True)
         spread = Spread.of(values)
         text = "not run" if spread is None else signed(spread.mean)
         ax.text(1.02, row, text, transform=ax.get_yaxis_transform(), va="center", weight="bold")
     _rows(ax, [f"{NAMES[first]} − {NAMES[other]}" for other in others], bool(records[first]))
     ax.set_xlabel(f"difference in {measure} (points)")
+    means = (
+        f"{NAMES[other]} {difference_cell(paired_differences(records[first], records[other]))}" for other in others
+    )
+    figure.set_label(
+        f"{NAMES[first]} minus others, one dot a seed, with the mean and its 95% interval. {'; '.join(means)}."
+    )
     return figure
 
 
@@ -74,35 +65,63 @@ def noise_map(gains: Mapping[str, pd.DataFrame], levels: Sequence[float] = ()) -
             :func:`~book.studies.readiness_of_runs.first_error_and_gain`; a panel each.
         levels: errors to be marked by a line.
     """
-    figure, axes = plt.subplots(len(gains), 1, figsize=(WIDTH, 3.4 * len(gains) + 0.7), sharex=True, squeeze=False)
+    figure, axes = plt.subplots(len(gains), 1, figsize=(WIDTH, 2.9 * len(gains) + 1.1), sharex=True, squeeze=False)
     for ax, (name, points) in zip(axes.flat, gains.items(), strict=True):
-        ax.axhline(0, color=COLOURS["quiet"], linewidth=1.2)
         for level in levels:
             ax.axvline(level, color=COLOURS["ink"], linestyle="--", linewidth=1.2)
-        sets = list(dict.fromkeys(points["preset"]))
-        look = dict(zip(sets, zip(SET_COLOURS, "osD^vPXd", strict=False), strict=False))
-        for preset, group in points.groupby("preset", sort=False):
-            colour, marker = look[preset]
-            ax.scatter(group["error"], group["gain"], s=26, color=colour, marker=marker, alpha=0.55, linewidth=0)
-            middle = group[["error", "gain"]].mean()
-            ax.scatter(*middle, s=95, color=colour, marker=marker, edgecolor="white", zorder=3, label=preset)
-        if not len(points):
-            ax.text(0.5, 0.5, "not run", transform=ax.transAxes, ha="center")
-        ax.set_xscale("symlog", linthresh=1)
-        ax.set(ylabel=f"{name} (points)", xlim=(-0.08, 40))
-        ax.set_xticks([0, 0.5, 1, 3, 10, 30], ["0", "0.5", "1", "3", "10", "30"])
-    axes[-1, 0].set_xlabel("wrong among the first pseudo labels (%)")
-    handles = {
-        label: handle for ax in axes.flat for handle, label in zip(*ax.get_legend_handles_labels(), strict=True)
-    }
-    figure.legend(handles.values(), handles, loc="outside upper center", ncol=3, handletextpad=0.2, columnspacing=1.2)
+        draw_map(ax, points, name)
+    axes[-1, 0].set_xlabel(MAP_AXIS)
+    map_key(figure, axes.flat)
+    said = (f"{name}: {map_words(points)}" for name, points in gains.items())
+    figure.set_label(
+        "Maps of noise, a panel each: over the share of wrong first pseudo labels what DMT wins, a mark a seed and a "
+        f"larger one for a data set's mean. {'; '.join(said)}."
+    )
     return figure
 
 
-def _dots(ax: Axes, row: int, values: list[float], colour: str, *, interval: bool = False) -> None:
+MAP_AXIS = "wrong among the first pseudo labels (%)"
+
+
+def draw_map(ax: Axes, points: pd.DataFrame, name: str) -> None:
+    """One panel of the map of noise, of as many seeds as are recorded."""
+    ax.axhline(0, color=COLOURS["quiet"], linewidth=1.2)
+    for preset, group in points.groupby("preset", sort=False):
+        marker, colour = SETS.get(preset, ("h", COLOURS["quiet"]))
+        ax.scatter(group["error"], group["gain"], s=26, color=colour, marker=marker, alpha=0.5, linewidth=0)
+        middle = group[["error", "gain"]].mean()
+        seeds = f"{preset}, {len(group)} seed{'s' if len(group) > 1 else ''}"
+        ax.scatter(*middle, s=105, color=colour, marker=marker, edgecolor="white", zorder=3, label=seeds)
+    if not len(points):
+        ax.text(0.5, 0.5, "not run", transform=ax.transAxes, ha="center")
+    ax.set_xscale("symlog", linthresh=1)
+    ax.set(ylabel=f"{name} (points)", xlim=(-0.08, 40))
+    ax.set_xticks([0, 0.5, 1, 3, 10, 30], ["0", "0.5", "1", "3", "10", "30"])
+
+
+def map_key(figure: Figure, axes: Iterable[Axes], place: str = "outside upper center") -> None:
+    """Which mark is which data set."""
+    handles = {label: handle for ax in axes for handle, label in zip(*ax.get_legend_handles_labels(), strict=True)}
+    if handles:
+        look = dict(ncol=2, handletextpad=0.2, columnspacing=1.2)
+        figure.legend(handles.values(), handles, loc=place, **look)
+
+
+def map_words(points: pd.DataFrame) -> str:
+    """The means of a panel, in words."""
+    groups = points.groupby("preset", sort=False)
+    means = [
+        f"{preset} {signed(g['gain'].mean())} points at {g['error'].mean():.1f}% (n = {len(g)})"
+        for preset, g in groups
+    ]
+    return ", ".join(means) or "not run"
+
+
+def _dots(ax: Axes, row: int, values: list[float], method: str, *, interval: bool = False) -> None:
     """A dot a seed, equal ones below each other; above them their mean with its deviation, or its interval."""
     depth = [sum(abs(other - value) < 1e-6 for other in values[:i]) for i, value in enumerate(values)]
-    ax.scatter(values, [row + 0.1 + 0.11 * d for d in depth], s=34, color=colour, alpha=0.6, linewidth=0)
+    mark = dict(s=42, color=METHOD_COLOURS[method], marker=METHOD_MARKERS[method], edgecolor="white", linewidth=0.5)
+    ax.scatter(values, [row + 0.1 + 0.11 * d for d in depth], **mark)
     spread = Spread.of(values)
     if spread is not None:
         reach = (spread.half_width() if interval else spread.std) if spread.n > 1 else 0

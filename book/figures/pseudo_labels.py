@@ -15,13 +15,12 @@ from torch import Tensor
 
 from dmtlib.records.printed import paper_number
 
-from ..page.look import COLOURS, WIDTH
+from ..page.colours import COLOURS, FADED_RIGHT, FADED_WRONG, WORDS
+from ..page.look import WIDTH, described
 from ..studies.pseudo_labels import Labeling, Selection, at_threshold, error_curve
 
-FADED_RIGHT, FADED_WRONG = "#B9E2D5", "#F3C9AE"  # right and wrong labels that a threshold drops
 
-
-def error_bars(table: pd.DataFrame, here: str = "digits, 40 labels") -> Figure:
+def error_bars(table: pd.DataFrame, here: str) -> Figure:
     """Fig. 1: the error among the most confident labels ``here``; beside it the two numbers that the paper prints."""
     figure, ax = plt.subplots(figsize=(WIDTH, 4.2))
     names = [f"top {kept:.0%}" for kept in table.index[:-1]] + ["all"]
@@ -36,9 +35,14 @@ def error_bars(table: pd.DataFrame, here: str = "digits, 40 labels") -> Figure:
     ax.hlines(overall, places[-1] + 0.08, places[-1] + 0.48, label="the paper: CIFAR-10, 4,000 labels", **look)
     ax.hlines(below, place + 0.08, place + 0.48, **look)
     for x, y, text in [(places[-1], overall, f"{overall:.2f}"), (place, below, f"< {below}")]:
-        ax.text(x + 0.28, y + 0.2, text, ha="center", va="bottom", color="#5F6570")
+        ax.text(x + 0.28, y + 0.2, text, ha="center", va="bottom", color=WORDS)
     ax.set(ylabel="wrong pseudo labels (%)", ylim=(0, 1.18 * max(overall, table["error"].max())))
     ax.legend(loc="upper left")
+    heights = "; ".join(f"{name} {error:.1f}%" for name, error in zip(names, table["error"], strict=True))
+    figure.set_label(
+        f"Bars: the share of wrong pseudo labels among the most confident ones. {heights}. Grey lines: the two "
+        f"numbers that the paper prints for CIFAR-10, {overall:.2f}% of all and below {below}% of the top 40%."
+    )
     return figure
 
 
@@ -53,9 +57,12 @@ def gallery(images: UInt8[Tensor, "n C H W"], captions: Sequence[str], columns: 
         ax.set_title(caption, fontsize=11, weight="normal", loc="center", pad=5)
     if title:
         figure.suptitle(title, x=0.01, ha="left", fontsize=12.5, weight="bold")
+    words = "; ".join(caption.replace("\n", ", ") for caption in captions)
+    figure.set_label(f"{title or 'Small images with captions'}: {words}.")
     return figure
 
 
+@described("Two histograms of the entropy, for right and for wrong pseudo labels. They overlap.")
 def entropies(labeling: Labeling) -> Figure:
     """The entropy of the predictions, where the label is right and where it is wrong: shares of either group."""
     figure, ax = plt.subplots(figsize=(WIDTH, 3.8))
@@ -83,6 +90,7 @@ def threshold_frame(labeling: Labeling, threshold: float) -> Figure:
     curve.set(xlabel="kept (%)", ylabel="wrong among kept (%)", xlim=(0, 100), ylim=(0, top))
     error = "no label kept" if math.isnan(chosen.error) else f"{chosen.error:.1f}% of them wrong"
     curve.set_title(f"T = {threshold:.2f}: {chosen.kept_share:.0f}% kept, {error}")
+    figure.set_label(f"Kept share against error, {chosen.kept_share:.0f}% kept, {error}; and a bar of what is kept.")
     _parts(bar, chosen)
     return figure
 

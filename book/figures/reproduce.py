@@ -9,7 +9,8 @@ from matplotlib.figure import Figure
 
 from dmtlib.records.reproduction import cells_of
 
-from ..page.look import COLOURS, WIDTH
+from ..page.colours import COLOURS
+from ..page.look import WIDTH
 from ..studies.reproduce import measured_hours, overview, table_hours
 
 
@@ -37,6 +38,11 @@ def hours_by_table(results: Path, gpu: str) -> Figure:
     bar = plt.Rectangle((0, 0), 1, 1, color=COLOURS["quiet"], label=f"calculated, {gpu}")
     dot = plt.Line2D(
         [], [], linestyle="", marker="o", color=COLOURS["right"], markersize=9, label="measured, as recorded"
+    )
+    counts = ", ".join(f"{name} {row.recorded} of {row.runs}" for name, row in table.iterrows())
+    figure.set_label(
+        "Hours by table on a logarithmic axis: bars of calculated hours for the tables that need a GPU, dots where "
+        f"runs are recorded. Recorded runs: {counts}."
     )
     figure.legend(handles=[bar, dot], loc="outside lower center", ncol=2)
     return figure

@@ -16,7 +16,8 @@ from torch import Generator, Tensor
 from dmtlib.data.pixels.joint_augment import JointAugment
 from dmtlib.method.pixel_selection import IGNORED
 
-from ..page.look import COLOURS, WIDTH
+from ..page.colours import COLOURS, FADED_RIGHT, FADED_WRONG, PALE
+from ..page.look import WIDTH, described
 from ..studies.segmentation import (
     PixelLabeling,
     four_parts,
@@ -26,15 +27,18 @@ from ..studies.segmentation import (
     thresholds,
 )
 from .diagrams import arrow
-from .masks import CLASS_COLOURS, VOID_COLOUR, picture
-from .pseudo_labels import FADED_RIGHT, FADED_WRONG
+from .masks import CLASS_COLOURS, VOID_COLOUR, picture, picture_figure
 
 PART_COLOURS = (COLOURS["right"], COLOURS["wrong"], FADED_WRONG, FADED_RIGHT)
 """Of the columns of :func:`~book.studies.segmentation.four_parts`, as in the chapter on pseudo labels."""
 
-MEMBERS = {"A alone": COLOURS["labeled"], "both": "#C9CDD3", "B alone": COLOURS["pseudo"]}
+MEMBERS = {"A alone": COLOURS["A"], "both": PALE, "B alone": COLOURS["B"]}
 
 
+@described(
+    "Bars of the share kept of each class's labels. Ranked together the background has nearly all, ranked by class "
+    "each class has the same share."
+)
 def kept_shares(labeling: PixelLabeling, alpha: float) -> Figure:
     """Which share of each class's labels the top α keeps: of all pixels together, and of each class by itself."""
     figure, axes = plt.subplots(1, 2, figsize=(WIDTH, 0.42 * len(labeling.classes) + 1.3), sharey=True)
@@ -49,6 +53,10 @@ def kept_shares(labeling: PixelLabeling, alpha: float) -> Figure:
     return figure
 
 
+@described(
+    "The truth of four scenes, their kept labels and which of those are wrong; below, kept and dropped, right and "
+    "wrong labels of each class."
+)
 def alpha_frame(labeling: PixelLabeling, scenes: Sequence[int], alpha: float) -> Figure:
     """What is kept at one α: the truth of some scenes, their kept labels, which are wrong, and all scenes by class.
 
@@ -72,6 +80,11 @@ def alpha_frame(labeling: PixelLabeling, scenes: Sequence[int], alpha: float) ->
     return figure
 
 
+@described(
+    "Above, the threshold of each class falls with alpha; the signs' fall below one half early, the background's "
+    "late. Below, the share of kept labels that dividing changes from right to wrong and from wrong to right; both "
+    "grow with alpha and fall at 100 percent."
+)
 def cbst_lines(labeling: PixelLabeling, alphas: Sequence[float]) -> Figure:
     """The thresholds of all classes over α, and what re-normalising by them does to the labels."""
     effect = renormalisation_effect(labeling, alphas)
@@ -91,6 +104,25 @@ def cbst_lines(labeling: PixelLabeling, alphas: Sequence[float]) -> Figure:
     return figure
 
 
+@described("Four scenes, each with two or three signs on a coloured ground, and below them the class of every pixel.")
+def some_scenes(images: UInt8[Tensor, "N 3 H W"], masks: UInt8[Tensor, "N H W"], classes: Sequence[str]) -> Figure:
+    """The first scenes, and what is on them."""
+    rows = [[images[i] for i in range(4)], [masks[i] for i in range(4)]]
+    return picture_figure(rows, [f"scene {i}" for i in range(4)], names=["image", "truth"], classes=classes)
+
+
+@described(
+    "Three scenes: image, true classes, the model's labels, and their confidence. The background is labeled well and "
+    "surely; the signs are labeled in patches of several classes, with doubt."
+)
+def first_labels(
+    images: UInt8[Tensor, "N 3 H W"], labeling: PixelLabeling, confidence: Float[Tensor, "N H W"]
+) -> Figure:
+    """What a model says of the first unlabeled scenes."""
+    rows = [[images[i], labeling.truth[i], labeling.labels[i], confidence[i]] for i in range(3)]
+    return picture_figure(rows, ["image", "truth", "the model's labels", "confidence"], classes=labeling.classes)
+
+
 def joint_views(
     image: UInt8[Tensor, "3 H W"],
     labels: UInt8[Tensor, "H W"],
@@ -99,15 +131,26 @@ def joint_views(
     count: int,
     seed: int,
 ) -> list[list[Tensor]]:
-    """Rows for :func:`~book.figures.masks.picture_rows`: image, labels, confidence, clean and as augmented.
-
-    The first column is the clean image with its maps, the others are ``count`` views of it.
-    """
+    """Image, labels and confidence in rows: the first column is clean, the others are ``count`` views of it."""
     generator = Generator().manual_seed(seed)
     views = [augment(image, labels, confidence, generator=generator) for _ in range(count)]
     return [list(row) for row in zip((image, labels, confidence), *views, strict=True)]
 
 
+@described(
+    "One scene with its pseudo labels and confidences, clean and in four views: flipped, shrunk with empty space "
+    "around it, enlarged and cropped. The maps follow the image in each."
+)
+def view_rows(rows: list[list[Tensor]], classes: Sequence[str]) -> Figure:
+    """What :func:`joint_views` made."""
+    titles = ["clean", *(f"view {n}" for n in range(1, len(rows[0])))]
+    return picture_figure(rows, titles, names=["image", "pseudo label", "confidence"], classes=classes, void="ignored")
+
+
+@described(
+    "The labeled images as a row of cells, and the same cells shuffled: A takes the first 80 percent, B the last 80 "
+    "percent, and the middle belongs to both."
+)
 def halves(labeled: Sequence[str], a: Sequence[str], b: Sequence[str]) -> Figure:
     """Fig. 6 in our own drawing, of a real split: the labeled subset by name, and as it was shuffled for A and B."""
     in_a, in_b = set(a), set(b)

@@ -14,22 +14,17 @@ from dmtlib.records.printed import printed_numbers
 from dmtlib.records.reproduction import VOC
 from dmtlib.records.store import load_records
 
-from ..page.look import COLOURS, WIDTH
+from ..page.colours import COLOURS, METHOD_COLOURS, METHOD_MARKERS, PEERS, WORDS
+from ..page.look import WIDTH, described
 from ..studies.segmentation_results import Pictures
 from .masks import picture_figure
-from .methods import METHOD_COLOURS
-
-PEERS = {
-    "MT-Seg": ("v", "#56B4E9"),
-    "Hung et al.": ("s", "#CC79A7"),
-    "s4GAN + MLMT": ("D", "#E69F00"),
-    "CutMix": ("^", "#009E73"),
-    "CCT": ("<", "#8A8F98"),
-    "GCT": (">", "#8A8F98"),
-}
-"""A marker and a colour for each method that the paper compares with."""
 
 
+@described(
+    "Two panels over the labeled ratios 1/106, 1/50, 1/20, 1/8 on PASCAL VOC, from Table 4. Mean IoU: DMT is the "
+    "highest line, from 63 to 73 percent; the baseline goes from 47 to 67. Distance to each method's own Oracle: DMT "
+    "is the nearest at every ratio, CutMix all but as near at 1/50."
+)
 def over_ratios(results: Path) -> Figure:
     """Fig. 8, drawn from the numbers of Table 4: mean IoU, and its distance to each method's own Oracle.
 
@@ -40,14 +35,15 @@ def over_ratios(results: Path) -> Figure:
     places = {ratio: place for place, ratio in enumerate(VOC)}
     for name in dict.fromkeys(row for row, _ in printed):
         numbers = [(places[ratio], printed[name, ratio]) for ratio in VOC if (name, ratio) in printed]
-        marker, colour = PEERS.get(name, ("o", METHOD_COLOURS[OURS.get(name, "dmt")]))
+        own = OURS.get(name, "dmt")
+        marker, colour = PEERS.get(name, (METHOD_MARKERS[own], METHOD_COLOURS[own]))
         look = dict(marker=marker, color=colour, markersize=6.5, linewidth=2.4 if name in OURS else 1.3)
         look["label"] = "DMT" if OURS.get(name) == "dmt" else name
         score.plot([place for place, _ in numbers], [n["value"] for _, n in numbers], **look)
         gap.plot([place for place, _ in numbers], [n["gap"] for _, n in numbers], **look)
     oracle = printed["Ours (DMT)", "Oracle"]["value"]
     score.axhline(oracle, color=COLOURS["quiet"], linestyle="--", linewidth=1.4)
-    score.text(0, oracle - 0.6, "DMT's Oracle", color="#5F6570", fontsize=10.5, va="top")
+    score.text(0, oracle - 0.6, "DMT's Oracle", color=WORDS, fontsize=10.5, va="top")
     gap.axhline(0, color=COLOURS["quiet"], linestyle="--", linewidth=1.4)
     for ratio, preset in VOC.items():
         for method in ("baseline", "dmt"):

@@ -26,8 +26,8 @@ class PaperMap:
         runs = len(self.items) - explained
         return (
             f"{explained} of {len(self.items)} items need no runs, and are explained. The other {runs} are results. "
-            f"Of {recorded} every run of the paper is recorded here, of {partly} some are; {small} are shown from "
-            f"small runs of our own, and {runs - recorded - partly - small} wait for their first run."
+            f"At the paper's length {recorded} of these are recorded here, and {partly} in part; {small} are shown "
+            f"from small runs of our own, and {runs - recorded - partly - small} wait for their first run."
         )
 
     def __repr__(self) -> str:

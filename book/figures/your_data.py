@@ -15,12 +15,14 @@ from dmtlib.data.images.datasets import ClassificationData
 from dmtlib.data.images.packed import UNKNOWN
 from dmtlib.records.comparison import Spread
 
-from ..page.look import COLOURS, WIDTH
+from ..page.colours import COLOURS
+from ..page.look import WIDTH, described
 from ..studies.readiness import Readiness
 
 COLUMNS = 8
 
 
+@described("Two rows of training images: some with their class above them, some with a question mark.")
 def folder_contents(data: ClassificationData) -> Figure:
     """Two rows of training images: with a label, and without; a few of each."""
     labeled = (data.train_labels != UNKNOWN).nonzero().squeeze(1)
@@ -78,10 +80,18 @@ def checks(report: Readiness, title: str) -> Figure:
     crowded = len(percent) > 12
     balance.set_xticks(list(places), [str(name)[:12] for name in percent.index], rotation=90 if crowded else 0)
     balance.set_title("share of each class (%)")
+    figure.set_label(
+        f"Above, bars of the share of wrong answers among the most confident: {'; '.join(names)}, and dashed lines at "
+        f"{CLEAN:g} and {NOISY:g} percent. Below, the share of each class among the pseudo labels.".replace("\n", " ")
+    )
     balance.legend(loc="upper right", ncol=2, bbox_to_anchor=(1, 1.22), columnspacing=1.2, handlelength=1.2)
     return figure
 
 
+@described(
+    "One dot a seed for A itself and for B after hard labels with plain cross-entropy, soft labels, and hard labels "
+    "with the dynamic loss: test accuracy above, entropy of the predictions below."
+)
 def by_loss(results: pd.DataFrame, columns: Sequence[str] = ("accuracy", "entropy")) -> Figure:
     """For each way to learn pseudo labels: one dot a seed, and their mean.
 

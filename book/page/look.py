@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import ast
 import base64
+import functools
 import html
 import inspect
 import io
 import textwrap
 from collections.abc import Callable, Sequence
 from types import ModuleType
+from typing import Any
 
 import matplotlib.pyplot as plt
 import pandas as pd
@@ -17,15 +19,9 @@ import seaborn as sns
 from matplotlib.figure import Figure
 from PIL import Image
 
-COLOURS = {
-    "labeled": "#0072B2",
-    "pseudo": "#E69F00",
-    "wrong": "#D55E00",
-    "right": "#009E73",
-    "quiet": "#8A8F98",  # what is only there for comparison
-    "ink": "#22262B",
-}
-"""One colour, one meaning, on every page (the Okabe–Ito palette: told apart without red–green vision)."""
+from dmtlib.records.comparison import HERE, PAPER
+
+from .colours import COLOURS
 
 WIDTH = 6.4  # inches, of nearly every figure: it fills the text column, and its print survives on a telephone
 PIXELS_PER_INCH = 110  # on the page
@@ -64,11 +60,40 @@ def style() -> None:
     )
 
 
-def show(figure: Figure, alt: str) -> None:
-    """Put a figure on the page, no wider than the page, with words for readers who can't see it."""
+def described(words: str) -> Callable[[Callable[..., Figure]], Callable[..., Figure]]:
+    """A function's figure carries these words, for readers who can't see it.
+
+    Where the words depend on what is drawn, the function gives them to the figure itself, by ``set_label``.
+    """
+
+    def carrying(draw: Callable[..., Figure]) -> Callable[..., Figure]:
+        @functools.wraps(draw)
+        def drawn(*arguments: Any, **options: Any) -> Figure:
+            figure = draw(*arguments, **options)
+            figure.set_label(words)
+            return figure
+
+        return drawn
+
+    return carrying
+
+
+def description(figure: Figure) -> str:
+    """The words that a figure carries.
+
+    Raises:
+        ValueError: it has none.
+    """
+    if not figure.get_label():
+        raise ValueError("a figure needs words for readers who can't see it: @described, or set_label")
+    return figure.get_label()
+
+
+def show(figure: Figure) -> None:
+    """Put a figure on the page, no wider than the page, with the words that it carries."""
     from IPython.display import display
 
-    width = round(figure.get_size_inches()[0] * PIXELS_PER_INCH)
+    alt, width = description(figure), round(figure.get_size_inches()[0] * PIXELS_PER_INCH)
     png = base64.b64encode(to_png(figure)).decode()
     image = (
         f'<img src="data:image/png;base64,{png}" alt="{html.escape(alt)}"'
@@ -82,11 +107,13 @@ def show_table(frame: pd.DataFrame, first: Sequence[str] = ()) -> None:
 
     Args:
         frame: the table.
-        first: the columns that it exists for, which a telephone shows without a swipe.
+        first: the columns that it exists for, which a telephone shows without a swipe; by default the paper's numbers
+            and ours, where it has such columns.
     """
     from IPython.display import display
 
     empty = [column for column in frame.columns if {str(value) for value in frame[column]} <= {"", "0", "not run"}]
+    first = first or [column for column in (PAPER, HERE) if column in frame.columns]
     order = [*first, *(column for column in frame.columns if column not in first)]
     display(frame[order].drop(columns=empty))
     if empty:

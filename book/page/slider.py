@@ -10,7 +10,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from .links import static
-from .look import PIXELS_PER_INCH, to_png
+from .look import PIXELS_PER_INCH, description, to_png
 
 SHARPNESS = 1.25  # image pixels per page pixel: twenty frames weigh something, so a bit less than a single figure's
 COLOURS_PER_FRAME = 64  # plots have few colours
@@ -46,7 +46,6 @@ def slider(
     values: Iterable[Any],
     label: str,
     format: str | Callable[[Any], str] = "{}",
-    alt: str | None = None,
     colours: int = COLOURS_PER_FRAME,
     start: Any = None,
 ) -> Any:
@@ -56,11 +55,10 @@ def slider(
     drawn now and the result is one piece of HTML that needs nothing else: keep to about 20 values there.
 
     Args:
-        draw: makes the figure of one value; the figures of all values should have one size.
+        draw: makes the figure of one value, with its words; the figures of all values should have one size.
         values: the slider's positions, in order.
         label: what the slider changes, in plain text.
         format: a format string such as ``"{:.2f}"`` or a function, giving the text of a value.
-        alt: what the picture shows, for readers who can't see it; the value is added to it.
         start: the value that it stands at first, the one that the text discusses; the first one if None.
         colours: of a drawn frame's palette, at most 256; photographs need more than plots do.
     """
@@ -74,10 +72,11 @@ def slider(
 
     def frame(position: int, display: str = "block") -> str:
         figure = draw(values[position])
+        words = description(figure).removesuffix(".")
         return FRAME.format(
             width=round(figure.get_figwidth() * PIXELS_PER_INCH),
             png=base64.b64encode(to_png(figure, SHARPNESS, colours)).decode(),
-            alt=html.escape(f"{alt or 'Figure'}, {label} {texts[position]}"),
+            alt=html.escape(f"{words}; {label} {texts[position]}"),
             text=html.escape(texts[position]),
             display=display,
         )

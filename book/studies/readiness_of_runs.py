@@ -14,6 +14,7 @@ from dmtlib.data.pixels.datasets import SegmentationData
 from dmtlib.data.pixels.images import ListedImages, StoredImages
 from dmtlib.data.pixels.masks import VOID
 from dmtlib.presets import SEGMENTATION_PRESETS
+from dmtlib.records.comparison import Spread
 from dmtlib.records.store import load_records, score
 from dmtlib.training.directory import RunDirectory
 from dmtlib.training.images.evaluation import predict
@@ -80,6 +81,26 @@ def first_error_and_gain(results: Path, presets: Sequence[str], other: str = "ba
                 gain = score(record) - baselines[record["seed"]]
                 rows.append({"preset": name, "seed": record["seed"], "error": sum(errors) / len(errors), "gain": gain})
     return pd.DataFrame(rows, columns=["preset", "seed", "error", "gain"])
+
+
+def told_by_seeds(points: pd.DataFrame, first: str, second: str) -> str:
+    """Which method is ahead on which set: by 95% t-intervals, and where those can't tell, by all seeds' agreement."""
+    told: dict[str, list[str]] = {first: [], second: []}
+    agreed: dict[str, list[str]] = {"above": [], "below": []}
+    for name, group in points.groupby("preset", sort=False):
+        gains, words = group["gain"], f"`{name}` (n = {len(group)})"
+        low, high = Spread.of(gains.tolist()).interval()
+        if low > 0 or high < 0:
+            told[first if low > 0 else second].append(words)
+        elif len(gains) > 1 and ((gains > 0).all() or (gains < 0).all()):
+            agreed["above" if gains.iloc[0] > 0 else "below"].append(words)
+    if not len(points):
+        return "Not run."
+    ahead = [f"{method} is ahead on {', '.join(sets)}" for method, sets in told.items() if sets]
+    agreeing = [f"{side} {second} on every seed of {', '.join(sets)}" for side, sets in agreed.items() if sets]
+    found = f"{' and '.join(ahead)}; on the other sets they can't tell" if ahead else "they can't tell on any set"
+    besides = f" {first} is {' and '.join(agreeing)}." if agreeing else ""
+    return f"**{first} and {second}**, by these seeds' 95% intervals: {found}.{besides}"
 
 
 def _thin(values: Tensor) -> Tensor:

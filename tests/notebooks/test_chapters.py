@@ -21,7 +21,7 @@ GOALS = re.compile(
 
 WIDE = 76  # characters of code that a page shows at 1280 pixels without a scroll bar
 FOLD = 25  # lines
-SHOWN = {"say", "show", "show_table", "show_body", "show_source", "style", "slider", "picture_rows"}
+SHOWN = {"say", "show", "show_table", "show_body", "show_source", "style", "slider"}
 
 each_chapter = pytest.mark.parametrize("text", TEXTS, ids=lambda path: path.stem)
 
@@ -101,6 +101,14 @@ def test_plumbing_is_folded_and_what_is_open_fits_the_page(text):
         assert not all(is_plumbing(statement) for statement in ast.parse(source).body), source
         assert len(source.splitlines()) <= FOLD
         assert not [line for line in source.splitlines() if len(line) > WIDE]
+
+
+@each_chapter
+def test_figures_bring_their_own_words(text):
+    """A chapter doesn't describe what it shows: the function that draws a figure does."""
+    calls = [node for source in code_cells(text) for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)]
+    shown = [call for call in calls if getattr(call.func, "id", None) in ("show", "slider")]
+    assert shown and not [ast.unparse(call) for call in shown if any(k.arg == "alt" for k in call.keywords)]
 
 
 @each_chapter

@@ -93,6 +93,7 @@ def test_a_notebook_names_no_pair(text):
         ("{doc}`03_dynamic_loss`.", "[Chapter 3: The dynamic loss](03_dynamic_loss.ipynb)."),
         ("{doc}`that one <03_dynamic_loss>`", "[that one](03_dynamic_loss.ipynb)"),
         ("{doc}`glossary`", "[Glossary](glossary.md)"),
+        ("{numref}`fig-map`", "[a figure of Chapter 0: Start here](00_start_here.ipynb)"),
         ("{term}`oracle`", "[oracle](glossary.md)"),
         ("{cite:t}`feng2022dmt` say", "[Feng et al. (2022)](https://doi.org/10.1016/j.patcog.2022.108777) say"),
         ("so {cite:p}`feng2022dmt`", "so ([Feng et al., 2022](https://doi.org/10.1016/j.patcog.2022.108777))"),
@@ -116,7 +117,8 @@ def test_what_becomes_of(book, notebook):
 @pytest.mark.parametrize(
     ("book", "message"),
     [
-        ("see {numref}`x`", r"\{numref\}`x`: tools/plain.py doesn't know how a notebook says \{numref\}"),
+        ("see {ref}`x`", r"\{ref\}`x`: tools/plain.py doesn't know how a notebook says \{ref\}"),
+        ("see {numref}`fig-x`", r"\{numref\}`fig-x`: no chapter has a cell with that tag"),
         ("```{figure} x.png\n```", r"\{figure\} x.png: tools/plain.py doesn't know how a notebook says \{figure\}"),
         ("{doc}`nowhere`", r"\{doc\}`nowhere`: there is no such page in book/"),
         ("{cite:p}`nobody`", r"\{cite\}`nobody`: references.bib has no such key"),

@@ -71,6 +71,28 @@ def test_chapters_are_numbered_in_parts_and_so_are_the_links_to_them(build):
     assert "3" in links and set(links) <= {str(number) for number in range(1, 16)}
 
 
+def test_figures_and_tables_are_numbered_in_their_order(build):
+    for chapter in chapters():
+        article = parse(build / f"html/{chapter.stem}.html").select_one("article")
+        shown = article.select("img.dark-light, table.dataframe, section > * > table.table, section > table.table")
+        sliders = article.select(".dmt-slider")
+        figures = len([one for one in shown if one.name == "img" and not one.find_parent(class_="dmt-slider")])
+        counts = {"figure": figures + len(sliders), "table": len([one for one in shown if one.name == "table"])}
+        for kind, count in counts.items():
+            numbers = [int(tag["id"].rpartition("-")[2]) for tag in article.select(f'strong[id^="{kind}-"]')]
+            assert numbers == list(range(1, count + 1)), (chapter.stem, kind)
+
+
+def test_a_reference_says_the_number_and_leads_to_it(build):
+    page = parse(build / "html/00_start_here.html")
+    links = {a["href"]: a.get_text() for a in page.select("article a") if a.get_text().startswith("Figure ")}
+    assert links
+    for href, text in links.items():
+        name, _, place = href.partition("#")
+        (target,) = parse(build / "html" / name).select(f"#{place}")
+        assert target.get_text() == text
+
+
 @chromium.needed
 def test_the_cheat_sheet_is_one_sheet_of_paper(build, browser):
     page = browser.new_page()

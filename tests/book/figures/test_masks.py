@@ -6,32 +6,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
+from seeing import distance, lab
 
 from book.figures import masks as draw
-from book.page.look import style
-
-# Machado, Oliveira and Fernandes (2009): what linear RGB looks like without one kind of cone.
-READERS = {
-    "all cones": np.eye(3),
-    "protanopia": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
-    "deuteranopia": [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.04294, 0.968881]],
-    "tritanopia": [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.3039]],
-}
-TO_XYZ = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
-WHITE = np.array([0.9505, 1, 1.089])
-
-
-def lab(colour: str, reader: str) -> np.ndarray:
-    srgb = np.array([int(colour[i : i + 2], 16) for i in (1, 3, 5)]) / 255
-    linear = np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4)
-    xyz = TO_XYZ @ np.clip(np.array(READERS[reader]) @ linear, 0, 1) / WHITE
-    x, y, z = np.where(xyz > 0.008856, np.cbrt(xyz), 7.787 * xyz + 16 / 116)
-    return np.array([116 * y - 16, 500 * (x - y), 200 * (y - z)])
-
-
-def distance(first: str, second: str) -> float:
-    """CIE76, to the reader who sees the least of it; 2.3 is just noticeable."""
-    return min(float(np.linalg.norm(lab(first, r) - lab(second, r))) for r in READERS)
 
 
 @pytest.mark.parametrize(("classes", "least"), [(5, 20), (11, 17), (21, 13)])
@@ -95,7 +72,7 @@ def test_a_key_stands_in_an_axes_of_its_own_too():
     assert [text.get_text() for text in ax.get_legend().get_texts()] == ["background"]
 
 
-def test_it_gets_onto_the_page_with_its_words(capsys):
-    style()
-    draw.picture_rows([[torch.zeros(4, 4, dtype=torch.uint8)]], ["truth"], alt="A mask of the background alone.")
-    assert "[A mask of the background alone.]" in capsys.readouterr().out
+def test_pictures_say_what_stands_where():
+    labels = torch.zeros(4, 4, dtype=torch.uint8)
+    figure = draw.picture_figure([[labels, labels], [labels, labels]], ["truth", "the\nlabels"], names=["one", "two"])
+    assert figure.get_label() == "Pictures in 2 rows: one, two. From left to right: truth, the labels."

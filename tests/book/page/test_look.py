@@ -1,14 +1,19 @@
 """How a figure becomes the bytes of a page."""
 
+import importlib
+import inspect
 import io
+import pkgutil
 from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 from PIL import Image
 
+from book import figures
 from book.page import links, look
 from book.page.look import show_table, to_png
 from book.studies import dmt, dmt_pixels
@@ -46,6 +51,28 @@ def test_a_palette_changes_hardly_a_pixel():
     assert whole.shape == light.shape and abs(whole - light).max() <= 8
 
 
+def test_a_figure_says_what_it_shows(capsys):
+    look.show(look.described("A falling line.")(drawing)())
+    assert "[A falling line.]" in capsys.readouterr().out
+    with pytest.raises(ValueError, match="a figure needs words for readers who can't see it"):
+        look.show(drawing())
+
+
+def test_every_figure_function_gives_its_figure_words():
+    modules = [
+        importlib.import_module(f"book.figures.{found.name}") for found in pkgutil.iter_modules(figures.__path__)
+    ]
+    drawing = [
+        function
+        for module in modules
+        for _, function in inspect.getmembers(module, inspect.isfunction)
+        if function.__module__ == module.__name__ and function.__annotations__.get("return") in (Figure, "Figure")
+    ]
+    assert len(drawing) > 45
+    ways = ("@described(", ".set_label(", "picture_figure(")
+    assert not [f.__qualname__ for f in drawing if not any(way in inspect.getsource(f) for way in ways)]
+
+
 def test_empty_columns_are_left_out_and_named(monkeypatch):
     shown, said = [], []
     monkeypatch.setattr("IPython.display.display", shown.append)
@@ -56,6 +83,8 @@ def test_empty_columns_are_left_out_and_named(monkeypatch):
     assert list(shown.pop().columns) == ["n"] and len(said) == 1
     show_table(pd.DataFrame({"network": ["a"], "paper": [1], "n": [2]}), first=["n", "paper"])
     assert list(shown.pop().columns) == ["n", "paper", "network"]
+    show_table(pd.DataFrame({"labels": ["1"], "paper (%)": ["2"], "its gap": ["3"], "here (%)": ["4"]}))
+    assert list(shown.pop().columns) == ["paper (%)", "here (%)", "labels", "its gap"]
 
 
 def test_a_file_is_shown_whole(monkeypatch):

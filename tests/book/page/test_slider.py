@@ -13,6 +13,7 @@ def draw(value):
     drawn.append(value)
     figure, axes = plt.subplots(figsize=(6, 3.5))
     axes.plot([0, value], [value, 0])
+    figure.set_label("A falling line.")
     return figure
 
 
@@ -27,11 +28,11 @@ def live(monkeypatch):
 
 
 def test_a_page_holds_every_frame_and_shows_the_first(static):
-    made = slider(draw, [1, 2, 4], "the “level” <x>", format="{:.1f}", alt="A falling line")
+    made = slider(draw, [1, 2, 4], "the “level” <x>", format="{:.1f}")
     page = BeautifulSoup(made.data, "html.parser")
     frames = page.find_all("img")
     assert [frame["alt"] for frame in frames] == [
-        f"A falling line, the “level” <x> {v}" for v in ("1.0", "2.0", "4.0")
+        f"A falling line; the “level” <x> {v}" for v in ("1.0", "2.0", "4.0")
     ]
     assert ["display:block" in frame["style"] for frame in frames] == [True, False, False]
     assert len({frame["src"] for frame in frames}) == 3
@@ -70,13 +71,13 @@ def test_a_function_may_write_the_values(static):
 
 def test_a_kernel_draws_when_the_slider_moves(live):
     drawn.clear()
-    widget = slider(draw, [1, 2, 4], "level", format="{:.1f}", alt="A falling line")
+    widget = slider(draw, [1, 2, 4], "level", format="{:.1f}")
     position, picture = widget.children
     assert [text for text, _ in position.options] == ["1.0", "2.0", "4.0"]
     position.value = 2
     assert drawn == [1, 4]
     assert not plt.get_fignums()
-    assert BeautifulSoup(picture.value, "html.parser").img["alt"] == "A falling line, level 4.0"
+    assert BeautifulSoup(picture.value, "html.parser").img["alt"] == "A falling line; level 4.0"
 
 
 def test_a_kernel_shows_what_a_page_shows(live, monkeypatch):

@@ -9,7 +9,7 @@ import torch
 from book.figures import your_data as draw
 from book.figures.methods import noise_map
 from book.studies.readiness import Answers, assess
-from book.studies.readiness_of_runs import assess_images, assess_pixels, first_error_and_gain
+from book.studies.readiness_of_runs import assess_images, assess_pixels, first_error_and_gain, told_by_seeds
 from book.studies.your_data import make_image_folder, make_mask_folder
 from dmtlib.data.images.datasets import load_dataset
 from dmtlib.data.pixels.datasets import load_segmentation
@@ -131,6 +131,25 @@ def test_records_give_the_rule_of_thumb(tmp_path):
     assert first_error_and_gain(tmp_path, ("images",), "cl").empty
     assert [len(ax.collections) for ax in noise_map({"a": points, "b": points[:1]}).axes] == [4, 2]
     assert noise_map({"a": points[:0]}).axes[0].texts[0].get_text() == "not run"
+
+
+def test_what_seeds_tell_is_said_set_by_set():
+    rows = [("up", 2.0), ("up", 2.1), ("up", 1.9), ("down", -2.0), ("down", -2.1), ("wide", 9.0), ("wide", -1.0)]
+    rows += [("one", 5.0), ("agreed", 1.0), ("agreed", 9.0)]
+    points = pd.DataFrame([{"preset": p, "seed": 0, "error": 1.0, "gain": g} for p, g in rows])
+    assert told_by_seeds(points, "DMT", "CL") == (
+        "**DMT and CL**, by these seeds' 95% intervals: DMT is ahead on `up` (n = 3) and CL is ahead on `down` "
+        "(n = 2); on the other sets they can't tell. DMT is above CL on every seed of `agreed` (n = 2)."
+    )
+    assert told_by_seeds(points[5:8], "DMT", "CL").endswith(": they can't tell on any set.")
+    assert told_by_seeds(points[:0], "DMT", "CL") == "Not run."
+
+
+def test_the_map_says_how_many_seeds_it_has():
+    points = pd.DataFrame([{"preset": "scenes", "seed": s, "error": 15.0, "gain": g} for s, g in ((0, 4.0), (1, 6.0))])
+    figure = noise_map({"DMT − CL": points})
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["scenes, 2 seeds"]
+    assert "scenes +5.00 points at 15.0% (n = 2)" in figure.get_label()
 
 
 def test_the_figure_of_the_checks():
