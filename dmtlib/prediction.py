@@ -95,8 +95,11 @@ def load_run(path: str | Path, device: str = "auto") -> Classifier | Segmenter:
     """
     where = choose_device(device)
     run = RunDirectory(Path(path))
-    if not (run.path / "config.json").is_file():
-        raise RunError(f"{path} is no run directory: there is no config.json in it")
+    with telling(run.path):
+        try:
+            open_regular(run.path / "config.json").close()
+        except (FileNotFoundError, NotADirectoryError):
+            raise RunError(f"{path} is no run directory: there is no config.json in it") from None
     record = run.record
     if record is None:
         raise RunError(f"{path} holds an unfinished run; the command that began it goes on with it")
@@ -140,8 +143,8 @@ def predict_folder(
     model = load_run(run, device)
     check_place(out, Path(run), images)
     found = find_images(images, skip_unreadable)
-    if progress and found.left_out:
-        tell(f"left out: {found.others()}")
+    for line in found.passed_over() if progress else ():
+        tell(line)
     files = list(found.images.values())
     write = write_masks if isinstance(model, Segmenter) else write_classes
     with telling(out, "; nothing was written"):
@@ -151,13 +154,15 @@ def predict_folder(
 
 def check_place(out: Path, run: Path, images: Path) -> None:
     """Answers go where nothing of a run's, and nothing that is asked about, can be lost: a ValueError, if ``out`` is,
-    lies in or holds a run directory, or the images."""
+    lies in or holds a run directory, or the images, or lies beside anyone's images and masks."""
     for what, there in (("the run", run), ("the images", images)):
         if inside(out, there) or inside(there, out):
             raise ValueError(f"{out} must be apart from {what}, {there}: choose another --out")
     for folder in Path(os.path.realpath(out)).parents:
         if is_run_directory(folder):
             raise ValueError(f"{out} lies in the run directory {folder}: choose another --out")
+        if (folder / "images").is_dir() and (folder / "masks").is_dir():
+            raise ValueError(f"{out} lies in the data {folder}: choose another --out")
 
 
 def find_images(path: Path, skip_unreadable: bool = False) -> Found:
@@ -182,7 +187,8 @@ def find_images(path: Path, skip_unreadable: bool = False) -> Found:
     else:
         found.require_whole()
     if not found.images:
-        raise ValueError(f"{path}: no {NAMES} image in it; in it: {found.others()}")
+        none = "no image left: all were skipped" if skip_unreadable and told else f"no {NAMES} image in it"
+        raise ValueError(f"{path}: {none}; in it: {found.others()}")
     return found
 
 

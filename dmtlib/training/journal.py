@@ -40,7 +40,7 @@ class Journal:
         """Open the metrics log where the run was left, and show a bar over all its steps."""
         config, left = self._config, self.checkpoint or self.last or {"metrics_bytes": 0, "seconds": 0.0}
         self._start = time.monotonic() - left["seconds"]
-        self.log = MetricsLog(self._directory.path, left["metrics_bytes"], done_steps)
+        self.log = MetricsLog(self._directory.path, left, done_steps)
         self.progress = Progress(
             f"{config.preset} {config.method} seed {config.seed}",
             config.phases,
@@ -75,4 +75,4 @@ class Journal:
         self._directory.save_phase(phase, {**state, "records": self.records, **self._place()})
 
     def _place(self) -> dict[str, Any]:
-        return {"metrics_bytes": self.log.position(), "seconds": self.seconds}
+        return {**self.log.place(), "seconds": self.seconds}

@@ -10,6 +10,7 @@ import torch
 from PIL import Image, ImageOps
 from tqdm.auto import tqdm
 
+from ...words import counted
 from ..archives import read_files
 from ..entry import FACTS, facts, read_all, remarks, side_by_side
 from ..finding import NAMES, SUFFIXES, UNLABELED, Found, find, is_almost_unlabeled
@@ -74,7 +75,7 @@ def read_own_images(
     classes, members = _arrange(found, test_share, seed)
     labels = ((part, label, name) for part in PARTS for label, names in members[part].items() for name in names)
     places = {name: (part, label.replace(UNLABELED, "")) for part, label, name in labels}
-    found.remarks = remarks(rows, places) + ([f"left out: {found.others()}"] if found.left_out else [])
+    found.remarks += remarks(rows, places) + found.passed_over()
     tensors = {part: _stack(rows, members[part], classes) for part in PARTS}
     return PackedImages(classes, *tensors["train"], *tensors["test"], source=found.where), found
 
@@ -109,6 +110,8 @@ def _arrange(found: Found, test_share: float, seed: int) -> tuple[tuple[str, ...
         members[part][label].append(name)
     if not any(members["test"].values()):
         _set_test_apart(members, classes, test_share, seed, source)
+        drawn = counted(sum(map(len, members["test"].values())), "image")
+        found.remarks.append(f"no image in a folder 'test': {drawn} drawn to test on, {test_share:.0%} of each class")
     for part in PARTS:
         for label in classes:
             if not members[part][label]:

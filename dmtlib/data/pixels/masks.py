@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image
 
+from ...words import counted
 from ..pictures import opened, orientation
 
 VOID = 255
@@ -55,10 +56,10 @@ def check_ids(image: Image.Image, num_ids: int) -> None:
     file."""
     for value, count in enumerate(image.histogram()):
         if count and num_ids <= value != VOID:
-            pixels = "1 pixel" if count == 1 else f"{count:,} pixels"
             hint = "; a pixel's value is its class's id, and no brightness" if value >= BRIGHT else ""
             raise ValueError(
-                f"has the unknown id {value} ({pixels}); known are 0…{num_ids - 1} and {VOID} (void){hint}"
+                f"has the unknown id {value} ({counted(count, 'pixel')}); "
+                f"known are 0…{num_ids - 1} and {VOID} (void){hint}"
             )
 
 

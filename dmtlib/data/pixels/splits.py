@@ -60,9 +60,7 @@ def split_names(
         shuffle(shuffled)
     labeled = tuple(name for name in shuffled if name not in without_mask)[:count]
     if len(labeled) < count:
-        raise ValueError(
-            f"one in {ratio:g} of {len(names)} images is {count}, and only {len(labeled)} have a mask; {ALL}"
-        )
+        raise ValueError(f"one in {ratio:g} of {len(names)} images is {count}, with a mask: {len(labeled)}; {ALL}")
     return NameSplit(labeled, tuple(name for name in shuffled if name not in set(labeled)))
 
 
