@@ -11,8 +11,8 @@ import signal
 import sys
 import warnings
 from collections.abc import Callable
-from contextlib import suppress
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -39,19 +39,16 @@ _what, _data, _where, _how = (
 )
 
 
-def _number(kind: type, what: str) -> Callable[[str], Any]:
-    """Reads one as people type it: Python knows the digits of all scripts, and 1_000."""
-
+def _number(kind: type) -> Callable[[str], Any]:
     def number(text: str) -> Any:
-        with suppress(ValueError):
-            if str(text).isascii() and "_" not in str(text):
-                return kind(text)
-        raise typer.BadParameter(f"{text!r} is no {what}")
+        if not str(text).isascii() or "_" in str(text):  # Python reads the digits of all scripts, and 1_000
+            raise typer.BadParameter(f"{text!r} is not written in the digits 0…9")
+        return kind(text)
 
     return number
 
 
-WHOLE, REAL = _number(int, "whole number"), _number(float, "number")
+WHOLE, REAL = _number(int), _number(float)
 
 
 class Stopped(Exception):
@@ -74,16 +71,8 @@ def _presets() -> list[str]:
     return list(PRESETS | SEGMENTATION_PRESETS)
 
 
-def _tables_of_runs() -> list[str]:
-    from .records.reproduction import TABLES
-
-    return list(TABLES)
-
-
-def _tables() -> list[str]:
-    from .records.tables import TABLES
-
-    return list(TABLES)
+def _tables(module: str) -> Callable[[], list[str]]:
+    return lambda: list(import_module(f".records.{module}", __package__).TABLES)
 
 
 Variant = Annotated[
@@ -236,7 +225,9 @@ def reproduce(
     tables: Annotated[
         list[str],
         typer.Argument(
-            metavar="TABLE…", autocompletion=_tables_of_runs, help="table-2, …, digits; a wrong name lists all."
+            metavar="TABLE…",
+            autocompletion=_tables("reproduction"),
+            help="table-2, …, digits; a wrong name lists all.",
         ),
     ],
     seeds: Annotated[str | None, _what(metavar="N,N", help="Such as 0,1; default: each table's own.")] = None,
@@ -296,7 +287,7 @@ def table(
     name: Annotated[
         str,
         typer.Argument(
-            metavar="TABLE", autocompletion=_tables, help="digits, table-2, …; a wrong name lists them all."
+            metavar="TABLE", autocompletion=_tables("tables"), help="digits, table-2, …; a wrong name lists them all."
         ),
     ],
     results: Annotated[Path, typer.Option(metavar="FOLDER", help="Folder of records.")] = Path("results"),

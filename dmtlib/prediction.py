@@ -87,19 +87,14 @@ def load_run(path: str | Path, device: str = "auto") -> Classifier | Segmenter:
 
     Args:
         path: the run directory, such as ``runs/digits-40/dmt/seed-0``.
-        device: `auto`, `cuda`, `mps` or `cpu`.
+        device: `auto`, `cuda`, `mps` or `cpu`; a ValueError for one that is unknown or absent.
 
-    Raises:
-        RunError: no run, an unfinished one, or one whose files are damaged or too old.
-        ValueError: an unknown or absent device.
+    A RunError, if there is no run, an unfinished one, or one whose files are damaged or too old.
     """
     where = choose_device(device)
     run = RunDirectory(Path(path))
-    with telling(run.path):
-        try:
-            open_regular(run.path / "config.json").close()
-        except (FileNotFoundError, NotADirectoryError):
-            raise RunError(f"{path} is no run directory: there is no config.json in it") from None
+    if not ((settings := run.path / "config.json").is_file() or os.path.lexists(settings)):
+        raise RunError(f"{path} is no run directory: there is no config.json in it")
     record = run.record
     if record is None:
         raise RunError(f"{path} holds an unfinished run; the command that began it goes on with it")
@@ -135,9 +130,8 @@ def predict_folder(
         progress: show a bar, and what was left out.
         skip_unreadable: leave out what cannot be read, and name it. All images are read twice then.
 
-    Raises:
-        RunError: as :func:`load_run`; or the answers cannot be written, or memory is short.
-        ValueError: no images, an unreadable one, or a place that holds something else; one line, naming the file.
+    A RunError, as of :func:`load_run`, or if the answers cannot be written, or memory is short; a ValueError of one
+    line names the file, if there are no images, or an unreadable one, or ``out`` holds something else.
     """
     images, out = Path(images), Path(out)
     model = load_run(run, device)

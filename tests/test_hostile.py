@@ -254,7 +254,7 @@ def test_what_is_no_file_in_a_run_directory_is_told_and_stays(kind, finished, ru
         for file in (name, *(() if finished else ("result.json", "phase-0.pt"))):
             (folder / file).unlink(missing_ok=True)
         make(folder / name)
-        read_by_predict = finished and name in ("config.json", "phase-0.pt", "result.json")
+        read_by_predict = finished and name in ("phase-0.pt", "result.json")
         for line in (command, predict) if read_by_predict else (command,):
             before = sorted(folder.iterdir())
             assert main(line) == 2, (name, line)

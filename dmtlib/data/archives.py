@@ -37,9 +37,8 @@ def read_files(path: str | Path, suffixes: tuple[str, ...], found: Found | None 
         suffixes: in lower case; upper-case names match too.
         found: what is to know of all the others.
 
-    Raises:
-        ValueError: no such path, not an archive, a damaged one, or a member that is a link, a device, larger than
-            64 MiB or named to land outside the archive. One line, naming it.
+    A ValueError of one line names what is wrong: no such path, no archive, a damaged one, or a member that is a link,
+    a device, larger than 64 MiB or named to land outside the archive.
     """
     path = Path(path)
     found = Found(str(path)) if found is None else found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import io
 import json
 import os
 import warnings
@@ -16,11 +17,8 @@ from ..files import open_regular, plain, to_disk
 def written_log(file: Path, place: dict[str, Any]) -> bytes:
     """What a run had written when it was at ``place``, as :meth:`MetricsLog.place` said. If the log is something else,
     then what there is of it, in whole lines, with a warning. An OSError, if it cannot be read."""
-    try:
-        with open_regular(file) as there:
-            content = there.read()[: place["metrics_bytes"]]
-    except FileNotFoundError:
-        content = b""
+    with open_regular(file) if os.path.lexists(file) else io.BytesIO() as there:
+        content = there.read()[: place["metrics_bytes"]]
     short = len(content) < place["metrics_bytes"]
     if short or place.get("metrics_sha256") not in (None, hashlib.sha256(content).hexdigest()):  # older runs have none
         what = "lacks lines of the steps before: it was cut" if short else "was changed: other lines were written"

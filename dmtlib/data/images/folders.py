@@ -46,9 +46,8 @@ def read_own_images(
         seed: draws that share; the same seed, the same test set.
         progress: show a progress bar on a terminal.
 
-    Raises:
-        ValueError: an unreadable path or image, a layout other than these two, fewer than two classes, a class without
-            training or test images, or an argument out of range. One line, naming the file.
+    A ValueError of one line names the file, where a path or an image is unreadable, the layout is another, a class has
+    no training or no test image, there are fewer than two, or an argument is out of range.
     """
     if not 1 <= side <= MAX_SIDE:
         raise ValueError(f"side must lie in 1…{MAX_SIDE} pixels, got {side}")

@@ -79,14 +79,10 @@ def read_packed(path: str | Path) -> PackedImages:
     """Read a packed file and verify its hash; CIFAR-10 takes well under two seconds. A ValueError of one line names
     the file, where there is none, it is no packed file, or its content is not what was written."""
     try:
-        file = open_regular(path)
+        with open_regular(path) as file:
+            stored = load_whole(file)
     except FileNotFoundError:
         raise ValueError(f"{path}: no such file; data_prep/ has the scripts that make packed data sets") from None
-    except OSError as error:
-        raise ValueError(f"{path}: cannot be read: {error.strerror}") from None
-    try:
-        with file:
-            stored = load_whole(file)
     except zipfile.BadZipFile as error:
         raise ValueError(f"{path}: damaged, or not a packed data set: {error}") from None
     except Exception as error:  # garbage makes the unpickler raise whatever comes up, and seek before the file's begin

@@ -52,8 +52,7 @@ def split_labeled(labels: Int64[Tensor, " N"], num_labels: int | None, seed: int
         seed: of the labeled subset.
         validation: how many images to set apart, as evenly over the classes as possible.
 
-    Raises:
-        ValueError: fewer images of known class than are asked for.
+    A ValueError, if fewer images of known class are there than are asked for.
     """
     left = labels != UNKNOWN
     known = int(left.sum())

@@ -28,9 +28,8 @@ def decode_mask(content: bytes, name: str, size: tuple[int, int], num_ids: int) 
         size: height and width of the image that the mask belongs to.
         num_ids: ids 0…``num_ids`` − 1 are known, and 255.
 
-    Raises:
-        ValueError: another size than the image's, an unknown id, colours instead of ids, or a damaged file. One line
-            that begins with ``name``.
+    A ValueError of one line begins with ``name``, for another size than the image's, an unknown id, colours instead of
+    ids, or a damaged file.
     """
     with opened(content, name) as image:
         if (image.height, image.width) != size:

@@ -45,9 +45,8 @@ def split_names(
         split: 0, 1, 2 are the paper's three; more are possible.
         without_mask: names that cannot be labeled; they are passed over.
 
-    Raises:
-        ValueError: a name that is there twice, a ratio that leaves no labeled image or asks for more than have a mask,
-            or a negative ``split``.
+    A ValueError for a name that is there twice, a negative ``split``, or a ratio that leaves no labeled image or asks
+    for more than have a mask.
     """
     if len(set(names)) < len(names):
         raise ValueError("names must be different from each other")
