@@ -83,14 +83,9 @@ class Segmenter:
 
 
 def load_run(path: str | Path, device: str = "auto") -> Classifier | Segmenter:
-    """The model that a finished run ended with, on ``device``.
-
-    Args:
-        path: the run directory, such as ``runs/digits-40/dmt/seed-0``.
-        device: `auto`, `cuda`, `mps` or `cpu`; a ValueError for one that is unknown or absent.
-
-    A RunError, if there is no run, an unfinished one, or one whose files are damaged or too old.
-    """
+    """The model that a finished run ended with, such as that in ``runs/digits-40/dmt/seed-0``, on ``device``: `auto`,
+    `cuda`, `mps` or `cpu`. A ValueError for a device that is unknown or absent; a RunError, if there is no run, an
+    unfinished one, or one whose files are damaged or too old."""
     where = choose_device(device)
     run = RunDirectory(Path(path))
     if not ((settings := run.path / "config.json").is_file() or os.path.lexists(settings)):

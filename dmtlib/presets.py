@@ -43,8 +43,7 @@ def preset(
             that has a label, in its folder or in ``labeled.txt``. The others are the unlabeled ones, and nothing is
             set apart for validation.
 
-    Raises:
-        ValueError: an argument that is not allowed; the message says what is.
+    A ValueError for an argument that is not allowed says what is.
     """
     presets = PRESETS | SEGMENTATION_PRESETS
     dialled = _GAMMA.fullmatch(name)

@@ -28,6 +28,7 @@ from dmtlib.cli import main
 from dmtlib.data.images.packed import FORMAT, PackedImages
 from dmtlib.presets import preset
 from dmtlib.training import RunDirectory, train
+from dmtlib.training.directory import is_run_directory
 from dmtlib.words import printable
 
 ELSEWHERE = {
@@ -254,6 +255,7 @@ def test_what_is_no_file_in_a_run_directory_is_told_and_stays(kind, finished, ru
         for file in (name, *(() if finished else ("result.json", "phase-0.pt"))):
             (folder / file).unlink(missing_ok=True)
         make(folder / name)
+        assert is_run_directory(folder)  # nobody's answers go there
         read_by_predict = finished and name in ("phase-0.pt", "result.json")
         for line in (command, predict) if read_by_predict else (command,):
             before = sorted(folder.iterdir())

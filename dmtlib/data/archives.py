@@ -30,15 +30,11 @@ class Refused(ValueError):
 
 def read_files(path: str | Path, suffixes: tuple[str, ...], found: Found | None = None) -> Iterator[tuple[str, bytes]]:
     """Yield name and content of every file whose name has one of the endings ``suffixes``, by the rule of
-    :mod:`.finding`.
+    :mod:`.finding`; what is to know of all the others is in ``found`` then.
 
-    Args:
-        path: a folder, or a .tar (plain, .gz, .bz2, .xz) or .zip archive.
-        suffixes: in lower case; upper-case names match too.
-        found: what is to know of all the others.
-
-    A ValueError of one line names what is wrong: no such path, no archive, a damaged one, or a member that is a link,
-    a device, larger than 64 MiB or named to land outside the archive.
+    ``path`` is a folder, or a .tar (plain, .gz, .bz2, .xz) or .zip archive. A ValueError of one line names what is
+    wrong: no such path, no archive, a damaged one, or a member that is a link, a device, larger than 64 MiB or named to
+    land outside the archive.
     """
     path = Path(path)
     found = Found(str(path)) if found is None else found

@@ -74,13 +74,9 @@ def side_by_side(read: Callable[[Any], Any], items: Iterable[Any]) -> Iterator[A
 def read_all(
     read: Callable[[int], Any], sources: Sequence[Sequence[Any]], dtype: np.dtype, name: str, progress: bool
 ) -> np.ndarray:
-    """A row of ``dtype`` for each source, as ``read`` makes it: only of what is new, or changed since the last time.
-
-    Args:
-        read: gets the source's index, and raises a ValueError if it is broken; what was read before is remembered.
-        sources: the files, and all else, that a row is made of.
-        name: of the folder, for the bar and for the place in the cache.
-    """
+    """A row of ``dtype`` for each source, the files and all else that it is made of: only of what is new, or changed
+    since the last time. ``read`` gets the source's index, and raises a ValueError if it is broken; what was read by
+    then is remembered. ``name`` is the folder's, for the bar and for the place in the cache."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "dmtlib")
     place = cache / f"{_hash(os.path.realpath(name), dtype, MADE_BY).decode()[:32]}.npy"
     before: dict[bytes, np.void] = {}

@@ -131,11 +131,8 @@ def load_segmentation(name: str, progress: bool = False) -> SegmentationData:
 
 
 def load_scenes(name: str = "scenes") -> SegmentationData:
-    """600 scenes to train on, and 150 to score, whose digits are on no training scene; see :mod:`.scenes`.
-
-    Args:
-        name: `scenes`, or `scenes-300`: 300 and 75 others, for pages that have a minute.
-    """
+    """600 scenes to train on, and 150 to score, whose digits are on no training scene; see :mod:`.scenes`. For pages
+    that have a minute, `scenes-300` are 300 and 75 others."""
     digits = load_digits()
     scans = {"train": (digits.train_images, digits.train_labels), "val": (digits.test_images, digits.test_labels)}
     parts = {}
@@ -214,9 +211,8 @@ def _check_classes(ids: dict[str, np.ndarray], own: OwnFolder, folder: Path) -> 
         return ", ".join(f"{label!r} (id {i})" for i, label in enumerate(own.classes) if not counts[i])
 
     train, flat = total("train"), [name for name in ids if ids[name][VOID] and not ids[name][1:VOID].any()]
-    told = []
-    if flat:
-        told.append(f"warning: 0 and {VOID} alone: {counted(len(flat), 'mask')}, as {flat[0]!r}; {VOID} means ignore")
+    alone = f"warning: 0 and {VOID} alone: {counted(len(flat), 'mask')}, as "
+    told = [f"{alone}{first!r}; {VOID} means ignore" for first in flat[:1]]
     if missing := absent(train):
         hint = f"; where masks are 0 and {VOID} alone, write the object's id: {VOID} means ignore" if flat else ""
         raise ValueError(f"{folder / 'masks'}: no training mask has a pixel of {missing}{hint}")
