@@ -32,9 +32,8 @@ def read_files(path: str | Path, suffixes: tuple[str, ...], found: Found | None 
     """Yield name and content of every file whose name has one of the endings ``suffixes``, by the rule of
     :mod:`.finding`; what is to know of all the others is in ``found`` then.
 
-    ``path`` is a folder, or a .tar (plain, .gz, .bz2, .xz) or .zip archive. A ValueError of one line names what is
-    wrong: no such path, no archive, a damaged one, or a member that is a link, a device, larger than 64 MiB or named to
-    land outside the archive.
+    ``path`` is a folder, or a .tar (plain, .gz, .bz2, .xz) or .zip archive. A ValueError says in a line what is wrong
+    with it, or names a member that is a link, a device, larger than 64 MiB or named to land outside the archive.
     """
     path = Path(path)
     found = Found(str(path)) if found is None else found

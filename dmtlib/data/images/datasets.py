@@ -63,8 +63,7 @@ class ClassificationData:
 
     def absent(self, labeled: Int64[Tensor, " l"]) -> list[str]:
         """Classes that none of these training images has."""
-        there = self.train_labels[labeled].tolist()
-        return [name for label, name in enumerate(self.classes) if label not in there]
+        return [name for label, name in enumerate(self.classes) if label not in self.train_labels[labeled]]
 
     @property
     def interface(self) -> dict[str, Any]:
