@@ -10,6 +10,7 @@ import lzma
 import os
 import re
 import shutil
+import signal
 import struct
 import tarfile
 import zipfile
@@ -29,6 +30,7 @@ from dmtlib.data.images.packed import FORMAT, PackedImages
 from dmtlib.presets import preset
 from dmtlib.training import RunDirectory, train
 from dmtlib.training.directory import is_run_directory
+from dmtlib.training.metrics_log import MetricsLog
 from dmtlib.words import printable
 
 ELSEWHERE = {
@@ -224,6 +226,31 @@ def test_f28_what_stands_in_the_way_is_named(name, make, run, capsys):
     told = capsys.readouterr().err
     assert [line for line in told.splitlines() if "error: " in line][-1].startswith(f"error: {folder / name}: "), told
     assert "Traceback" not in told
+
+
+@pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_stops_a_run_and_the_same_command_goes_on(sign, run, capsys, monkeypatch):
+    """To the same phases and the same log."""
+    command, folder = again(run), Path("runs/digits-40/baseline/seed-0")
+    shutil.rmtree(folder)
+    append, left = MetricsLog.append, [0, 1]
+
+    def stopping(log, step, line):
+        append(log, step, line)
+        if left and not left.pop(0):
+            signal.raise_signal(sign)
+
+    monkeypatch.setattr(MetricsLog, "append", stopping)
+    monkeypatch.setattr("dmtlib.training.loop.CHECKPOINT_SECONDS", 0.0)
+    assert main(command) == 130
+    assert capsys.readouterr().err.endswith("stopped; the same command goes on from here\n")
+    assert main(command) == 0
+    for name in ("result.json", "metrics.jsonl"):
+        there, whole = ((place / name).read_text() for place in (folder, run))
+        if name == "result.json":
+            there, whole = (json.loads(text)["phases"] for text in (there, whole))
+        assert there == whole
+    assert "metrics.jsonl" not in capsys.readouterr().err
 
 
 NO_FILES = {
