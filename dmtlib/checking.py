@@ -24,6 +24,8 @@ from .training.directory import RunDirectory
 from .training.images.evaluation import predict
 from .training.images.stored import phase_model
 from .training.pixels.config import SegmentationConfig
+from .training.train import of_split
+from .words import counted
 
 CLEAN, NOISY = 5.0, 15.0
 """Percent of wrong labels among the first that the curriculum takes: up to the one it is a good start, above the other
@@ -47,15 +49,13 @@ def surest(
 
 
 def check(data: str, name: str | None = None, runs: str | Path = "runs", progress: bool = True) -> Iterator[str]:
-    """Lines: what a run on the data would begin with, and what speaks for mutual training, or against it.
+    """Lines: what a run on the data would begin with, and what speaks for mutual training, or against it. A ValueError
+    says what training would refuse.
 
     Args:
         data: as in ``--data``, or a folder's path alone.
         name: the preset that it is for; None: whichever fits.
         runs: where a run of that preset may lie that has learned these data: its first model is then judged.
-
-    Raises:
-        ValueError: what training would refuse.
     """
     data = written_out(f"folder:{data}" if ":" not in data and Path(data).expanduser().exists() else data)
     own, enough = ":" in data, round(ENOUGH / CURRICULUM_ALPHAS[0])
@@ -68,12 +68,12 @@ def check(data: str, name: str | None = None, runs: str | Path = "runs", progres
     found = Algorithm.load(data, progress)
     yield from found.summary
     if not pixels and (few := len(found.test_labels)) < enough:
-        yield f"warning: {few} held-out images are few: from {enough} on, their answers tell whether DMT helps"
+        yield f"warning: {counted(few, 'held-out image')}: from {enough} on, their answers tell whether DMT helps"
     if config is None:
         yield "with --preset NAME, the split is checked as well, and a baseline in --runs"
         return
     split = Algorithm.draw(config, found)
-    yield f"{name}: {len(split.labeled):,} labels, {len(split.unlabeled):,} unlabeled"
+    yield from of_split(config, found, split)
     if len(split.unlabeled) < len(split.labeled):
         yield "warning: there are fewer unlabeled images than labeled ones: pseudo labels can add little"
     for run in (RunDirectory.of(replace(config, method=method), runs) for method in ("baseline", "dmt")):
@@ -83,7 +83,7 @@ def check(data: str, name: str | None = None, runs: str | Path = "runs", progres
             wrong = int((labels != truth)[first].sum())
             error = 100 * wrong / len(first)
             word = "a good start" if error <= CLEAN else "DMT may help" if error <= NOISY else "too weak to teach"
-            told = f"of the {len(first):,} surest held-out answers {wrong:,} are wrong ({error:.1f}%)"
+            told = f"of the {len(first):,} surest held-out answers, wrong: {wrong:,} ({error:.1f}%)"
             yield f"{run.path}: {told}: {word if len(first) >= ENOUGH else 'too few to tell'}"
             return
     command = f"dmtlib train {name} --method baseline --data {data}{' --all-labels' * own}"

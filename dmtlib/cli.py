@@ -5,13 +5,16 @@ Whatever is wrong with a command is told in one line on standard error, with exi
 
 from __future__ import annotations
 
+import re
 import shlex
 import signal
 import sys
 import warnings
+from collections.abc import Callable
 from functools import partial
+from importlib import import_module
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -22,7 +25,7 @@ from .records.store import check_writable, find_record, record_path, write_recor
 from .training import RunDirectory, RunError
 from .training.precision import DEVICES, choose_device
 from .training.settings import Config
-from .words import printable, tell, told
+from .words import counted, printable, tell, told
 
 NAME = "dmtlib"  # whoever started it: python -m would call it by its file's name
 INTERRUPTED = 130  # the exit code that shells know
@@ -34,6 +37,18 @@ FLAG = ""  # as a metavar: newer typers would write <bool>
 _what, _data, _where, _how = (
     partial(typer.Option, rich_help_panel=panel) for panel in ("What to train", "Data", "Where", "How")
 )
+
+
+def _number(kind: type) -> Callable[[str], Any]:
+    def number(text: str) -> Any:
+        if not str(text).isascii() or "_" in str(text):  # Python reads the digits of all scripts, and 1_000
+            raise typer.BadParameter(f"{text!r} is not written in the digits 0…9")
+        return kind(text)
+
+    return number
+
+
+WHOLE, REAL = _number(int), _number(float)
 
 
 class Stopped(Exception):
@@ -56,16 +71,8 @@ def _presets() -> list[str]:
     return list(PRESETS | SEGMENTATION_PRESETS)
 
 
-def _tables_of_runs() -> list[str]:
-    from .records.reproduction import TABLES
-
-    return list(TABLES)
-
-
-def _tables() -> list[str]:
-    from .records.tables import TABLES
-
-    return list(TABLES)
+def _tables(module: str) -> Callable[[], list[str]]:
+    return lambda: list(import_module(f".records.{module}", __package__).TABLES)
 
 
 Variant = Annotated[
@@ -76,7 +83,7 @@ Variant = Annotated[
         help=f"{' or '.join(VARIANTS)}: as the paper says, or as the authors' code does.",
     ),
 ]
-Budget = Annotated[float, _what(metavar="SHARE", help="Share of the full training length, in (0, 10].")]
+Budget = Annotated[float, _what(metavar="SHARE", parser=REAL, help="Share of the full training length, in (0, 10].")]
 Runs = Annotated[Path, _where(metavar="FOLDER", help="Folder of run directories.")]
 Device = Annotated[
     str, _where(metavar="NAME", autocompletion=lambda: list(DEVICES), help="auto, cuda, cuda:N, mps or cpu.")
@@ -140,7 +147,7 @@ def train(
         str, _what(metavar="NAME", autocompletion=_methods, help=f"One of {', '.join(METHODS)}; {NOT_ON_PIXELS}.")
     ] = "dmt",
     variant: Variant = "paper",
-    seed: Annotated[int, _what(metavar="N", help="Seed of the labeled subset and of everything random.")] = 0,
+    seed: Annotated[int, _what(metavar="N", parser=WHOLE, help="Of the labeled subset and of everything random.")] = 0,
     budget: Budget = 1.0,
     data: Annotated[
         str | None,
@@ -210,7 +217,7 @@ def predict(
         count = predict_folder(run, images.expanduser(), out, device=device, skip_unreadable=skip_unreadable)
     except KeyboardInterrupt:
         raise Stopped("stopped; nothing was written, and the same command starts anew") from None
-    print(printable(f"{count:,} image{'s' * (count != 1)} predicted: {out}"))
+    print(printable(f"{counted(count, 'image')} predicted: {out}"))
 
 
 @app.command()
@@ -218,14 +225,16 @@ def reproduce(
     tables: Annotated[
         list[str],
         typer.Argument(
-            metavar="TABLE…", autocompletion=_tables_of_runs, help="table-2, …, digits; a wrong name lists all."
+            metavar="TABLE…",
+            autocompletion=_tables("reproduction"),
+            help="table-2, …, digits; a wrong name lists all.",
         ),
     ],
     seeds: Annotated[str | None, _what(metavar="N,N", help="Such as 0,1; default: each table's own.")] = None,
     budget: Budget = 1.0,
     data: Annotated[str | None, _what(metavar="DATA", help="Other data, as for train.")] = None,
     variant: Variant = "paper",
-    jobs: Annotated[int | None, _how(metavar="N", help="Runs at a time; default: one a GPU, or one.")] = None,
+    jobs: Annotated[int | None, _how(metavar="N", parser=WHOLE, help="Runs at a time, by default one a GPU.")] = None,
     runs: Runs = Path("runs"),
     device: Device = "auto",
     results: Annotated[Path, _where(metavar="FOLDER", help="Folder of records.")] = Path("results"),
@@ -238,7 +247,7 @@ def reproduce(
 
     if not dry_run:  # the commands may be for another machine
         choose_device(device)
-    if seeds is not None and not all(part.strip().isdecimal() for part in seeds.split(",")):
+    if seeds is not None and not re.fullmatch(r" *[0-9]+ *(, *[0-9]+ *)*", seeds):
         raise ValueError(f"seeds must be whole numbers with commas between them, got {seeds!r}")
     chosen = None if seeds is None else [int(part) for part in seeds.split(",")]
     wanted = runs_of(tables, seeds=chosen, budget=budget, data=data, variant=variant)
@@ -278,7 +287,7 @@ def table(
     name: Annotated[
         str,
         typer.Argument(
-            metavar="TABLE", autocompletion=_tables, help="digits, table-2, …; a wrong name lists them all."
+            metavar="TABLE", autocompletion=_tables("tables"), help="digits, table-2, …; a wrong name lists them all."
         ),
     ],
     results: Annotated[Path, typer.Option(metavar="FOLDER", help="Folder of records.")] = Path("results"),

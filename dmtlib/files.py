@@ -202,11 +202,18 @@ def read_regular(path: str | Path, limit: int) -> bytes:
 
 
 def open_regular(path: str | Path) -> BinaryIO:
-    """A regular file to read; the caller closes it. An OSError, if it cannot be read, or is something else."""
-    handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-    if not stat.S_ISREG(os.fstat(handle).st_mode):
+    """A regular file to read; the caller closes it. An OSError, if it cannot be read, or is something else; a
+    FileNotFoundError only where nothing is, not even a link."""
+    try:
+        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    except OSError as error:
+        if error.errno not in (errno.ENOENT, errno.ELOOP) or not os.path.islink(path):
+            raise
+        raise OSError(errno.ELOOP, "is a link that leads nowhere: move it away", str(path)) from None
+    if not stat.S_ISREG(mode := os.fstat(handle).st_mode):
         os.close(handle)
-        raise OSError(errno.EINVAL, "is no regular file", str(path))
+        what = "a folder" if stat.S_ISDIR(mode) else "a pipe or a device"
+        raise OSError(errno.ENXIO, f"is no regular file, but {what}: move it away", str(path))
     return open(handle, "rb")
 
 

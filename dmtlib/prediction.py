@@ -83,19 +83,12 @@ class Segmenter:
 
 
 def load_run(path: str | Path, device: str = "auto") -> Classifier | Segmenter:
-    """The model that a finished run ended with, on ``device``.
-
-    Args:
-        path: the run directory, such as ``runs/digits-40/dmt/seed-0``.
-        device: `auto`, `cuda`, `mps` or `cpu`.
-
-    Raises:
-        RunError: no run, an unfinished one, or one whose files are damaged or too old.
-        ValueError: an unknown or absent device.
-    """
+    """The model that a finished run ended with, such as that in ``runs/digits-40/dmt/seed-0``, on ``device``: `auto`,
+    `cuda`, `mps` or `cpu`. A ValueError for a device that is unknown or absent; a RunError, if there is no run, an
+    unfinished one, or one whose files are damaged or too old."""
     where = choose_device(device)
     run = RunDirectory(Path(path))
-    if not (run.path / "config.json").is_file():
+    if not ((settings := run.path / "config.json").is_file() or os.path.lexists(settings)):
         raise RunError(f"{path} is no run directory: there is no config.json in it")
     record = run.record
     if record is None:
@@ -132,16 +125,15 @@ def predict_folder(
         progress: show a bar, and what was left out.
         skip_unreadable: leave out what cannot be read, and name it. All images are read twice then.
 
-    Raises:
-        RunError: as :func:`load_run`; or the answers cannot be written, or memory is short.
-        ValueError: no images, an unreadable one, or a place that holds something else; one line, naming the file.
+    A RunError, as of :func:`load_run`, or if the answers cannot be written, or memory is short; a ValueError of one
+    line names the file, if there are no images, or an unreadable one, or ``out`` holds something else.
     """
     images, out = Path(images), Path(out)
     model = load_run(run, device)
     check_place(out, Path(run), images)
     found = find_images(images, skip_unreadable)
-    if progress and found.left_out:
-        tell(f"left out: {found.others()}")
+    for line in found.passed_over() if progress else ():
+        tell(line)
     files = list(found.images.values())
     write = write_masks if isinstance(model, Segmenter) else write_classes
     with telling(out, "; nothing was written"):
@@ -151,13 +143,15 @@ def predict_folder(
 
 def check_place(out: Path, run: Path, images: Path) -> None:
     """Answers go where nothing of a run's, and nothing that is asked about, can be lost: a ValueError, if ``out`` is,
-    lies in or holds a run directory, or the images."""
+    lies in or holds a run directory, or the images, or lies beside anyone's images and masks."""
     for what, there in (("the run", run), ("the images", images)):
         if inside(out, there) or inside(there, out):
             raise ValueError(f"{out} must be apart from {what}, {there}: choose another --out")
     for folder in Path(os.path.realpath(out)).parents:
         if is_run_directory(folder):
             raise ValueError(f"{out} lies in the run directory {folder}: choose another --out")
+        if (folder / "images").is_dir() and (folder / "masks").is_dir():
+            raise ValueError(f"{out} lies in the data {folder}: choose another --out")
 
 
 def find_images(path: Path, skip_unreadable: bool = False) -> Found:
@@ -182,7 +176,8 @@ def find_images(path: Path, skip_unreadable: bool = False) -> Found:
     else:
         found.require_whole()
     if not found.images:
-        raise ValueError(f"{path}: no {NAMES} image in it; in it: {found.others()}")
+        none = "no image left: all were skipped" if skip_unreadable and told else f"no {NAMES} image in it"
+        raise ValueError(f"{path}: {none}; in it: {found.others()}")
     return found
 
 

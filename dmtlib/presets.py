@@ -14,7 +14,7 @@ from .training.pixels.presets import SEGMENTATION_PRESETS
 VARIANTS = ("paper", "authors")
 """`paper`: the row of that name. `authors`: the row beside it whose name ends so."""
 
-_GAMMA = re.compile(r"(?P<row>.+)-gamma-(?P<gamma1>\d+(?:\.\d+)?)(?:-(?P<gamma2>\d+(?:\.\d+)?))?")
+_GAMMA = re.compile(r"(?P<row>.+)-gamma-(?P<gamma1>[0-9]+(?:\.[0-9]+)?)(?:-(?P<gamma2>[0-9]+(?:\.[0-9]+)?))?")
 
 
 def preset(
@@ -43,8 +43,7 @@ def preset(
             that has a label, in its folder or in ``labeled.txt``. The others are the unlabeled ones, and nothing is
             set apart for validation.
 
-    Raises:
-        ValueError: an argument that is not allowed; the message says what is.
+    A ValueError for an argument that is not allowed says what is.
     """
     presets = PRESETS | SEGMENTATION_PRESETS
     dialled = _GAMMA.fullmatch(name)

@@ -14,6 +14,11 @@ def told(error: Exception) -> str:
     return f"{error.filename}: {error.strerror}" if system and error.filename else system or str(error)
 
 
+def counted(number: int, what: str) -> str:
+    """1 image, 1,234 images."""
+    return f"{number:,} {what}{'s' * (number != 1)}"
+
+
 def printable(text: str) -> str:
     """For a terminal, which would obey what others wrote: all but letters, signs and spaces as Python's escapes."""
     return "".join(c if c.isprintable() or unicodedata.category(c) == "Zs" else ascii(c)[1:-1] for c in text)

@@ -32,7 +32,12 @@ def somewhere_else(tmp_path, monkeypatch):
         ("train mnist", "preset must be one of digits-40, digits-10, digits-20, digits-80, cifar10-small"),
         ("train digits-40 --method sgd", "method must be one of baseline, online-st, cbst"),
         ("train digits-40 --seed -1", "seed must lie in"),
-        ("train digits-40 --seed one", "Invalid value for '--seed'"),
+        ("train digits-40 --seed one", "Invalid value for '--seed': one"),
+        ("train digits-40 --seed ８", "Invalid value for '--seed': '８' is not written in the digits 0…9"),
+        ("train digits-40 --budget 1_0", "Invalid value for '--budget': '1_0' is not written in the digits 0…9"),
+        ("reproduce digits --dry-run --seeds ８", "seeds must be whole numbers with commas between them, got '８'"),
+        ("train digits-10-gamma-８", "preset must be one of digits-40"),
+        ("check zzz", "got 'zzz'; here is no folder or file of that name"),
         ("train digits-40 --budget 0", "budget must lie in (0, 10]"),
         ("train digits-40 --budget nan", "budget must lie in (0, 10]"),
         ("train digits-40 --budget much", "Invalid value for '--budget'"),
@@ -84,6 +89,15 @@ def test_train_names_the_accuracy_and_the_record_last(capsys):
     assert "was finished before" in capsys.readouterr().out
     assert main([*TRAIN[:3], "0.01", *TRAIN[4:], "--method", "baseline"]) == 2
     assert "budget is 0.005 there and 0.01 now" in capsys.readouterr().err
+
+
+def test_a_run_on_any_data_begins_with_a_summary(capsys):
+    assert main([*TRAIN, "--method", "baseline"]) == 0
+    summary = capsys.readouterr().err.splitlines()[:3]
+    assert summary[0].startswith(
+        "digits: 1,297 images to train on, 1,297 of them with a label; 500 to test on, of 8×8"
+    )
+    assert summary[1].startswith("  10 classes: 0 128, ") and summary[2] == "  digits-40: 40 labels, 1,257 unlabeled"
 
 
 def test_a_folder_that_cannot_be_written_is_told(capsys):
@@ -354,9 +368,14 @@ def own(name: str, labeled: int = 6, unlabeled: int = 20) -> None:
         ("folder@0:four", "side must lie in 1…4096 pixels, got 0"),
         ("folder@99999999:four", "side must lie in 1…4096 pixels, got 99999999"),
         ("folder@1000000000000:four", "side must lie in 1…4096 pixels"),
-        ("folder@8:four", "a fifth of 4 unlabeled images is none, at least 5 are needed"),
+        ("folder@8:four", "unlabeled images: a fifth of 4 is none, at least 5 are needed"),
         ("folder@8:none", "dmt needs unlabeled images, and all 12 are labeled"),
-        ("packed:fifo", "fifo: no such file"),
+        ("packed:fifo", "fifo: cannot be read: is no regular file, but a pipe or a device"),
+        ("packed:four", "four: cannot be read: is no regular file, but a folder"),
+        ("packed:nowhere", "nowhere: no such file"),
+        ("four", "got 'four'; did you mean folder:four?"),
+        ("nowhere", "got 'nowhere'; here is no folder or file of that name"),
+        ("folder@８:four", "folder@SIDE:PATH, got 'folder@８:four'"),
     ],
     ids=lambda text: text[:20],
 )
@@ -375,7 +394,7 @@ def test_a_label_for_each_class_and_five_images_without_are_enough(capsys):
     own("five", labeled=2, unlabeled=5)
     assert main([*TRAIN, "--data", "folder@8:five", "--all-labels"]) == 0
     config = dataclasses.replace(preset("digits-40", "dmt", data="folder@8:five"), num_labels=1)
-    with pytest.raises(ValueError, match="five has 2 classes, and 1 labels are too few: one each is needed"):
+    with pytest.raises(ValueError, match="five has 2 classes and too few labels, 1: one each is needed"):
         train(config, device="cpu", progress=False)
 
 

@@ -10,6 +10,7 @@ import lzma
 import os
 import re
 import shutil
+import signal
 import struct
 import tarfile
 import zipfile
@@ -28,6 +29,8 @@ from dmtlib.cli import main
 from dmtlib.data.images.packed import FORMAT, PackedImages
 from dmtlib.presets import preset
 from dmtlib.training import RunDirectory, train
+from dmtlib.training.directory import is_run_directory
+from dmtlib.training.metrics_log import MetricsLog
 from dmtlib.words import printable
 
 ELSEWHERE = {
@@ -223,6 +226,97 @@ def test_f28_what_stands_in_the_way_is_named(name, make, run, capsys):
     told = capsys.readouterr().err
     assert [line for line in told.splitlines() if "error: " in line][-1].startswith(f"error: {folder / name}: "), told
     assert "Traceback" not in told
+
+
+@pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_stops_a_run_and_the_same_command_goes_on(sign, run, capsys, monkeypatch):
+    """To the same phases and the same log."""
+    command, folder = again(run), Path("runs/digits-40/baseline/seed-0")
+    shutil.rmtree(folder)
+    append, left = MetricsLog.append, [0, 1]
+
+    def stopping(log, step, line):
+        append(log, step, line)
+        if left and not left.pop(0):
+            signal.raise_signal(sign)
+
+    monkeypatch.setattr(MetricsLog, "append", stopping)
+    monkeypatch.setattr("dmtlib.training.loop.CHECKPOINT_SECONDS", 0.0)
+    assert main(command) == 130
+    assert capsys.readouterr().err.endswith("stopped; the same command goes on from here\n")
+    assert main(command) == 0
+    for name in ("result.json", "metrics.jsonl"):
+        there, whole = ((place / name).read_text() for place in (folder, run))
+        if name == "result.json":
+            there, whole = (json.loads(text)["phases"] for text in (there, whole))
+        assert there == whole
+    assert "metrics.jsonl" not in capsys.readouterr().err
+
+
+NO_FILES = {
+    "folder": (os.mkdir, "is no regular file, but a folder: move it away"),
+    "pipe": (os.mkfifo, "is no regular file, but a pipe or a device: move it away"),
+    "itself": (lambda path: path.symlink_to(path.name), "is a link that leads nowhere: move it away"),
+    "nothing": (lambda path: path.symlink_to("nowhere"), "is a link that leads nowhere: move it away"),
+}
+
+
+@pytest.mark.parametrize("kind", NO_FILES)
+@pytest.mark.parametrize("finished", [True, False])
+def test_what_is_no_file_in_a_run_directory_is_told_and_stays(kind, finished, run, capsys):
+    make, words = NO_FILES[kind]
+    folder, command = Path("runs/digits-40/baseline/seed-0"), again(run)
+    Path("0.png").write_bytes(png())
+    predict = ["predict", str(folder), "0.png", "--out", "out.csv", "--device", "cpu"]
+    names = [
+        "config.json",
+        "split.json",
+        "phase-0.pt",
+        "metrics.jsonl",
+        "result.json" if finished else "checkpoint.pt",
+    ]
+    for name in names:
+        shutil.rmtree("runs")
+        shutil.copytree(run, folder)
+        (folder / "lock").touch()  # as there is in a run's own
+        for file in (name, *(() if finished else ("result.json", "phase-0.pt"))):
+            (folder / file).unlink(missing_ok=True)
+        make(folder / name)
+        assert is_run_directory(folder)  # nobody's answers go there
+        read_by_predict = finished and name in ("phase-0.pt", "result.json")
+        for line in (command, predict) if read_by_predict else (command,):
+            before = sorted(folder.iterdir())
+            assert main(line) == 2, (name, line)
+            (told,) = [text for text in capsys.readouterr().err.splitlines() if text.startswith("error: ")]
+            assert f"{folder / name}" in told and words in told, told
+            assert sorted(folder.iterdir()) == before or not (finished or name.endswith("json"))  # TensorBoard's
+
+
+def test_a_log_that_is_a_folder_of_curves_no_more_is_told(run, capsys):
+    command, folder = again(run), Path("runs/digits-40/baseline/seed-0")
+    for name in ("result.json", "phase-0.pt"):
+        (folder / name).unlink()
+    shutil.rmtree(folder / "tensorboard")
+    (folder / "tensorboard").symlink_to("nowhere")
+    assert main(command) == 2
+    assert f"{folder / 'tensorboard'}: is no folder: move it away" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (lambda lines: lines[:-1], r"metrics\.jsonl lacks lines of the steps before"),
+        (lambda lines: [lines[0].replace("1", "2", 1), *lines[1:]], r"metrics\.jsonl was changed"),
+    ],
+)
+def test_kind_8_a_finished_run_tells_of_its_log(spoil, words, run, capsys):
+    command, file = again(run), Path("runs/digits-40/baseline/seed-0/metrics.jsonl")
+    whole = file.read_text()
+    assert main(command) == 0 and "metrics.jsonl" not in capsys.readouterr().err
+    file.write_text("".join(spoil(whole.splitlines(keepends=True))))
+    assert file.read_text() != whole
+    assert main(command) == 0
+    assert re.search(words, capsys.readouterr().err)
 
 
 def test_f28_an_older_version_s_temporary_folder_is_removed(run, capsys):

@@ -3,9 +3,15 @@
 import os
 import re
 import shutil
+import signal
+import subprocess
+import sys
 import time
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
+import psutil
 import pytest
 from bs4 import BeautifulSoup
 from chapters import ADDRESS
@@ -137,6 +143,46 @@ def test_a_warning_fails_the_rendering_each_time(clone):
     finally:
         toc.write_text(contents)
         page.unlink()
+
+
+BUSY = """\
+# %% [markdown]
+# # A chapter that trains, in a process of its own
+
+# %%
+import subprocess, sys
+from pathlib import Path
+
+trainer = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+Path({place!r}).write_text(str(trainer.pid))
+trainer.wait()
+"""
+
+
+@pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_build_that_is_killed_leaves_no_trainer(clone, sign, tmp_path):
+    """SIGTERM reaches make alone, as from a batch system; a terminal's signals reach whatever it has begun, too."""
+    chapter, place = tmp_path / "busy.py", tmp_path / "pid"
+    chapter.write_text(BUSY.format(place=str(place)))
+    (tmp_path / "busy.mk").write_text(
+        f"all:\n\t@{sys.executable} {clone}/tools/run_chapter.py {chapter} {clone}/_build/executed/busy.ipynb\n"
+    )
+    command = ["make", "-f", str(tmp_path / "busy.mk")]
+    build = subprocess.Popen(command, cwd=clone, start_new_session=True, stdout=subprocess.DEVNULL)
+    try:
+        until = time.monotonic() + 300
+        while not (place.exists() and place.read_text()):
+            assert build.poll() is None and time.monotonic() < until
+            time.sleep(0.1)
+        trainer = psutil.Process(int(place.read_text()))
+        (build.send_signal if sign == signal.SIGTERM else partial(os.killpg, build.pid))(sign)
+        assert build.wait(60) != 0
+        gone, left = psutil.wait_procs([trainer], timeout=30)
+        assert not left
+    finally:
+        if place.exists():
+            with suppress(ProcessLookupError):
+                os.kill(int(place.read_text()), signal.SIGKILL)
 
 
 def contents(clone: Path) -> dict[Path, bytes]:

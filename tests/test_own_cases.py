@@ -1,14 +1,17 @@
 """What people really bring: each case with its right answer, and the same rule for every reader of images."""
 
+import ast
 import os
 import re
 import shutil
 import signal
 import struct
 import sys
+import tarfile
 import tempfile
 import unicodedata
 import zipfile
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -20,15 +23,15 @@ from hypothesis import strategies as st
 from own import UPRIGHT, exif, photos, streets
 from PIL import Image
 
-from dmtlib.cli import main
+from dmtlib.cli import app, main
 from dmtlib.data import entry
 from dmtlib.data.finding import FORMATS, OTHERS, SUFFIXES, find, is_almost_unlabeled
 from dmtlib.data.images.datasets import load_dataset
 from dmtlib.data.images.folders import read_own_images
 from dmtlib.data.pictures import decode_rgb, picture, upright_size
 from dmtlib.data.pixels.datasets import load_folder, load_segmentation
-from dmtlib.data.pixels.folder import find_pictures, read_own_folder
-from dmtlib.prediction import find_images
+from dmtlib.data.pixels.folder import find_pictures, read_lines, read_own_folder
+from dmtlib.prediction import check_place, find_images
 from dmtlib.presets import preset
 from dmtlib.training.images.curriculum import Curriculum
 
@@ -86,6 +89,79 @@ def _write(name, content, **options):
     return lambda root: (root / name).write_text(content, **options)
 
 
+def _archive(write, name="a.tar", **limits):
+    """An archive beside the photographs, made of them or not; ``limits`` are those of its reader."""
+
+    def case(root):
+        write(photos(root), file := root.with_name(name))
+        with pytest.MonkeyPatch.context() as patch:
+            for limit, value in limits.items():
+                patch.setattr(f"dmtlib.data.archives.{limit}", value)
+            load_dataset(f"folder@8:{file}")
+
+    return case
+
+
+def _tar(root, file, kind="", change=lambda content: content):
+    with tarfile.open(file, f"w:{kind}") as archive:
+        archive.add(root, ".")
+    file.write_bytes(change(file.read_bytes()))
+
+
+def _member(content=b"", **fields):
+    """A tar of one file, as its header says; ``content`` is what really follows."""
+
+    def write(_, file):
+        member = tarfile.TarInfo("cat/0.png")
+        for field, value in fields.items():
+            setattr(member, field, value)
+        file.write_bytes(member.tobuf(tarfile.GNU_FORMAT) + content + bytes(10240))
+
+    return _archive(write)
+
+
+def _zip(name="cat/0.png", flag=0, change=lambda content: content, method=zipfile.ZIP_STORED):
+    def write(_, file):
+        with zipfile.ZipFile(file, "w", method) as archive:
+            info = zipfile.ZipInfo("x")
+            info.filename, info.compress_type = name, method
+            archive.writestr(info, b"x")
+        content = bytearray(change(file.read_bytes()))
+        for header, at in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+            content[content.index(header) + at] |= flag
+        file.write_bytes(content)
+
+    return _archive(write, "a.zip")
+
+
+def _false_png(root):
+    Image.open(root / "masks/s00.png").save(root / "masks/x.jpg")
+    (root / "masks/x.jpg").rename(root / "masks/s00.png")
+
+
+def _turned_mask(root):
+    turned = Image.Exif()
+    turned[274] = 3
+    with Image.open(root / "masks/s00.png") as mask:
+        mask.save(root / "masks/s00.png", exif=turned.tobytes())
+
+
+def _of_command(command, make=streets, **options):
+    """What the whole command says, as :func:`dmtlib.cli.main` would."""
+
+    def case(root):
+        make(root, **options)
+        app(command.format(data=root).split(), standalone_mode=False)
+
+    return case
+
+
+def _many_folders(root):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("dmtlib.data.finding.MAX_FOLDERS", 2)
+        load_dataset(f"folder@8:{root}")
+
+
 NF = ("NFC", "NFD")
 DRAWN, ALL = (preset("digits-40", "dmt", all_labels=all_labels) for all_labels in (False, True))
 CASES = {
@@ -127,6 +203,36 @@ CASES = {
     "same_stem": _masks(
         lambda root: [Image.open(root / "images/s01.png").save(root / f"images/1.{e}") for e in ("jpg", "png")]
     ),
+    "no_folder": lambda root: load_dataset(f"folder@8:{root}"),
+    "folder_forgotten": _of_command("train scenes-small --data {data}"),
+    "side": _spoil(lambda root: None, read=lambda root: load_dataset(f"folder@0:{root}")),
+    "not_readable": _spoil(lambda root: os.mkfifo(root / "train/cat/9.png")),
+    "many_folders": _spoil(lambda root: None, read=_many_folders),
+    "two_images": _spoil(lambda root: shutil.rmtree(root / "test"), n=1),
+    "no_archive": _archive(lambda root, file: file.write_text("x")),
+    "cut_archive": _archive(partial(_tar, change=lambda content: content[:9216])),
+    "more_after_end": _archive(partial(_tar, change=lambda content: 2 * content)),
+    "linked_member": _member(type=tarfile.SYMTYPE, linkname="x"),
+    "backslash": _member(name="cat\\0.png"),
+    "outside": _member(name="../0.png"),
+    "large_member": _member(size=65 << 20),
+    "large_header": _member(bytes(2 << 20), type=tarfile.GNUTYPE_LONGNAME, size=2 << 20),
+    "unpacking": _archive(partial(_tar, kind="xz"), "a.tar.xz", MAX_UNPACKING_BYTES=2**16),
+    "password": _zip(flag=1),
+    "rare_packing": _zip(method=zipfile.ZIP_LZMA),
+    "zip_names": _zip("c\xe9t/0.png", change=lambda content: content.replace("\xe9".encode(), b"\xff\xfe")),
+    "empty_line": _masks(_write("classes.txt", "background\n \ncar\n")),
+    "odd_line": _masks(_write("classes.txt", "background\ncar\u2028bus\n", encoding="utf-8")),
+    "empty_list": _masks(_write("val.txt", "\n")),
+    "list_outside": _masks(_write("val.txt", "../s00\n")),
+    "near_list": _masks(_write("Val.txt", "s00\n")),
+    "in_two_lists": _masks(lambda root: [(root / f"{part}.txt").write_text("s00\n") for part in ("train", "val")]),
+    "no_mask": _masks(_write("val.txt", "s00\ns01\n"), masks=2),
+    "one_mask": _masks(lambda root: None, masks=1),
+    "false_png": _masks(_false_png),
+    "turned_mask": _masks(_turned_mask),
+    "runs_inside": _of_command("train scenes-small --data folder:{data} --runs {data}/runs"),
+    "out_inside": _masks(lambda root: check_place(root / "out", Path("run"), Path("in"))),
 }
 
 
@@ -143,6 +249,31 @@ def test_every_case_is_on_the_page_and_the_page_is_made_from_the_tables():
     assert sorted(row["case"] for row in REFUSALS) == sorted(CASES)
     assert PAGE.read_text() == page(), "python tools/data_page.py writes it"
     assert all(f"`{ending}`" in page() for ending in (*SUFFIXES, *OTHERS))
+
+
+ELSEWHERE = {  # of arguments, of memory, and what the rows of others say
+    "test_share must lie in",
+    " pixels, not ",
+    " needs more memory than there is",
+}
+
+
+@pytest.mark.parametrize(
+    "module", ["archives", "finding", "pictures", "images/folders", "pixels/folder", "pixels/masks"]
+)
+def test_whatever_the_readers_of_data_refuse_is_on_the_page(module):
+    text = page()
+    for node in ast.walk(ast.parse((ROOT / f"dmtlib/data/{module}.py").read_text())):
+        if isinstance(node, ast.Raise) and getattr(getattr(node.exc, "func", None), "id", "") in (
+            "ValueError",
+            "Refused",
+        ):
+            inner = {
+                id(n) for value in ast.walk(node.exc) if isinstance(value, ast.FormattedValue) for n in ast.walk(value)
+            }
+            said = [n.value for n in ast.walk(node.exc) if isinstance(n, ast.Constant) and id(n) not in inner]
+            longest = max(map(str, said), key=len, default="").strip()
+            assert longest in text or any(words in max(map(str, said), key=len) for words in ELSEWHERE), longest
 
 
 # --- What is read, and what is told -------------------------------------------------------------------------------
@@ -254,9 +385,9 @@ def test_what_is_passed_over_is_told(here, capsys):
         "p: 35 images to train on, 15 of them with a label; 9 to test on",
         "2 classes: cat 7, dog 8",
         "sizes: 12×12…30×20 pixels",
-        "warning: 1 nearly black, with no value above 31 of 255, as 'train/dog/8.png'",
-        "warning: 1 pictures are in two parts, as 'test/cat/7.png' and 'train/cat/2.png'",
-        "warning: 1 pictures are in two classes, as 'train/cat/1.png' and 'train/dog/7.png'",
+        "warning: nearly black, with no value above 31 of 255: 1 picture, as 'train/dog/8.png'",
+        "warning: in two parts: 1 picture, as 'test/cat/7.png' and 'train/cat/2.png'",
+        "warning: in two classes: 1 picture, as 'train/cat/1.png' and 'train/dog/7.png'",
         "left out: 1 .txt ('notes.txt'), 3 hidden (",
         "1 without an ending ('train/cat/0')",
         "digits-40: 15 labels, 20 unlabeled",
@@ -269,7 +400,57 @@ def test_masks_of_black_and_white_among_others_are_told(here, capsys):
     street = streets(Path("s"))
     Image.fromarray(np.kron([[0, 1], [1, 1]], np.ones((32, 32))).astype("uint8") * 255).save(street / "masks/s00.png")
     assert main(["check", str(street)]) == 0
-    assert "warning: 1 masks are 0 and 255 alone, as 's00': 255 means ignore" in capsys.readouterr().out
+    assert "warning: 0 and 255 alone: 1 mask, as 's00'; 255 means ignore" in capsys.readouterr().out
+
+
+def test_what_is_drawn_to_test_on_or_to_score_is_told(here, capsys):
+    root = photos(Path("p"))
+    shutil.rmtree(root / "test")
+    (root / "test").mkdir()
+    assert main(["check", str(root)]) == main(["check", str(streets(Path("s")))]) == 0
+    told = capsys.readouterr().out
+    assert "no image in a folder 'test': 2 images drawn to test on, 20% of each class" in told
+    assert "no val.txt: 2 masks drawn to score, 20% of all" in told
+
+
+def test_a_class_that_no_drawn_label_has_is_told(here, capsys):
+    street = streets(Path("s"))
+    for mask in sorted(street.glob("masks/*"))[1:]:
+        Image.fromarray(np.zeros((64, 64), "uint8")).save(mask)
+    (street / "labeled.txt").write_text("s01\ns02\n")
+    (street / "val.txt").write_text("s03\ns04\n")
+    command = ["check", str(street), "--preset", "scenes-small"]
+    assert main(command) == 0
+    warning = "warning: car: in none of these labels, so nothing teaches it"
+    assert warning in capsys.readouterr().out
+    (street / "labeled.txt").write_text("s00\ns02\n")
+    assert main(command) == 0 and warning not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_lines_end_in_what_editors_write_and_in_nothing_else(here, end):
+    street = streets(Path("s"))
+    (street / "classes.txt").write_bytes(f"background{end} car \x0c{end}{end}".encode())
+    (street / "val.txt").write_bytes(f"s01{end}s00".encode())
+    data = load_folder(street)
+    assert data.classes == ("background", "car") and data.parts["val"].names == ("s01", "s00")
+
+
+@pytest.mark.parametrize("name", ["classes.txt", "train.txt", "val.txt", "test.txt", "labeled.txt"])
+@pytest.mark.parametrize("end", [*"\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029", "\n\n", "\n\u2028\n"])
+def test_no_list_has_lines_that_may_count_or_not(here, name, end):
+    street = streets(Path("s"))
+    (street / name).write_text(f"s00\ns01{end}s02\n", encoding="utf-8")
+    with pytest.raises(ValueError, match=rf"{name}: line [23] (has '.*', which looks like 2 lines|is empty)"):
+        read_lines(street / name)
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_picture_of_one_pixel_is_read_without_a_word(here):
+    street = streets(Path("s"))
+    for folder, mode in (("images", "RGB"), ("masks", "L")):
+        Image.new(mode, (1, 1)).save(street / folder / "t.png")
+    assert len(load_folder(street).parts["train"]) == 11
 
 
 def test_a_renamed_class_is_another_data_set(here, capsys):
@@ -335,6 +516,10 @@ def test_predict_can_skip_what_is_unreadable(run, here, capsys):
     told = capsys.readouterr()
     assert "59 images predicted" in told.out and len(Path("out.csv").read_text().splitlines()) == 60
     assert "skipped: in/0.png is not a PNG" in told.err and "skipped: in: 'x.avif' is .avif" in told.err
+    for file in Path("in").glob("*.png"):
+        file.write_bytes(b"")
+    assert main([*command, "--skip-unreadable"]) == 2
+    assert "error: in: no image left: all were skipped" in capsys.readouterr().err
 
 
 def test_a_stopped_prediction_says_that_it_starts_anew(run, here, capsys, monkeypatch):
@@ -347,7 +532,7 @@ def test_check_judges_a_baseline_that_has_learned_the_data(run, capsys):
     folder = run.parents[2]
     assert main(["check", f"folder@8:{folder / 'p'}", "--preset", "digits-40", "--runs", str(folder)]) == 0
     told = capsys.readouterr().out
-    assert f"{run}: " in told and "of the 24 surest held-out answers" in told and "images are few" not in told
+    assert f"{run}: " in told and "of the 24 surest held-out answers" in told and "warning" not in told
 
 
 @pytest.mark.parametrize(
@@ -433,18 +618,3 @@ def test_variants_of_the_cases(tmp_path, monkeypatch, capsys):
     shutil.copy("inside/images/s00.png", made / "other.png")
     assert main(["check", "folder:inside"]) == 0
     assert "1 made by dmtlib ('predicted')" in capsys.readouterr().out
-
-
-def test_a_zip_with_a_password_and_one_with_backslashes(tmp_path, capsys):
-    for name, flag, words in (("a/b.png", 1, "has a password"), ("a\\b.png", 0, "has a backslash in its name")):
-        file = tmp_path / "x.zip"
-        with zipfile.ZipFile(file, "w") as archive:
-            info = zipfile.ZipInfo("x")
-            info.filename, info.flag_bits = name, flag
-            archive.writestr(info, b"x")
-        content = bytearray(file.read_bytes())
-        for header, at in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
-            content[content.index(header) + at] |= flag
-        file.write_bytes(content)
-        assert main(["check", f"folder@8:{file}"]) == 2
-        assert words in capsys.readouterr().err

@@ -115,7 +115,7 @@ def test_a_ratio_is_drawn_from_images_with_masks(streets):
     config = preset("scenes", "dmt", data=f"folder:{streets}")
     split = split_of(dataclasses.replace(config, labeled_ratio=3), data)
     assert len(split.labeled) == 3 and set(split.labeled) < set(data.labeled) and len(split.unlabeled) == 6
-    assert "only 5 have a mask" in refusal(split_of, dataclasses.replace(config, labeled_ratio=1.2), data)
+    assert "with a mask: 5;" in refusal(split_of, dataclasses.replace(config, labeled_ratio=1.2), data)
 
 
 def test_all_labels_need_an_image_without_one(streets, tmp_path):

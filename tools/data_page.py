@@ -75,9 +75,11 @@ One rule holds for training, for masks and for `predict`.
 - Capitals or small letters, at any depth that the layout has.
 - Links to files and folders are followed; a circle of links ends.
 - Hidden files are passed over: names that begin with a dot (`._1.jpg` too), and {system}.
+- Folders that `predict` made are passed over, and counted.
 - Pictures of other formats are refused by name: {others}. So are links that lead nowhere.
 - Everything else (`.txt`, `.csv`, …) is left out, counted, and told when a run begins.
-- Names are compared in one Unicode form. They must be UTF-8, and so must lists, with a byte order mark or without.
+- Names are compared in one Unicode form. They must be UTF-8.
+- So must lists, with a byte order mark or without. Their lines end in a line feed, a carriage return, or both.
 
 Every file is read to its end before training, several at a time. What was found is remembered by size and time in
 `~/.cache/dmtlib`, so that a second start is quick; you may delete that folder.

@@ -76,12 +76,12 @@ def finished_runs(build: Path) -> Path:
     return folder
 
 
-def stop(*_: object) -> None:
-    """On SIGTERM, which make hands on: the kernel ends, and whatever it has begun."""
+def stop(number: int, _: object) -> None:
+    """On SIGTERM, which make hands on, Ctrl-C, or a terminal that closes: the kernel ends, and what it has begun."""
     for child in psutil.Process().children(recursive=True):
         with contextlib.suppress(psutil.Error):
             child.kill()
-    sys.exit(128 + signal.SIGTERM)
+    sys.exit(128 + number)
 
 
 def run(text: Path, target: Path, parameters: dict) -> None:
@@ -125,6 +125,7 @@ def run(text: Path, target: Path, parameters: dict) -> None:
 if __name__ == "__main__":
     if len(sys.argv) < 3:
         sys.exit(__doc__)
-    signal.signal(signal.SIGTERM, stop)
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, stop)
     assignments = (argument.split("=", 1) for argument in sys.argv[3:])
     run(Path(sys.argv[1]), Path(sys.argv[2]), {name: ast.literal_eval(value) for name, value in assignments})

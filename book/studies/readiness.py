@@ -70,7 +70,7 @@ class Readiness:
     def advice(self) -> list[str]:
         """What to do, in plain sentences; what matters most stands first."""
         share, (count, wrong, error) = self.tops.index[0], self.first[["labels", "wrong", "error"]]
-        finding = f"of the {count:,.0f} surest held-out answers {wrong:,.0f} are wrong ({error:.1f}%)"
+        finding = f"of the {count:,.0f} surest held-out answers, wrong: {wrong:,.0f} ({error:.1f}%)"
         lines = {
             "unknown": f"Hold out more labels: {finding}, too few to tell anything.",
             "good": f"Go ahead: {finding}, and up to {CLEAN:g}% is a good start.",

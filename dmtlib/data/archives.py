@@ -30,16 +30,10 @@ class Refused(ValueError):
 
 def read_files(path: str | Path, suffixes: tuple[str, ...], found: Found | None = None) -> Iterator[tuple[str, bytes]]:
     """Yield name and content of every file whose name has one of the endings ``suffixes``, by the rule of
-    :mod:`.finding`.
+    :mod:`.finding`; what is to know of all the others is in ``found`` then.
 
-    Args:
-        path: a folder, or a .tar (plain, .gz, .bz2, .xz) or .zip archive.
-        suffixes: in lower case; upper-case names match too.
-        found: what is to know of all the others.
-
-    Raises:
-        ValueError: no such path, not an archive, a damaged one, or a member that is a link, a device, larger than
-            64 MiB or named to land outside the archive. One line, naming it.
+    ``path`` is a folder, or a .tar (plain, .gz, .bz2, .xz) or .zip archive. A ValueError says in a line what is wrong
+    with it, or names a member that is a link, a device, larger than 64 MiB or named to land outside the archive.
     """
     path = Path(path)
     found = Found(str(path)) if found is None else found

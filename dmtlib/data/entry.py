@@ -21,6 +21,7 @@ from PIL import Image
 from tqdm.auto import tqdm
 
 from ..files import whole_file
+from ..words import counted
 
 THREADS = min(8, os.cpu_count() or 1)
 DARK = 32  # of 255
@@ -44,7 +45,8 @@ def remarks(rows: Mapping[str, np.void], places: Mapping[str, tuple[str, str]]) 
     sizes = sorted({(int(row["width"]), int(row["height"])) for row in rows.values()}, key=np.prod)
     told = [f"sizes: {'…'.join(f'{width}×{height}' for width, height in {sizes[0]: 0, sizes[-1]: 0})} pixels"]
     if dark := [name for name, row in rows.items() if row["brightest"] < DARK]:
-        told.append(f"warning: {len(dark)} nearly black, with no value above {DARK - 1} of 255, as {dark[0]!r}")
+        black = f"nearly black, with no value above {DARK - 1} of 255"
+        told.append(f"warning: {black}: {counted(len(dark), 'picture')}, as {dark[0]!r}")
     same: dict[bytes, list[str]] = {}
     for name, row in rows.items():
         same.setdefault(bytes(row["same"]), []).append(name)
@@ -52,7 +54,8 @@ def remarks(rows: Mapping[str, np.void], places: Mapping[str, tuple[str, str]]) 
         groups = ({places[name][kind]: name for name in names if places[name][kind]} for names in same.values())
         if twice := [[*group.values()] for group in groups if len(group) > 1]:
             where = ("parts", "classes")[kind]
-            told.append(f"warning: {len(twice)} pictures are in two {where}, as {twice[0][0]!r} and {twice[0][1]!r}")
+            first, second, *_ = twice[0]
+            told.append(f"warning: in two {where}: {counted(len(twice), 'picture')}, as {first!r} and {second!r}")
     return told
 
 
@@ -71,13 +74,9 @@ def side_by_side(read: Callable[[Any], Any], items: Iterable[Any]) -> Iterator[A
 def read_all(
     read: Callable[[int], Any], sources: Sequence[Sequence[Any]], dtype: np.dtype, name: str, progress: bool
 ) -> np.ndarray:
-    """A row of ``dtype`` for each source, as ``read`` makes it: only of what is new, or changed since the last time.
-
-    Args:
-        read: gets the source's index, and raises a ValueError if it is broken; what was read before is remembered.
-        sources: the files, and all else, that a row is made of.
-        name: of the folder, for the bar and for the place in the cache.
-    """
+    """A row of ``dtype`` for each source, the files and all else that it is made of: only of what is new, or changed
+    since the last time. ``read`` gets the source's index, and raises a ValueError if it is broken; what was read by
+    then is remembered. ``name`` is the folder's, for the bar and for the place in the cache."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "dmtlib")
     place = cache / f"{_hash(os.path.realpath(name), dtype, MADE_BY).decode()[:32]}.npy"
     before: dict[bytes, np.void] = {}

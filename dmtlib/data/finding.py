@@ -75,6 +75,13 @@ def written_out(data: str) -> str:
     return f"{kind}:{Path(path).expanduser()}" if path else str(data)
 
 
+def perhaps(name: str) -> str:
+    """What may have been meant by a name that no data have: the path of a folder, or of a file."""
+    if ":" in str(name) or not (path := Path(name).expanduser()).exists():
+        return "" if ":" in str(name) else "; here is no folder or file of that name"
+    return f"; did you mean {'packed' if path.suffix == '.pt' else 'folder'}:{name}?"
+
+
 def prepared(name: str) -> Path:
     """``data/<name>`` of the working directory; if it isn't there, of the clone that this package lies in."""
     here = Path("data") / name
@@ -122,6 +129,10 @@ class Found:
         for name, why in sorted(self.refused.items()):
             raise ValueError(f"{self.where}: {name!r} {why}")
         return self
+
+    def passed_over(self) -> list[str]:
+        """A line, if anything was left out."""
+        return [f"left out: {self.others()}"] if self.left_out else []
 
     def others(self, folder: str = "") -> str:
         """In words, what was left out below a folder: how many of each kind, and the first."""

@@ -91,7 +91,7 @@ def picture(content: bytes, name: str) -> Image.Image:
 
 def decode_rgb(content: bytes, name: str) -> UInt8[np.ndarray, "3 H W"]:
     """The same as an array; raises what :func:`picture` does."""
-    return np.ascontiguousarray(np.asarray(picture(content, name)).transpose(2, 0, 1))
+    return np.array(np.asarray(picture(content, name)).transpose(2, 0, 1), order="C")  # writable, which torch asks for
 
 
 def upright_size(content: bytes, name: str) -> tuple[int, int]:

@@ -56,14 +56,20 @@ def recorded_settings(results: Path, row: str) -> BySetting:
     """All records of a preset, of each variant and budget, by setting: the paper's variant and long runs first."""
     found: BySetting = {}
     for variant, name in (("paper", row), ("authors", f"{row}-authors")):
-        shorter = f"{name}-budget-"
-        budgets = [float(folder.name.removeprefix(shorter)) for folder in Path(results).glob(f"{shorter}*")]
+        budgets = map(_budget, sorted(Path(results).glob(f"{name}-budget-*")))
         for budget, method in itertools.product([1.0, *budgets], METHODS):
             for record in load_records(results, name, method, budget):
                 setting = Setting(variant, budget, record["config"]["data"])
                 found.setdefault(setting, {m: [] for m in METHODS})[method].append(record)
     order = sorted(found, key=lambda s: (s.variant != "paper", -s.budget, s.data))
     return {setting: found[setting] for setting in order}
+
+
+def _budget(folder: Path) -> float:
+    try:
+        return float(folder.name.rpartition("-budget-")[2])
+    except ValueError:
+        raise ValueError(f"{folder} is no folder of records: its name must end in a budget") from None
 
 
 def measured(

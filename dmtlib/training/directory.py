@@ -31,7 +31,7 @@ from .storage import MADE_AGAIN, RunError, load_tensors, restoring, save_tensors
 
 def is_run_directory(folder: Path) -> bool:
     """Whether a run was begun there."""
-    return all((folder / name).is_file() for name in ("config.json", "split.json"))
+    return all(os.path.lexists(folder / name) for name in ("config.json", "split.json"))
 
 
 class RunDirectory:
@@ -58,7 +58,9 @@ class RunDirectory:
                 f"{self.path} is in use by another process; wait for it, or choose another --runs"
             ) from None
         except OSError as error:
-            raise RunError(f"cannot use {self.path} as a run directory: {error.strerror or error}") from None
+            raise RunError(
+                f"cannot use {self.path} as a run directory: {told(error)}; choose another --runs"
+            ) from None
         return lock
 
     def claim(self, settings: dict[str, Any]) -> None:
@@ -96,7 +98,7 @@ class RunDirectory:
         try:
             return read_record(file, "seconds", "phases") if os.path.lexists(file) else None
         except ValueError as error:
-            raise RunError(f"{error}; delete it, and {MADE_AGAIN}") from None
+            raise RunError(f"{error}; without it, {MADE_AGAIN}") from None
 
     def check_record(self, made: dict[str, Any]) -> None:
         """The record is what the phases' files make now; a RunError, if it was changed."""
@@ -165,13 +167,13 @@ class RunDirectory:
 
 def _check_place(state: dict[str, Any]) -> None:
     """Raises a ValueError, or what else comes up, unless ``state`` knows where the metrics log and the clock were."""
-    if not (state["metrics_bytes"] >= 0 and 0 <= state["seconds"] < math.inf):
+    if not (isinstance(place := state["metrics_bytes"], int) and place >= 0 and 0 <= state["seconds"] < math.inf):
         raise ValueError("no place in the metrics log")
 
 
 def _claim(file: Path, values: dict[str, Any]) -> dict[str, tuple[Any, Any]]:
     """Write a file of a new run; of an old one return what differs, by key, as it is there and as it is now."""
-    if not file.exists():
+    if not os.path.lexists(file):
         write_json(file, values)
         return {}
     there = _read_json(file)

@@ -65,7 +65,7 @@ class Journal:
                 done += steps_in(checkpoint)
         left = checkpoint or self.last or {"metrics_bytes": 0, "seconds": 0.0}
         self._start = time.monotonic() - left["seconds"]
-        self._log = MetricsLog(self._directory.path, left["metrics_bytes"], done)
+        self._log = MetricsLog(self._directory.path, left, done)
         images = config.batch_size * sum(self.lengths), config.batch_size * done
         self._bar = progress_bar(*images, self._show_progress)
         try:
@@ -125,4 +125,4 @@ class Journal:
         return time.monotonic() - self._start
 
     def _place(self) -> dict[str, Any]:
-        return {"metrics_bytes": self._log.position(), "seconds": self._seconds}
+        return {**self._log.place(), "seconds": self._seconds}

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import hashlib
+import io
 import json
 import os
 import sys
@@ -11,34 +14,50 @@ from typing import Any
 
 from tqdm.auto import tqdm
 
-from ..files import plain, to_disk
+from ..files import open_regular, plain, to_disk
+
+
+def written_log(file: Path, place: dict[str, Any]) -> bytes:
+    """What a run had written when it was at ``place``, as :meth:`MetricsLog.place` said. If the log is something else,
+    then what there is of it, in whole lines, with a warning. An OSError, if it cannot be read."""
+    with open_regular(file) if os.path.lexists(file) else io.BytesIO() as there:
+        content = there.read()[: place["metrics_bytes"]]
+    short = len(content) < place["metrics_bytes"]
+    if short or place.get("metrics_sha256") not in (None, hashlib.sha256(content).hexdigest()):  # older runs have none
+        what = "lacks lines of the steps before: it was cut" if short else "was changed: other lines were written"
+        warnings.warn(f"{file} {what}", stacklevel=3)
+    return content[: content.rfind(b"\n") + 1] if short else content
 
 
 class MetricsLog:
     """JSON lines that can be taken back to an earlier position, plus the same numbers as TensorBoard curves."""
 
-    def __init__(self, directory: Path, position: int, global_step: int) -> None:
+    def __init__(self, directory: Path, place: dict[str, Any], global_step: int) -> None:
         from torch.utils.tensorboard import SummaryWriter  # slow to import, so not before training
 
         file = directory / "metrics.jsonl"
+        kept = written_log(file, place)  # and nothing made up: truncate would fill what is missing with zeros
+        self._hash = hashlib.sha256(kept)
         self._file = open(file, "ab")  # noqa: SIM115 - lives as long as the run
-        if self._file.tell() < position:
-            position = file.read_bytes().rfind(b"\n") + 1  # nothing is made up: truncate would fill it with zeros
-            warnings.warn(f"{file} lacks lines of the steps before: it was cut, and goes on from here", stacklevel=2)
-        self._file.truncate(position)
-        self._curves = SummaryWriter(directory / "tensorboard", purge_step=global_step)
+        self._file.truncate(len(kept))
+        curves = directory / "tensorboard"
+        if os.path.lexists(curves) and not curves.is_dir():
+            raise OSError(errno.ENOTDIR, "is no folder: move it away", str(curves))
+        self._curves = SummaryWriter(curves, purge_step=global_step)
 
     def append(self, global_step: int, line: dict[str, Any]) -> None:
-        self._file.write((json.dumps(plain(line), allow_nan=False) + "\n").encode())
+        written = (json.dumps(plain(line), allow_nan=False) + "\n").encode()
+        self._file.write(written)
+        self._hash.update(written)
         self._file.flush()  # for whoever watches; fsync waits for the next checkpoint
         for name, value in line.items():
             if isinstance(value, int | float) and name not in ("phase", "step"):
                 self._curves.add_scalar(name, value, global_step)
 
-    def position(self) -> int:
-        """Bytes written so far, all of them on the disk: a checkpoint may now refer to them."""
+    def place(self) -> dict[str, Any]:
+        """What was written so far, all of it on the disk: a checkpoint may now refer to it."""
         to_disk(self._file)
-        return self._file.seek(0, os.SEEK_END)
+        return {"metrics_bytes": self._file.seek(0, os.SEEK_END), "metrics_sha256": self._hash.hexdigest()}
 
     def close(self) -> None:
         self._file.close()

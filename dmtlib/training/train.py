@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from ..files import remove_unfinished
-from ..words import tell
+from ..words import counted, tell
 from .directory import RunDirectory
+from .methods import METHODS
+from .metrics_log import written_log
 from .pixels.config import SegmentationConfig
 from .precision import choose_device
 from .provenance import run_record
@@ -51,8 +53,8 @@ def train(
             remove_unfinished(directory.path)
             directory.claim({**config.to_json(), "device": where.type, "data_fingerprint": fingerprint, **told})
             directory.claim_split(split.to_json(fingerprint))
-            if progress and data.remarks:  # somebody's own data
-                for place, line in enumerate(data.summary):
+            if progress:
+                for place, line in enumerate([*data.summary, *of_split(config, data, split)]):
                     tell(("  " if place else "") + line)
             record = directory.record
             while True:
@@ -64,8 +66,17 @@ def train(
                     made = run_record(config, *kept, seconds, where)
                     if finished:
                         directory.check_record(made)
+                        written_log(directory.path / "metrics.jsonl", run.journal.last)
                         return record
                     directory.finish(made)
                     return made
                 except Damaged as damaged:  # then from the phase before it, or without it
                     damaged.set_aside()
+
+
+def of_split(config: Config, data: Any, split: Any) -> list[str]:
+    """Lines: how much of the data a run has labels of, and a warning for classes that are in none of them."""
+    told = [f"{config.preset}: {counted(len(split.labeled), 'label')}, {len(split.unlabeled):,} unlabeled"]
+    if not METHODS[config.method].all_labels and (absent := data.absent(split.labeled)):
+        told.append(f"warning: {', '.join(absent)}: in none of these labels, so nothing teaches it")
+    return told

@@ -42,7 +42,18 @@ LACKING = {"jaxtyping", "typer"}  # of what dmtlib needs, at the least
 # Other values than the chapters' own, for papermill. Those of chapter 6 are test_parameters.py's.
 VALUES = {"budget": 0.02, "seed": 3, "device": "cpu", "gpu": "Tesla T4", "side": 10}
 VALUES |= {"mask_budget": 0.01}
-FOLDERS = {"image_folder": make_image_folder, "mask_folder": make_mask_folder}
+
+
+def as_a_mac_brings_it(folder: Path) -> Path:
+    """Photographs of a telephone: names in capitals, and macOS's own file beside each of some."""
+    for file in sorted(make_image_folder(folder).rglob("*.png")):
+        file.rename(file.with_name(f"IMG_{file.stem}.PNG"))
+    for file in list(folder.glob("*/*/*0.PNG")):
+        file.with_name(f"._{file.name}").write_bytes(b"\0\5\26\7")
+    return folder
+
+
+FOLDERS = {"image_folder": as_a_mac_brings_it, "mask_folder": make_mask_folder}
 PRESETS = {
     "00_start_here": {"preset": "cifar10-small"},
     "08_segmentation": {"preset": "scenes-small"},

@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 
 from dmtlib.presets import preset
-from dmtlib.records.comparison import Spread, comparison, difference_cell, paired_differences
+from dmtlib.records.comparison import Spread, comparison, difference_cell, paired_differences, recorded_settings
 from dmtlib.records.store import find_record, load_records, record_path, write_record
 
 
@@ -91,6 +91,12 @@ def test_a_record_in_a_wrong_place_is_told(results):
         load_records(results, "digits-40", "dmt")
 
 
+def test_a_folder_that_is_no_budget_s_is_told(results):
+    (results / "cifar10-4000-budget-half").mkdir()
+    with pytest.raises(ValueError, match=r"cifar10-4000-budget-half is no folder of records: its name must end in a"):
+        recorded_settings(results, "cifar10-4000")
+
+
 def test_a_record_on_other_data_is_not_taken_for_this_one(results):
     assert find_record(results, preset("digits-40", "dmt", seed=2))["test_accuracy"] == 99.0
     assert find_record(results, preset("digits-40", "dmt", seed=1)) is None
@@ -107,7 +113,8 @@ def test_a_record_on_other_data_is_not_taken_for_this_one(results):
         ("[" * 100_000, "it is nested too deep"),
         (Path.mkdir, "is no regular file"),
         (os.mkfifo, "is no regular file"),
-        (lambda file: file.symlink_to("nowhere"), "No such file"),
+        (lambda file: file.symlink_to("nowhere"), "is a link that leads nowhere"),
+        (lambda file: file.symlink_to(file.name), "is a link that leads nowhere"),
         ({"seed": "9"}, 'seed is "9"'),
         ({"seed": True}, "seed is true"),
         ({"config": []}, r"config is \[\]"),

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from jaxtyping import Int64, UInt8
 from torch import Tensor
 
-from ..finding import prepared, written_out
+from ..finding import perhaps, prepared, written_out
 from .folders import read_own_images
 from .packed import PackedImages, read_packed
 from .randaugment import CIFAR10_MEAN, CIFAR10_STD
@@ -60,6 +60,10 @@ class ClassificationData:
             f"{len(self.classes)} classes: {', '.join(counts)}",
             *self.remarks,
         ]
+
+    def absent(self, labeled: Int64[Tensor, " l"]) -> list[str]:
+        """Classes that none of these training images has."""
+        return [name for label, name in enumerate(self.classes) if label not in self.train_labels[labeled]]
 
     @property
     def interface(self) -> dict[str, Any]:
@@ -132,9 +136,9 @@ def load_cifar10_mini() -> ClassificationData:
 
 def check_dataset(name: str) -> None:
     """Raises a ValueError where :func:`load_dataset` knows no data set of that name."""
-    if not re.fullmatch(r"digits|cifar10(-jpeg|-mini)?|packed:.+|folder(@\d+)?:.+", str(name)):
+    if not re.fullmatch(r"digits|cifar10(-jpeg|-mini)?|packed:.+|folder(@[0-9]+)?:.+", str(name)):
         allowed = "digits, cifar10, cifar10-jpeg, cifar10-mini, packed:PATH, folder:PATH or folder@SIDE:PATH"
-        raise ValueError(f"data must be {allowed}, got {name!r}")
+        raise ValueError(f"data must be {allowed}, got {name!r}{perhaps(name)}")
 
 
 def load_dataset(name: str, progress: bool = False) -> ClassificationData:

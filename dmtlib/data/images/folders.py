@@ -10,6 +10,7 @@ import torch
 from PIL import Image, ImageOps
 from tqdm.auto import tqdm
 
+from ...words import counted
 from ..archives import read_files
 from ..entry import FACTS, facts, read_all, remarks, side_by_side
 from ..finding import NAMES, SUFFIXES, UNLABELED, Found, find, is_almost_unlabeled
@@ -45,9 +46,8 @@ def read_own_images(
         seed: draws that share; the same seed, the same test set.
         progress: show a progress bar on a terminal.
 
-    Raises:
-        ValueError: an unreadable path or image, a layout other than these two, fewer than two classes, a class without
-            training or test images, or an argument out of range. One line, naming the file.
+    A ValueError of one line names the file, where a path or an image is unreadable, the layout is another, a class has
+    no training or no test image, there are fewer than two, or an argument is out of range.
     """
     if not 1 <= side <= MAX_SIDE:
         raise ValueError(f"side must lie in 1…{MAX_SIDE} pixels, got {side}")
@@ -74,7 +74,7 @@ def read_own_images(
     classes, members = _arrange(found, test_share, seed)
     labels = ((part, label, name) for part in PARTS for label, names in members[part].items() for name in names)
     places = {name: (part, label.replace(UNLABELED, "")) for part, label, name in labels}
-    found.remarks = remarks(rows, places) + ([f"left out: {found.others()}"] if found.left_out else [])
+    found.remarks += remarks(rows, places) + found.passed_over()
     tensors = {part: _stack(rows, members[part], classes) for part in PARTS}
     return PackedImages(classes, *tensors["train"], *tensors["test"], source=found.where), found
 
@@ -109,6 +109,8 @@ def _arrange(found: Found, test_share: float, seed: int) -> tuple[tuple[str, ...
         members[part][label].append(name)
     if not any(members["test"].values()):
         _set_test_apart(members, classes, test_share, seed, source)
+        drawn = counted(sum(map(len, members["test"].values())), "image")
+        found.remarks.append(f"no image in a folder 'test': {drawn} drawn to test on, {test_share:.0%} of each class")
     for part in PARTS:
         for label in classes:
             if not members[part][label]:

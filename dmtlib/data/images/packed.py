@@ -78,12 +78,11 @@ def check_replaceable(path: Path) -> None:
 def read_packed(path: str | Path) -> PackedImages:
     """Read a packed file and verify its hash; CIFAR-10 takes well under two seconds. A ValueError of one line names
     the file, where there is none, it is no packed file, or its content is not what was written."""
-    path = Path(path)
-    if not path.is_file():
-        raise ValueError(f"{path}: no such file; data_prep/ has the scripts that make packed data sets")
     try:
         with open_regular(path) as file:
             stored = load_whole(file)
+    except FileNotFoundError:
+        raise ValueError(f"{path}: no such file; data_prep/ has the scripts that make packed data sets") from None
     except zipfile.BadZipFile as error:
         raise ValueError(f"{path}: damaged, or not a packed data set: {error}") from None
     except Exception as error:  # garbage makes the unpickler raise whatever comes up, and seek before the file's begin

@@ -41,8 +41,7 @@ class RandAugment:
         mean, std: per channel, of pixels scaled to [0, 1]; CIFAR-10's by default.
         dtype: of the result; the normalisation itself is computed in float32.
 
-    Raises:
-        ValueError: an unknown variant, or a mean or std that does not have three numbers.
+    A ValueError for an unknown variant, or a mean or std that does not have three numbers.
     """
 
     def __init__(
@@ -62,8 +61,7 @@ class RandAugment:
         self.dtype = dtype
 
     def __call__(self, images: UInt8[Tensor, "B 3 H W"], generator: Generator) -> Float[Tensor, "B 3 H W"]:
-        """Augment a batch, every image in its own way. A ValueError for images that are not uint8 of shape
-        (B, 3, H, W)."""
+        """Augment a batch, every image in its own way; a ValueError, as of :func:`check_images`."""
         check_images(images)
         return self.normalise(self.apply(images, self.draw(images, generator)))
 

@@ -26,11 +26,9 @@ class Split:
     validation: Int64[Tensor, " v"]
 
     def to_json(self, data_fingerprint: str) -> dict[str, Any]:
-        """The split as plain JSON types, for a file that tells whether it is still the one that was drawn.
-
-        ``sha256`` over both lists and the fingerprint of the data set that the indices point into, ``sizes``, and what
-        was hashed. Whoever knows these two lists knows the third: the rest is unlabeled.
-        """
+        """The split as plain JSON types, for a file that tells whether it is still the one that was drawn: ``sha256``
+        over both lists and the fingerprint of the data set that the indices point into, ``sizes``, what was hashed.
+        The third list is the rest."""
         content = {
             "data_fingerprint": data_fingerprint,
             "labeled": self.labeled.tolist(),
@@ -52,8 +50,7 @@ def split_labeled(labels: Int64[Tensor, " N"], num_labels: int | None, seed: int
         seed: of the labeled subset.
         validation: how many images to set apart, as evenly over the classes as possible.
 
-    Raises:
-        ValueError: fewer images of known class than are asked for.
+    A ValueError, if fewer images of known class are there than are asked for.
     """
     left = labels != UNKNOWN
     known = int(left.sum())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,8 +12,9 @@ import torch
 from PIL import Image
 from tqdm.auto import tqdm
 
+from ...words import counted
 from ..entry import FACTS, facts, read_all, remarks
-from ..finding import prepared, written_out
+from ..finding import perhaps, prepared, written_out
 from ..images.datasets import load_digits
 from .folder import OwnFolder, find_masks, find_pictures, read_names, read_own_folder, require
 from .images import ListedImages, StoredImages, shrink
@@ -47,13 +49,23 @@ class SegmentationData:
     def summary(self) -> list[str]:
         """What a run begins with: images, masks, classes, and what its reader met."""
         train = self.parts["train"]
+        height, width = train.mask(0).shape
         counts = ", ".join(f"{len(part):,} in {name}" for name, part in list(self.parts.items())[1:])
         return [
             f"{self.name}: {len(train):,} images to train on, {len(train) - len(train.without_mask):,} of them with a "
-            f"mask; {counts}",
+            f"mask; {counts}; the first has {width}×{height} pixels",
             f"{len(self.classes)} classes: {', '.join(self.classes)}",
             *self.remarks,
         ]
+
+    def absent(self, labeled: Sequence[str]) -> list[str]:
+        """Classes without a pixel in the masks of these training images. Few are read, if every class is there."""
+        train, absent = self.parts["train"], dict(enumerate(self.classes))
+        places = {name: place for place, name in enumerate(train.names)}
+        for name in labeled:
+            for label in train.mask(places[name]).unique().tolist() if absent else ():
+                absent.pop(label, None)
+        return list(absent.values())
 
     @property
     def fingerprint(self) -> str:
@@ -101,7 +113,7 @@ def check_segmentation(name: str) -> None:
     """Raises a ValueError where :func:`load_segmentation` knows no data set of that name."""
     kind, _, path = str(name).partition(":")
     if name not in PREPARED and not (kind == "folder" and path):
-        raise ValueError(f"data must be {', '.join(PREPARED)} or folder:PATH, got {name!r}")
+        raise ValueError(f"data must be {', '.join(PREPARED)} or folder:PATH, got {name!r}{perhaps(name)}")
 
 
 def load_segmentation(name: str, progress: bool = False) -> SegmentationData:
@@ -119,11 +131,8 @@ def load_segmentation(name: str, progress: bool = False) -> SegmentationData:
 
 
 def load_scenes(name: str = "scenes") -> SegmentationData:
-    """600 scenes to train on, and 150 to score, whose digits are on no training scene; see :mod:`.scenes`.
-
-    Args:
-        name: `scenes`, or `scenes-300`: 300 and 75 others, for pages that have a minute.
-    """
+    """600 scenes to train on, and 150 to score, whose digits are on no training scene; see :mod:`.scenes`. For pages
+    that have a minute, `scenes-300` are 300 and 75 others."""
     digits = load_digits()
     scans = {"train": (digits.train_images, digits.train_labels), "val": (digits.test_images, digits.test_labels)}
     parts = {}
@@ -155,19 +164,19 @@ def load_prepared(name: str, folder: Path) -> SegmentationData:
     row = ROWS[name]
     if not folder.is_dir():
         raise ValueError(f"{folder}: no such folder; data_prep/{name}.py makes it")
-    images, masks = find_pictures(folder / "images")[0], find_masks(folder / "masks")
+    (images, found), masks = find_pictures(folder / "images"), find_masks(folder / "masks")
     lists = {}
     for part, count in row.counts.items():
         file = folder / f"{part}.txt"
         lists[part] = read_names(file)
         if len(lists[part]) != count:
-            raise ValueError(f"{file}: {len(lists[part]):,} names, expected {count:,}")
+            raise ValueError(f"{file}: {counted(len(lists[part]), 'name')}, expected {count:,}")
         require(lists[part], images, file, "image")
         require(lists[part], masks, file, "mask")
     labeled = lists.pop("labeled", None)
     require(labeled or (), lists["train"], folder / "labeled.txt", "training image")
     parts = {part: ListedImages(names, images, masks, len(row.classes)) for part, names in lists.items()}
-    return SegmentationData(name, row.classes, parts, labeled, row.evaluation_size)
+    return SegmentationData(name, row.classes, parts, labeled, row.evaluation_size, tuple(found.passed_over()))
 
 
 def load_folder(path: str | Path, progress: bool = False) -> SegmentationData:
@@ -202,7 +211,8 @@ def _check_classes(ids: dict[str, np.ndarray], own: OwnFolder, folder: Path) -> 
         return ", ".join(f"{label!r} (id {i})" for i, label in enumerate(own.classes) if not counts[i])
 
     train, flat = total("train"), [name for name in ids if ids[name][VOID] and not ids[name][1:VOID].any()]
-    told = [f"warning: {len(flat)} masks are 0 and {VOID} alone, as {flat[0]!r}: {VOID} means ignore"] if flat else []
+    alone = f"warning: 0 and {VOID} alone: {counted(len(flat), 'mask')}, as "
+    told = [f"{alone}{first!r}; {VOID} means ignore" for first in flat[:1]]
     if missing := absent(train):
         hint = f"; where masks are 0 and {VOID} alone, write the object's id: {VOID} means ignore" if flat else ""
         raise ValueError(f"{folder / 'masks'}: no training mask has a pixel of {missing}{hint}")

@@ -18,6 +18,7 @@ from collections.abc import Container, Iterable, Mapping
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
+from ...words import counted
 from ..finding import Found, find, nfc
 from ..pictures import read_bytes
 from .masks import VOID
@@ -54,7 +55,7 @@ def read_own_folder(folder: Path) -> OwnFolder:
     if not 2 <= len(classes) <= VOID:
         raise ValueError(f"{folder / 'classes.txt'}: must name 2…{VOID} classes, one a line, got {len(classes)}")
     (images, found), masks = find_pictures(folder / "images"), find_masks(folder / "masks")
-    remarks = [f"left out: {found.others()}"] if found.left_out else []
+    remarks = found.passed_over()
     for name, file in masks.items():
         if name not in images:
             near = max((image for image in images if name.startswith(image)), key=len, default="")
@@ -71,11 +72,12 @@ def read_own_folder(folder: Path) -> OwnFolder:
     if len(set(listed)) < len(listed):
         raise ValueError(f"{folder}: an image is in two of {', '.join(file.name for file in files.values())}")
     if "train" in lists and len(listed) < len(images):
-        remarks.append(f"{len(images) - len(listed):,} images are in no list, and not used")
+        remarks.append(f"in no list, and not used: {counted(len(images) - len(listed), 'image')}")
     lists.setdefault("train", tuple(name for name in images if name not in set(listed)))
     if "val" not in lists:
         lists["val"] = _draw_val([name for name in lists["train"] if name in masks], folder)
         lists["train"] = tuple(name for name in lists["train"] if name not in set(lists["val"]))
+        remarks.append(f"no val.txt: {counted(len(lists['val']), 'mask')} drawn to score, {VAL_SHARE:.0%} of all")
 
     with_mask = tuple(name for name in lists["train"] if name in masks)
     labeled = with_mask if len(with_mask) < len(lists["train"]) else None
@@ -130,20 +132,22 @@ def read_names(file: Path) -> tuple[str, ...]:
 
 
 def read_lines(file: Path) -> tuple[str, ...]:
-    """The lines that are not empty, stripped. A ValueError of one line names the file, if it is unreadable, without a
-    line, or has one twice."""
+    """Lines, stripped. A ValueError of one line names the file, if it is unreadable or without a line, or has one
+    twice, or what may count or not: an empty one, or one with an end in it that Unicode knows, and editors don't."""
     try:
         text = read_bytes(file).decode("utf-8-sig")  # Windows puts a mark before it
     except UnicodeDecodeError:
         raise ValueError(f"{file}: is not UTF-8: save it as such") from None
-    lines = [nfc(line.strip()) for line in text.splitlines() if line.strip()]
-    if not lines:
+    if not text.strip():
         raise ValueError(f"{file}: is empty")
-    seen: set[str] = set()
-    for line in lines:
-        if line in seen:
-            raise ValueError(f"{file}: {line!r} is there twice")
-        seen.add(line)
+    lines: dict[str, int] = {}
+    for number, line in enumerate(re.split("\r\n|\n|\r", text.rstrip()), 1):
+        if len(parts := line.strip().splitlines()) != 1:
+            what = "is empty, and would count" if not parts else f"has {line!r}, which looks like {len(parts)} lines"
+            raise ValueError(f"{file}: line {number} {what}: one a line, and none between")
+        if (name := nfc(line.strip())) in lines:
+            raise ValueError(f"{file}: {name!r} is there twice")
+        lines[name] = number
     return tuple(lines)
 
 

@@ -41,11 +41,8 @@ class JointAugment:
         mean and deviation.
 
         Args:
-            maps: labels, pseudo labels, confidences.
+            maps: labels, pseudo labels, confidences; a ValueError for one that hasn't the image's size.
             generator: the four draws of this item, and no others, come from it.
-
-        Raises:
-            ValueError: a map whose size is not the image's.
         """
         for values in maps:
             if values.shape != image.shape[1:]:

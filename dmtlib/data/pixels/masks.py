@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image
 
+from ...words import counted
 from ..pictures import opened, orientation
 
 VOID = 255
@@ -27,9 +28,8 @@ def decode_mask(content: bytes, name: str, size: tuple[int, int], num_ids: int) 
         size: height and width of the image that the mask belongs to.
         num_ids: ids 0…``num_ids`` − 1 are known, and 255.
 
-    Raises:
-        ValueError: another size than the image's, an unknown id, colours instead of ids, or a damaged file. One line
-            that begins with ``name``.
+    A ValueError of one line begins with ``name``, for another size than the image's, an unknown id, colours instead of
+    ids, or a damaged file.
     """
     with opened(content, name) as image:
         if (image.height, image.width) != size:
@@ -55,10 +55,10 @@ def check_ids(image: Image.Image, num_ids: int) -> None:
     file."""
     for value, count in enumerate(image.histogram()):
         if count and num_ids <= value != VOID:
-            pixels = "1 pixel" if count == 1 else f"{count:,} pixels"
             hint = "; a pixel's value is its class's id, and no brightness" if value >= BRIGHT else ""
             raise ValueError(
-                f"has the unknown id {value} ({pixels}); known are 0…{num_ids - 1} and {VOID} (void){hint}"
+                f"has the unknown id {value} ({counted(count, 'pixel')}); "
+                f"known are 0…{num_ids - 1} and {VOID} (void){hint}"
             )
 
 

@@ -45,9 +45,8 @@ def split_names(
         split: 0, 1, 2 are the paper's three; more are possible.
         without_mask: names that cannot be labeled; they are passed over.
 
-    Raises:
-        ValueError: a name that is there twice, a ratio that leaves no labeled image or asks for more than have a mask,
-            or a negative ``split``.
+    A ValueError for a name that is there twice, a negative ``split``, or a ratio that leaves no labeled image or asks
+    for more than have a mask.
     """
     if len(set(names)) < len(names):
         raise ValueError("names must be different from each other")
@@ -60,9 +59,7 @@ def split_names(
         shuffle(shuffled)
     labeled = tuple(name for name in shuffled if name not in without_mask)[:count]
     if len(labeled) < count:
-        raise ValueError(
-            f"one in {ratio:g} of {len(names)} images is {count}, and only {len(labeled)} have a mask; {ALL}"
-        )
+        raise ValueError(f"one in {ratio:g} of {len(names)} images is {count}, with a mask: {len(labeled)}; {ALL}")
     return NameSplit(labeled, tuple(name for name in shuffled if name not in set(labeled)))
 
 

@@ -60,15 +60,13 @@ class Curriculum:
         split = split_labeled(data.train_labels, config.num_labels, config.seed, config.validation)
         labeled, unlabeled, classes = len(split.labeled), len(split.unlabeled), len(data.classes)
         if labeled < classes:
-            raise ValueError(
-                f"{data.name} has {classes} classes, and {labeled} labels are too few: one each is needed"
-            )
+            raise ValueError(f"{data.name} has {classes} classes and too few labels, {labeled}: one each is needed")
         if config.iterative and not unlabeled:
             raise ValueError(f"{config.method} needs unlabeled images, and all {labeled} are labeled")
         if config.iterative and not count_selected(alpha := config.alpha(1), unlabeled):
             least = next(n for n in itertools.count(unlabeled) if count_selected(alpha, n))
             share = "a fifth" if alpha == 0.2 else f"{alpha:.3g}"
-            raise ValueError(f"{share} of {unlabeled} unlabeled images is none, at least {least} are needed")
+            raise ValueError(f"unlabeled images: {share} of {unlabeled} is none, at least {least} are needed")
         return split
 
     @staticmethod

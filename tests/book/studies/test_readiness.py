@@ -53,7 +53,7 @@ def test_the_first_labels_decide(wrong, verdict, words):
     assert report.first["low"] < report.first["error"] < report.first["high"]
     assert report.verdict == verdict and words in report.advice[0]
     assert report.agreement is None and report.disputed_wrong is None
-    assert f"of the 40 surest held-out answers {wrong} are wrong ({100 * wrong / 40:.1f}%)" in str(report)
+    assert f"of the 40 surest held-out answers, wrong: {wrong} ({100 * wrong / 40:.1f}%)" in str(report)
 
 
 def test_few_held_out_labels_tell_nothing():

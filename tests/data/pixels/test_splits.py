@@ -62,7 +62,7 @@ def test_images_without_a_mask_are_passed_over():
     assert len(made.labeled) == len(usual.labeled) == 211 and not bare & set(made.labeled)
     assert sorted(made.labeled + made.unlabeled) == NAMES
     assert set(usual.labeled[1::2]) < set(made.labeled) < set(split_names(NAMES, 20, 1, bare).labeled)
-    with pytest.raises(ValueError, match=r"one in 2 of 4 images is 2, and only 1 have a mask"):
+    with pytest.raises(ValueError, match=r"one in 2 of 4 images is 2, with a mask: 1;"):
         split_names(["a", "b", "c", "d"], 2, 0, {"a", "b", "c"})
 
 
