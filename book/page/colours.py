@@ -26,7 +26,7 @@ METHOD_COLOURS = {
     "dmt": COLOURS["ink"],
     "dmt-naive": "#002A80",
     "dmt-flip": "#4B0F57",
-    "dmt-pair": "#00798C",
+    "dmt-pair": "#EE00FF",
     "oracle": "#136C22",
 }
 """The book's subject in ink, what it is compared with in grey, and a colour for each of the others."""
