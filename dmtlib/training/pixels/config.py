@@ -4,8 +4,20 @@ from __future__ import annotations
 
 from ...data.pixels.datasets import check_segmentation
 from ...method.schedules import CURRICULUM_ALPHAS
+from ...models.backbones import TIMM, WEIGHTS
 from ..methods import METHODS, SEGMENTATION_METHODS
-from ..settings import NOT_NEGATIVE, SHARE, as_json, check_row, check_run, one_of, require, scaled_steps, settings
+from ..settings import (
+    NOT_NEGATIVE,
+    SHARE,
+    as_json,
+    check_row,
+    check_run,
+    later,
+    one_of,
+    require,
+    scaled_steps,
+    settings,
+)
 
 LABELERS = ("previous", "newest")
 """Which generation labels in phase i. `previous`: both labelers are of generation i − 1, as Alg. 2 indexes them, and
@@ -20,7 +32,7 @@ BACKBONES = ("resnet18", "resnet34", "resnet50", "resnet101", "narrow")
 """Those of :data:`~dmtlib.models.resnet.ARCHITECTURES`, which takes seconds to import."""
 
 INITIALISATIONS = ("random", "imagenet", "coco-voc", "coco-caffe")
-"""Where a model's weights come from; a file's path may follow, as in ``imagenet:PATH``."""
+"""Where a ResNet's weights come from; a file's path may follow, as in ``imagenet:PATH``."""
 
 SEEDS = 1000  # split n of the labeled subset takes n shuffles of all names
 
@@ -34,13 +46,18 @@ class PixelRun:
 
     Attributes:
         labeled_ratio: training images for each labeled one; None: the labeled subset that the data prescribe.
-        initialisations: of the models A and B, see :data:`INITIALISATIONS`; methods with one model take A's.
+        backbone: one of :data:`BACKBONES`, or ``timm:NAME``; of both models, or two of A and B.
+        initialisations: of the models A and B, see :data:`INITIALISATIONS`, of ``timm:NAME`` random or one of
+            :data:`~dmtlib.models.backbones.WEIGHTS`; methods with one model take A's.
         difference_maximized: whether A and B are first trained on two subsets of the labeled images (Fig. 6).
         labelers: one of :data:`LABELERS`.
         goes_on_from: one of :data:`GOES_ON_FROM`.
         crop: height and width of a training view, in pixels.
         flip: probability of a horizontal flip in training.
         labeled_per_batch: true labels in a batch of a phase on pseudo labels.
+        output_stride: of the backbone, in pixels; None: 8, and 4 of ``narrow``.
+        head_rate: the learning rate of ASPP, in those of the backbone. Its branches add up over thousands of inputs:
+            where these are large, as those of pre-trained networks, it diverges long before the backbone would.
         gamma1, gamma2: constant, for a model that is fine-tuned has something to say from the first step on.
 
     Raises:
@@ -49,7 +66,7 @@ class PixelRun:
 
     data: str
     labeled_ratio: float | None
-    backbone: str
+    backbone: str | tuple[str, str]
     rates: tuple[int, ...]
     initialisations: tuple[str, str]
     difference_maximized: bool
@@ -77,23 +94,35 @@ class PixelRun:
     labelers: str = "previous"
     goes_on_from: str = "last"
     log_every: int = 20
+    output_stride: int | None = later(None)
+    head_rate: float = later(1.0)
 
     def __post_init__(self) -> None:
         check_segmentation(self.data)
         check_row(self, "phase", "online", "baseline", "oracle")
         require(self, "labeled_ratio", ("be 1 or more, or None", lambda ratio: ratio is None or ratio >= 1))
-        require(self, "backbone", one_of(BACKBONES))
+        both = self.backbones
+        if len(both) != 2 or not all(name in BACKBONES or name.startswith(TIMM) for name in both):
+            allowed = f"one of {', '.join(BACKBONES)} or timm:NAME, or two of them"
+            raise ValueError(f"backbone must be {allowed}, got {self.backbone!r}")
+        require(self, "output_stride", ("be 4, 8, 16 or None", lambda stride: stride in (None, 4, 8, 16)))
         require(self, "rates", ("be one or more, each 1 or more", lambda rates: min(rates, default=0) >= 1))
         require(self, "crop", ("be a height and a width", lambda crop: len(crop) == 2 and min(crop) >= 1))
         require(self, "flip", SHARE)
-        require(self, "poly_power", NOT_NEGATIVE)
+        require(self, "poly_power head_rate", NOT_NEGATIVE)
         require(self, "labelers", one_of(LABELERS))
         require(self, "goes_on_from", one_of(GOES_ON_FROM))
         require(self, "initialisations", ("be two, of A and of B", lambda both: len(both) == 2))
-        for initialisation in self.initialisations:
-            if initialisation.partition(":")[0] not in INITIALISATIONS:
-                allowed = ", ".join(INITIALISATIONS)
+        for backbone, initialisation in zip(both, self.initialisations, strict=True):
+            known = ("random", *WEIGHTS) if backbone.startswith(TIMM) else INITIALISATIONS
+            if initialisation.partition(":")[0] not in known:
+                allowed = ", ".join(known)
                 raise ValueError(f"initialisation must be one of {allowed}, or NAME:PATH, got {initialisation!r}")
+
+    @property
+    def backbones(self) -> tuple[str, ...]:
+        """Of the models A and B."""
+        return (self.backbone,) * 2 if isinstance(self.backbone, str) else tuple(self.backbone)
 
 
 @settings

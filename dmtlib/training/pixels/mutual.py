@@ -48,6 +48,8 @@ class MutualTraining:
         config, data = self.config, self.data
         self.images = data.parts["train"]
         self.architecture = {"backbone": config.backbone, "num_classes": len(data.classes), "rates": config.rates}
+        if config.output_stride is not None:
+            self.architecture["output_stride"] = config.output_stride
         self.plan = plan(config, self.images, self.split)
         self.journal = Journal(config, self.directory, self.progress)
         self.weights: dict[str, dict[str, Tensor]] = {}
@@ -55,7 +57,7 @@ class MutualTraining:
             with restoring(self.directory.phase_file(len(self.journal.records) - 1)):
                 self.weights = last["models"]
                 for name in config.models:
-                    restore(self.architecture, self.weights[name], "cpu")  # they fit
+                    restore(self.architecture, self.weights[name], "cpu", name)  # they fit
         self.done: dict[str, dict[str, Any]] = {}  # models that are through with the phase: new weights and record
 
     load = staticmethod(load_segmentation)
@@ -151,7 +153,7 @@ class MutualTraining:
             return stored
         new = labeler.phase == phase
         weights = self.done[labeler.model]["weights"] if new else self.weights[labeler.model]
-        teacher = restore(self.architecture, weights, self.device)
+        teacher = restore(self.architecture, weights, self.device, labeler.model)
         predictions = label_images(teacher, self.images, self.plan.unlabeled)
         folder = pixel_label_folder(self.directory, phase, name)
         return write_pixel_labels(folder, predictions, len(self.data.classes), self.config.alphas[phase - 1])
@@ -160,7 +162,7 @@ class MutualTraining:
         """A new model in phase 0, later one that goes on from where it was: fine-tuning."""
         if phase == 0:
             return initialise(self.config, self.architecture, name)
-        return restore(self.architecture, self.weights[name], self.device)
+        return restore(self.architecture, self.weights[name], self.device, name)
 
     def _task(self, phase: int, name: str, pseudo: PixelLabels | None) -> SegmentationTask:
         config = self.config

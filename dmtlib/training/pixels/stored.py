@@ -25,7 +25,7 @@ def phase_segmenter(run: RunDirectory, phase: int, model: str = "A") -> DeepLabV
     with restoring(run.phase_file(phase)):
         if model not in state["models"]:
             raise RunError(f"{run.path} has the models {', '.join(state['models'])}, not {model!r}")
-        return restore(state["architecture"], state["models"][model], "cpu").eval()
+        return restore(state["architecture"], state["models"][model], "cpu", model).eval()
 
 
 def pixel_label_folder(run: RunDirectory, phase: int, model: str) -> Path:
