@@ -248,7 +248,7 @@ show_table(class_table(recorded_results(), "camvid-small"), first=["DMT", "basel
 # %% [markdown]
 # *Scored on val, of which every image is from a drive that is in the training images too. Its test images are mostly
 # from another drive, and there even all labels brought this small network hardly more than 45 of them: a place where
-# no method can show anything (`load_camvid_quarter` has the numbers). That was seen, and the choice made, before any
+# no method can show anything (`load_small_camvid` has the numbers). That was seen, and the choice made, before any
 # run but a baseline's and an oracle's. One thing was changed later: the oracle, at first a shorter run, had ended
 # below DMT; now it trains for as many steps as one of DMT's models in all phases.*
 #

@@ -154,7 +154,7 @@ def train(
         _data(
             metavar="DATA",
             help="Other data: cifar10, cifar10-jpeg, packed:PATH, folder:PATH or folder@SIDE:PATH; on pixels scenes, "
-            "voc, cityscapes, camvid, camvid-quarter or folder:PATH.",
+            "voc, cityscapes, camvid, camvid-quarter, camvid-half or folder:PATH.",
         ),
     ] = None,
     all_labels: Annotated[

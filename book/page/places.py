@@ -33,7 +33,7 @@ def missing_data(name: str) -> str | None:
         archive = "" if packed == "cifar10" else "cifar10-jpeg.tar.xz"
         told = f"data/{packed}.pt is not there; `python data_prep/cifar10.py --source {source}` makes it{made_from}."
         return None if prepared(f"{packed}.pt").exists() else _bring("cifar10.py", archive, told)
-    if name in ("camvid", "camvid-quarter"):
+    if name in ("camvid", "camvid-quarter", "camvid-half"):
         told = "data/camvid is not there; `python data_prep/camvid.py --source PATH` makes it (data_prep/README.md)."
         return None if prepared("camvid").is_dir() else _bring("camvid.py", "camvid.tar", told)
     return None

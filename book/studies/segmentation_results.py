@@ -105,4 +105,4 @@ def _scored(preset: str) -> tuple[tuple[str, ...], ListedImages | StoredImages, 
         data = load_scenes()
         return data.classes, data.parts["val"], lambda image, mask: (image, mask)
     data = load_prepared("camvid", prepared("camvid"))
-    return data.classes, data.parts["val"], partial(shrink, factor=CAMVID_SHRINKS_BY)
+    return data.classes, data.parts["val"], partial(shrink, factor=CAMVID_SHRINKS_BY["camvid-quarter"])

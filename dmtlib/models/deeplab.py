@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
+from .backbones import TIMM, TimmFeatures, normalisation_of
 from .cpu import sum_of_dilated
 from .resnet import ARCHITECTURES, DilatedResNet
 
@@ -35,6 +36,9 @@ IMAGENET = Normalisation("RGB", mean=(123.675, 116.28, 103.53), std=(58.395, 57.
 CAFFE = Normalisation("BGR", mean=(104.008, 116.669, 122.675), std=(1.0, 1.0, 1.0))
 """That of the COCO-initialised model of the paper, which was first trained with Caffe."""
 
+LITE = Normalisation("RGB", mean=(127.0,) * 3, std=(128.0,) * 3)
+"""That of the EfficientNet-Lites which pip brings."""
+
 
 class Normalise(nn.Module):
     """A :class:`Normalisation` as buffers: the state dict of a model says how it sees."""
@@ -52,34 +56,48 @@ class Normalise(nn.Module):
 
 
 class DeepLabV2(nn.Module):
-    """DeepLab-v2 (Sec. 5.2.1): a dilated ResNet, and a sum of dilated 3×3 classifiers, ASPP.
+    """DeepLab-v2 (Sec. 5.2.1): a dilated network, the paper's a ResNet, and a sum of dilated 3×3 classifiers, ASPP.
 
     No multi-scale fusion, no CRF. Two models of Alg. 2 that start from different weights see differently normalised
     images, so the normalisation is part of the model: both take the same batch.
 
     Args:
-        backbone: one of :data:`~dmtlib.models.resnet.ARCHITECTURES`, with fresh weights; for trained ones see
-            :func:`~dmtlib.models.pretrained.pretrained`.
+        backbone: one of :data:`~dmtlib.models.resnet.ARCHITECTURES`, or ``timm:NAME``, with fresh weights; for trained
+            ones see :func:`~dmtlib.models.pretrained.pretrained`.
         num_classes: the number C of classes, background included.
         rates: the dilation of each classifier; :data:`AUTHORS_RATES` are the two of the authors' code.
-        normalisation: what the backbone's weights were trained with.
+        normalisation: what the backbone's weights were trained with; None: what torchvision or timm says.
+        output_stride: pixels from one position of the feature map to the next; None: 8, and 4 of ``narrow``.
 
     Raises:
-        ValueError: an unknown backbone or order of channels, fewer than 2 classes, no rates, or one below 1.
+        ValueError: an unknown backbone, one that cannot have this output stride, an unknown order of channels, fewer
+            than 2 classes, no rates, or one below 1.
     """
 
     def __init__(
-        self, backbone: str, num_classes: int, rates: tuple[int, ...] = RATES, normalisation: Normalisation = IMAGENET
+        self,
+        backbone: str,
+        num_classes: int,
+        rates: tuple[int, ...] = RATES,
+        normalisation: Normalisation | None = None,
+        output_stride: int | None = None,
     ) -> None:
         super().__init__()
-        if backbone not in ARCHITECTURES:
-            raise ValueError(f"backbone must be one of {', '.join(ARCHITECTURES)}, got {backbone!r}")
+        of_timm = backbone.startswith(TIMM)
+        if not of_timm and backbone not in ARCHITECTURES:
+            raise ValueError(f"backbone must be one of {', '.join(ARCHITECTURES)} or timm:NAME, got {backbone!r}")
         if num_classes < 2:
             raise ValueError(f"num_classes must be at least 2, got {num_classes}")
         if not rates or min(rates) < 1:
             raise ValueError(f"rates must be one or more whole numbers, each at least 1, got {rates}")
-        self.normalise = Normalise(normalisation)
-        self.backbone = DilatedResNet(ARCHITECTURES[backbone])
+        if of_timm:
+            trunk = TimmFeatures(backbone, output_stride or 8)
+            normalisation = normalisation or Normalisation("RGB", *normalisation_of(trunk.body))
+        else:
+            sizes = ARCHITECTURES[backbone]
+            trunk = DilatedResNet(replace(sizes, output_stride=output_stride or sizes.output_stride))
+        self.normalise = Normalise(normalisation or IMAGENET)
+        self.backbone = trunk
         channels = self.backbone.out_channels
         self.aspp = nn.ModuleList(nn.Conv2d(channels, num_classes, 3, padding=r, dilation=r) for r in rates)
         for branch in self.aspp:  # as in DeepLab's own definition

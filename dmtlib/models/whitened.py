@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
+from .backbones import TimmClassifier
 from .wideresnet import WideResNet
 
 PATCH = 2  # the side of the patches that the first layer whitens
@@ -119,6 +120,9 @@ class WhitenedCNN(nn.Module):
 
 
 def classifier(**architecture: Any) -> nn.Module:
-    """A classifier by the arguments that a run keeps of it: :class:`WhitenedCNN` where there are ``widths``, else
-    :class:`.wideresnet.WideResNet`. A ValueError for an argument that the network refuses."""
+    """A classifier by the arguments that a run keeps of it: :class:`WhitenedCNN` where there are ``widths``,
+    :class:`.backbones.TimmClassifier` where there is a ``network``, else :class:`.wideresnet.WideResNet`. A ValueError
+    for an argument that the network refuses."""
+    if "network" in architecture:
+        return TimmClassifier(**architecture)
     return (WhitenedCNN if "widths" in architecture else WideResNet)(**architecture)

@@ -111,12 +111,18 @@ def start_descent(
     schedule: Callable[[Optimizer], LRScheduler],
     averaged: nn.Module | None = None,
     nesterov: bool = False,
+    head: tuple[str, float] = ("", 1.0),
 ) -> Descent:
-    """A new optimiser and schedule for a model that is on its device; phase 0 has a learning rate of its own."""
+    """A new optimiser and schedule for a model that is on its device; phase 0 has a learning rate of its own. That of
+    weights whose names begin as the first part of ``head`` is multiplied by the second."""
     device = next(model.parameters()).device
+    rate = config.learning_rate if phase > 0 else config.supervised_learning_rate
+    groups: dict[float, list[Tensor]] = {}
+    for name, weight in model.named_parameters():
+        groups.setdefault(rate * (head[1] if name.startswith(head[0]) else 1), []).append(weight)
     optimizer = SGD(
-        model.parameters(),
-        lr=config.learning_rate if phase > 0 else config.supervised_learning_rate,
+        [{"params": weights, "lr": lr} for lr, weights in groups.items()],
+        lr=rate,
         momentum=config.momentum,
         weight_decay=config.weight_decay,
         nesterov=nesterov,

@@ -285,7 +285,7 @@ def test_products_enlarge_as_interpolation_does(small, size):
     [
         (
             ("resnet152", 21),
-            "backbone must be one of resnet18, resnet34, resnet50, resnet101, narrow, got 'resnet152'",
+            "backbone must be one of resnet18, resnet34, resnet50, resnet101, narrow or timm:NAME, got 'resnet152'",
         ),
         (("narrow", 1), "num_classes must be at least 2, got 1"),
         (("narrow", 4, ()), r"rates must be one or more whole numbers, each at least 1, got \(\)"),

@@ -23,7 +23,7 @@ from .scenes import KINDS, generate_scenes
 
 SCENES = {"scenes": {"train": 600, "val": 150}, "scenes-300": {"train": 300, "val": 75}}
 SCENES_SEED = 2022  # the scenes never change with a run's seed
-CAMVID_SHRINKS_BY = 4  # 360×480 pixels to 90×120
+CAMVID_SHRINKS_BY = {"camvid-quarter": 4, "camvid-half": 2}  # 360×480 pixels to 90×120, to 180×240
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ ROWS = {
 """By their names."""
 
 
-PREPARED = (*SCENES, *ROWS, "camvid-quarter")
+PREPARED = (*SCENES, *ROWS, *CAMVID_SHRINKS_BY)
 
 
 def check_segmentation(name: str) -> None:
@@ -118,15 +118,15 @@ def check_segmentation(name: str) -> None:
 
 def load_segmentation(name: str, progress: bool = False) -> SegmentationData:
     """A data set by its name in a preset: `scenes`, `scenes-300`; `voc`, `cityscapes`, `camvid`, which data_prep/
-    brings into the folder ``data``; `camvid-quarter`, made from `camvid`; or `folder:PATH`. A ValueError says what is
-    wrong, if there is no such data set, or its files cannot be used."""
+    brings into the folder ``data``; `camvid-quarter` and `camvid-half`, made from `camvid`; or `folder:PATH`. A
+    ValueError says what is wrong, if there is no such data set, or its files cannot be used."""
     check_segmentation(name)
     if name in SCENES:
         return load_scenes(name)
     if name in ROWS:
         return load_prepared(name, prepared(name))
-    if name == "camvid-quarter":
-        return load_camvid_quarter(progress)
+    if name in CAMVID_SHRINKS_BY:
+        return load_small_camvid(name, progress)
     return load_folder(written_out(name).removeprefix("folder:"), progress)
 
 
@@ -143,8 +143,9 @@ def load_scenes(name: str = "scenes") -> SegmentationData:
     return SegmentationData(name, ("background", *(str(digit) for digit in KINDS)), parts)
 
 
-def load_camvid_quarter(progress: bool = False) -> SegmentationData:
-    """CamVid for runs on a CPU: 90×120 pixels an image, in memory; see :func:`.images.shrink`.
+def load_small_camvid(name: str = "camvid-quarter", progress: bool = False) -> SegmentationData:
+    """CamVid for runs on a CPU: 90×120 pixels an image, or 180×240 as `camvid-half`, in memory; see
+    :func:`.images.shrink`.
 
     The val images are scored, and not the test images: `results/trials.md` says why.
     """
@@ -152,10 +153,10 @@ def load_camvid_quarter(progress: bool = False) -> SegmentationData:
     parts = {}
     for part in ("train", "val"):
         images = whole.parts[part]
-        every = tqdm(range(len(images)), desc=f"camvid-quarter {part}", disable=None if progress else True)
-        pictures, masks = zip(*(shrink(*images[i], CAMVID_SHRINKS_BY) for i in every), strict=True)
+        every = tqdm(range(len(images)), desc=f"{name} {part}", disable=None if progress else True)
+        pictures, masks = zip(*(shrink(*images[i], CAMVID_SHRINKS_BY[name]) for i in every), strict=True)
         parts[part] = StoredImages(images.names, torch.stack(pictures), torch.stack(masks))
-    return SegmentationData("camvid-quarter", whole.classes, parts)
+    return SegmentationData(name, whole.classes, parts)
 
 
 def load_prepared(name: str, folder: Path) -> SegmentationData:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from ...data.images.augment import AUGMENTATIONS
 from ...data.images.datasets import check_dataset
 from ...method.schedules import CURRICULUM_ALPHAS
+from ...models.backbones import TIMM, WEIGHTS
 from ..descent import SCHEDULES
 from ..methods import METHODS
 from ..settings import NOT_NEGATIVE, SHARE, Config, check_row, later, one_of, require, settings, whole
@@ -26,7 +27,7 @@ class ImageRun:
     num_labels: int | None  # None: every label that there is
     validation: int = 200  # set apart by the authors (Appendix C)
     augmentation: str = "paper"
-    depth: int | None = 28  # of WideResNet; None where there are widths
+    depth: int | None = 28  # of WideResNet; None where there are widths or a network
     widen_factor: int | None = 2
     batch_size: int = 512
     labeled_per_batch: int = 64  # 1 : 7
@@ -52,6 +53,9 @@ class ImageRun:
     widths: tuple[int, ...] | None = later(None)  # of WhitenedCNN, in the place of WideResNet
     schedule: str = later("cosine")
     nesterov: bool = later(False)
+    network: str | None = later(None)  # timm:NAME, in the place of WideResNet
+    side: int | None = later(None)  # of the images that it sees; None: its own
+    initialisation: str = later("random")  # of each phase's network but for its head; see WEIGHTS
 
     def __post_init__(self) -> None:
         check_dataset(self.data)
@@ -59,7 +63,15 @@ class ImageRun:
         require(self, "num_labels", ("be 1 or more, or None", lambda n: n is None or n >= 1))
         require(self, "validation", whole(0))
         require(self, "augmentation", one_of(AUGMENTATIONS))
-        if self.widths is None:
+        require(self, "network", ("be timm:NAME or None", lambda name: name is None or name.startswith(TIMM)))
+        require(self, "side", ("be 1 or more, or None", lambda side: side is None or side >= 1))
+        known = ("random", *WEIGHTS) if self.network else ("random",)
+        require(
+            self, "initialisation", (f"be one of {', '.join(known)}", lambda name: name.partition(":")[0] in known)
+        )
+        if self.network is not None:
+            require(self, "depth widen_factor widths", ("be None beside a network", lambda n: n is None))
+        elif self.widths is None:
             require(self, "depth", ("be 6n + 4 with n ≥ 1 (10, 16, 22, 28, …)", lambda n: n >= 10 and n % 6 == 4))
             require(self, "widen_factor", whole(1))
         else:

@@ -145,6 +145,7 @@ class Curriculum:
             labeled_targets=self.data.train_labels[labeled].to(self.device),
             pseudo=pseudo and PseudoLabels(*(values.to(self.device) for values in pseudo)),
             whitening=self.whitening,
+            normalised={"mean": list(self.data.mean), "std": list(self.data.std)},
         )
 
     def _pseudo_labels(self, phase: int) -> PseudoLabels:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -13,6 +14,7 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
+from tqdm.auto import tqdm
 
 from ...data.images.augment import Augmentation
 from ...method.dynamic_loss import disagreement_cases, weighted_cross_entropy
@@ -73,6 +75,7 @@ class PhaseTask:
     labeled_targets: Tensor  # (l,)
     pseudo: PseudoLabels | None = None
     whitening: Tensor | None = None  # the filters that WhitenedCNN begins with
+    normalised: dict[str, Any] | None = None  # mean and std of the data, which a network of timm's undoes
 
     @property
     def device(self) -> torch.device:
@@ -81,8 +84,12 @@ class PhaseTask:
     @property
     def architecture(self) -> dict[str, Any]:
         """The arguments of :func:`~dmtlib.models.whitened.classifier`."""
-        names = ("depth", "widen_factor") if self.config.widths is None else ("widths",)
-        sizes = {name: getattr(self.config, name) for name in names}
+        config = self.config
+        if config.network is not None:
+            sizes = {"network": config.network, "side": config.side, **self.normalised}
+        else:
+            names = ("depth", "widen_factor") if config.widths is None else ("widths",)
+            sizes = {name: getattr(config, name) for name in names}
         return {**sizes, "num_classes": self.num_classes, "in_channels": self.images.shape[1]}
 
 
@@ -93,6 +100,12 @@ def start_phase(task: PhaseTask, before: nn.Module | None = None) -> Descent:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive_seed(config.seed, "initialise", task.phase))
         model = classifier(**task.architecture)
+        if config.initialisation != "random" and before is None:
+            from ...models.pretrained import load_classifier  # torchvision, which it needs, takes seconds
+
+            report = load_classifier(model, config.network, config.initialisation)
+            if task.phase == 0:
+                tqdm.write(f"each phase starts from {config.initialisation}: {report}", file=sys.stderr)
     if task.whitening is not None:
         model.whitening.copy_(task.whitening)
     if before is not None:

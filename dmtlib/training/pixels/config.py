@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from ...data.pixels.datasets import check_segmentation
 from ...method.schedules import CURRICULUM_ALPHAS
+from ...models.backbones import TIMM, WEIGHTS
 from ..methods import METHODS, SEGMENTATION_METHODS
-from ..settings import NOT_NEGATIVE, SHARE, Config, check_row, one_of, require, settings
+from ..settings import NOT_NEGATIVE, SHARE, Config, check_row, later, one_of, require, settings
 
 LABELERS = ("previous", "newest")
 """Which generation labels in phase i. `previous`: both labelers are of generation i − 1, as Alg. 2 indexes them, and
@@ -20,7 +21,7 @@ BACKBONES = ("resnet18", "resnet34", "resnet50", "resnet101", "narrow")
 """Those of :data:`~dmtlib.models.resnet.ARCHITECTURES`, which takes seconds to import."""
 
 INITIALISATIONS = ("random", "imagenet", "coco-voc", "coco-caffe")
-"""Where a model's weights come from; a file's path may follow, as in ``imagenet:PATH``."""
+"""Where a ResNet's weights come from; a file's path may follow, as in ``imagenet:PATH``."""
 
 
 @settings
@@ -37,10 +38,10 @@ class PixelRun:
 
     data: str = "voc"
     labeled_ratio: float | None  # training images for each labeled one; None: the subset that the data prescribe
-    backbone: str = "resnet101"
+    backbone: str | tuple[str, str] = "resnet101"  # one of BACKBONES, or timm:NAME; or two, of A and of B
     rates: tuple[int, ...] = (6, 12, 18, 24)
-    # Of A and B (Alg. 2, line 1), see INITIALISATIONS; methods with one model take A's. The paper's COCO weights are
-    # gone from the web: A starts from torchvision's in their place.
+    # Of A and B (Alg. 2, line 1), see INITIALISATIONS, of timm:NAME random or one of backbones.WEIGHTS; methods with
+    # one model take A's. The paper's COCO weights are gone from the web: A starts from torchvision's in their place.
     initialisations: tuple[str, str] = ("coco-voc", "imagenet")
     difference_maximized: bool = False  # whether A and B first learn two subsets of the labeled images (Fig. 6)
     crop: tuple[int, int] = (321, 321)  # height and width of a training view, in pixels
@@ -67,23 +68,37 @@ class PixelRun:
     labelers: str = "previous"  # one of LABELERS
     goes_on_from: str = "last"  # one of GOES_ON_FROM
     log_every: int = 20
+    output_stride: int | None = later(None)  # of the backbone, in pixels; None: 8, and 4 of narrow
+    # Of ASPP, in the backbone's. Its branches add up over thousands of inputs: where these are large, as those of
+    # pre-trained networks, it diverges long before the backbone would.
+    head_rate: float = later(1.0)
 
     def __post_init__(self) -> None:
         check_segmentation(self.data)
         check_row(self, "phase", "online", "baseline", "oracle")
         require(self, "labeled_ratio", ("be 1 or more, or None", lambda ratio: ratio is None or ratio >= 1))
-        require(self, "backbone", one_of(BACKBONES))
+        both = self.backbones
+        if len(both) != 2 or not all(name in BACKBONES or name.startswith(TIMM) for name in both):
+            allowed = f"one of {', '.join(BACKBONES)} or timm:NAME, or two of them"
+            raise ValueError(f"backbone must be {allowed}, got {self.backbone!r}")
+        require(self, "output_stride", ("be 4, 8, 16 or None", lambda stride: stride in (None, 4, 8, 16)))
         require(self, "rates", ("be one or more, each 1 or more", lambda rates: min(rates, default=0) >= 1))
         require(self, "crop", ("be a height and a width", lambda crop: len(crop) == 2 and min(crop) >= 1))
         require(self, "flip", SHARE)
-        require(self, "poly_power", NOT_NEGATIVE)
+        require(self, "poly_power head_rate", NOT_NEGATIVE)
         require(self, "labelers", one_of(LABELERS))
         require(self, "goes_on_from", one_of(GOES_ON_FROM))
         require(self, "initialisations", ("be two, of A and of B", lambda both: len(both) == 2))
-        for initialisation in self.initialisations:
-            if initialisation.partition(":")[0] not in INITIALISATIONS:
-                allowed = ", ".join(INITIALISATIONS)
+        for backbone, initialisation in zip(both, self.initialisations, strict=True):
+            known = ("random", *WEIGHTS) if backbone.startswith(TIMM) else INITIALISATIONS
+            if initialisation.partition(":")[0] not in known:
+                allowed = ", ".join(known)
                 raise ValueError(f"initialisation must be one of {allowed}, or NAME:PATH, got {initialisation!r}")
+
+    @property
+    def backbones(self) -> tuple[str, ...]:
+        """Of the models A and B."""
+        return (self.backbone,) * 2 if isinstance(self.backbone, str) else tuple(self.backbone)
 
 
 @settings

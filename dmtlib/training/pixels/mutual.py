@@ -43,6 +43,8 @@ class MutualTraining:
         config, data = self.config, self.data
         self.images = data.parts["train"]
         self.architecture = {"backbone": config.backbone, "num_classes": len(data.classes), "rates": config.rates}
+        if config.output_stride is not None:
+            self.architecture["output_stride"] = config.output_stride
         self.plan = plan(config, self.images, self.split)
         lengths = [sum(self.plan.steps(p, name) for name in config.models) for p in range(config.phases)]
         self.journal = Journal(config, self.directory, lengths, self.progress)
@@ -51,7 +53,7 @@ class MutualTraining:
             with restoring(self.directory.phase_file(len(self.journal.records) - 1)):
                 self.weights = last["models"]
                 for name in config.models:
-                    restore(self.architecture, self.weights[name], "cpu")  # they fit
+                    restore(self.architecture, self.weights[name], "cpu", name)  # they fit
         self.done: dict[str, dict[str, Any]] = {}  # models that are through with the phase: new weights and record
 
     load = staticmethod(load_segmentation)
@@ -102,7 +104,7 @@ class MutualTraining:
         if phase == 0:
             model = initialise(self.config, self.architecture, name)
         else:  # goes on from where it was: fine-tuning
-            model = restore(self.architecture, self.weights[name], self.device)
+            model = restore(self.architecture, self.weights[name], self.device, name)
         start, best = start_segmentation_phase(task, model), None
         if self.config.goes_on_from == "best-on-val":
             best = BestOnVal(model, self.data, task.total_steps)
@@ -140,7 +142,7 @@ class MutualTraining:
             return stored
         new = labeler.phase == phase
         weights = self.done[labeler.model]["weights"] if new else self.weights[labeler.model]
-        teacher = restore(self.architecture, weights, self.device)
+        teacher = restore(self.architecture, weights, self.device, labeler.model)
         predictions = label_images(teacher, self.images, self.plan.unlabeled)
         folder = pixel_label_folder(self.directory, phase, name)
         return write_pixel_labels(folder, predictions, len(self.data.classes), self.config.alphas[phase - 1])

@@ -40,7 +40,7 @@ def start_segmentation_phase(task: SegmentationTask, model: nn.Module) -> Descen
     """A new optimiser, and the poly schedule from its start, for a model that may have learned before (Alg. 2)."""
     model = model.to(task.device, memory_format=torch.channels_last)
     schedule = partial(PolynomialLR, total_iters=task.total_steps, power=task.config.poly_power)
-    return start_descent(task.config, task.phase, model, schedule)
+    return start_descent(task.config, task.phase, model, schedule, head=("aspp.", task.config.head_rate))
 
 
 class SegmentationTrainer:

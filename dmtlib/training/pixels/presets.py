@@ -52,6 +52,28 @@ SCENES = PixelRun(
     precision="fp32",
 )
 
+# Real streets on one core, pre-trained, at half the side. Its settings are being tried, see `results/trials.md`.
+LITE = replace(
+    SCENES,
+    data="camvid-half",
+    labeled_ratio=8,  # 45 labels
+    backbone=("timm:tf_efficientnet_lite0", "timm:tf_efficientnet_lite2"),
+    initialisations=("pip:efficientnet-lite0", "pip:efficientnet-lite2"),  # others, as Alg. 2's line 1 has it
+    output_stride=16,
+    rates=(3, 6, 9, 12),  # DeepLab-v2's at stride 8, in pixels
+    crop=(144, 192),
+    flip=0.5,
+    learning_rate=0.01,
+    supervised_learning_rate=0.02,
+    head_rate=0.1,
+    gamma1=3.0,
+    gamma2=3.0,
+    phase=Steps(300),
+    online=Steps(1500),
+    baseline=Steps(1000),
+    oracle=Steps(2500),  # as many as a model of DMT in all its phases
+)
+
 SEGMENTATION_PRESETS: dict[str, PixelRun] = {
     "voc-106": _labeled(VOC, 105.82, 4, **_TWO_SUBSETS),
     "voc-50": _labeled(VOC, 50, 4, **_TWO_SUBSETS),
@@ -92,6 +114,9 @@ SEGMENTATION_PRESETS: dict[str, PixelRun] = {
         baseline=Steps(800),
         oracle=Steps(2300),  # as many as a model of DMT in all its phases: with 1,500 it ended below DMT
     ),
+    "camvid-lite": LITE,
+    # Its two starts exchanged: the baseline that model B of DMT is compared with.
+    "camvid-lite-b": replace(LITE, backbone=LITE.backbone[::-1], initialisations=LITE.initialisations[::-1]),
     # What the book's pages train while they are made: too little for good models, enough to see what happens.
     "scenes-small": replace(
         SCENES,

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
+from ...models.backbones import TIMM
 from ...models.deeplab import DeepLabV2
 from ...models.pretrained import pretrained
 from ..directory import RunDirectory, RunError
@@ -28,9 +29,9 @@ from .pixel_labels import PixelLabels, read_pixel_labels
 
 
 def initialise(config: SegmentationConfig, architecture: dict[str, Any], name: str) -> DeepLabV2:
-    """Model A or B before it has learned anything (Alg. 2, lines 2 and 6), of an ``architecture`` in the arguments of
-    :class:`~dmtlib.models.deeplab.DeepLabV2`; what is not loaded is random, and told. A ValueError for weights that
-    cannot be loaded."""
+    """Model A or B before it has learned anything (Alg. 2, lines 2 and 6), of an ``architecture`` as in
+    :func:`of_model`; what is not loaded is random, and told. A ValueError for weights that cannot be loaded."""
+    architecture = of_model(architecture, name)
     weights, _, path = config.initialisations["AB".index(name)].partition(":")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive_seed(config.seed, "initialise", name))
@@ -41,12 +42,24 @@ def initialise(config: SegmentationConfig, architecture: dict[str, Any], name: s
     return model
 
 
-def restore(architecture: dict[str, Any], weights: dict[str, Tensor], device: torch.device | str) -> DeepLabV2:
-    """A model with a copy of ``weights``, on ``device``; its normalisation is among them."""
-    with torch.device("meta"):  # draws no random weights that would be overwritten at once
+def restore(
+    architecture: dict[str, Any], weights: dict[str, Tensor], device: torch.device | str, name: str = "A"
+) -> DeepLabV2:
+    """Model A or B with a copy of ``weights``, on ``device``; its normalisation is among them."""
+    architecture = of_model(architecture, name)
+    whole = architecture["backbone"].startswith(TIMM)  # such networks may hold tensors that no state dict has
+    with torch.random.fork_rng(devices=[]), torch.device("cpu" if whole else "meta"):  # where nothing is drawn in vain
         model = DeepLabV2(**architecture)
-    model.to_empty(device=device).load_state_dict(weights)
+    model = model.to(device) if whole else model.to_empty(device=device)
+    model.load_state_dict(weights)
     return model.to(memory_format=torch.channels_last)
+
+
+def of_model(architecture: dict[str, Any], name: str) -> dict[str, Any]:
+    """The arguments of :class:`~dmtlib.models.deeplab.DeepLabV2` for model A or B, where there may be a backbone of
+    each."""
+    backbone = architecture["backbone"]
+    return architecture | {"backbone": backbone if isinstance(backbone, str) else backbone["AB".index(name)]}
 
 
 def phase_segmenter(run: RunDirectory, phase: int, model: str = "A") -> DeepLabV2:
@@ -56,7 +69,7 @@ def phase_segmenter(run: RunDirectory, phase: int, model: str = "A") -> DeepLabV
     with restoring(run.phase_file(phase)):
         if model not in state["models"]:
             raise RunError(f"{run.path} has the models {', '.join(state['models'])}, not {model!r}")
-        return restore(state["architecture"], state["models"][model], "cpu").eval()
+        return restore(state["architecture"], state["models"][model], "cpu", model).eval()
 
 
 def pixel_label_folder(run: RunDirectory, phase: int, model: str) -> Path:

@@ -53,15 +53,17 @@ def camvid(tmp_path, monkeypatch) -> Path:
     return folder
 
 
-def test_camvid_at_a_quarter_of_the_side(camvid):
-    data = load_segmentation("camvid-quarter")
-    assert data.name == "camvid-quarter" and data.classes == ROWS["camvid"].classes
+@pytest.mark.parametrize(("name", "factor"), [("camvid-quarter", 4), ("camvid-half", 2)])
+def test_camvid_at_a_quarter_and_at_half_of_the_side(name, factor, camvid):
+    data = load_segmentation(name)
+    assert data.name == name and data.classes == ROWS["camvid"].classes
     assert {part: images.names for part, images in data.parts.items()} == {"train": ("a", "b", "c"), "val": ("d",)}
     image, mask = data.parts["val"][0]
     whole, labels = load_segmentation("camvid").parts["val"][0]
-    assert image.shape == (3, 90, 120)
-    assert torch.equal(torch.as_tensor(image), shrink(whole, labels, 4)[0])
-    assert torch.equal(torch.as_tensor(mask), torch.as_tensor(labels)[2::4, 2::4])
+    assert image.shape == (3, 360 // factor, 480 // factor)
+    assert torch.equal(torch.as_tensor(image), shrink(whole, labels, factor)[0])
+    middle = slice(factor // 2, None, factor)
+    assert torch.equal(torch.as_tensor(mask), torch.as_tensor(labels)[middle, middle])
 
 
 def test_the_working_directory_comes_before_the_clone(tmp_path, monkeypatch):

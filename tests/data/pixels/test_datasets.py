@@ -157,7 +157,8 @@ def test_folders_without_any_use_are_told(folder, tmp_path):
 
 def test_unknown_data_are_told():
     with pytest.raises(
-        ValueError, match="data must be scenes, scenes-300, voc, .*, camvid-quarter or folder:PATH, got 'ade20k'"
+        ValueError,
+        match="data must be scenes, scenes-300, voc, .*, camvid-quarter, camvid-half or folder:PATH, got 'ade20k'",
     ):
         load_segmentation("ade20k")
 

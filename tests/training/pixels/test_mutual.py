@@ -232,6 +232,34 @@ def test_what_fits_of_loaded_weights_is_told(tiny, tmp_path, capsys):
     )
 
 
+def test_two_models_see_the_same_crop_each_in_its_own_way(monkeypatch, tiny):
+    """Of two networks, whose weights were trained with other means and deviations (Alg. 2, line 1)."""
+    seen = {}
+
+    def first_batch(config, architecture, name):
+        model = initialise(config, architecture, name)
+        model.normalise.register_forward_hook(lambda _, given, out: seen.update({name: seen.get(name, (*given, out))}))
+        return model
+
+    monkeypatch.setattr(mutual, "initialise", first_batch)
+    derive = mutual.derive_seed  # one order and one crop for both
+    monkeypatch.setattr(mutual, "derive_seed", lambda seed, what, *place: derive(seed, what, *place[:1]))
+    networks = "timm:tf_efficientnet_lite0", "timm:lcnet_035"
+    starts = dict(backbone=networks, initialisations=("pip:efficientnet-lite0", "random"), output_stride=16)
+    run, record = tiny("dmt", alphas=(1.0,), **starts)
+    (crop, of_a), (crop_of_b, of_b) = seen["A"], seen["B"]
+    assert torch.equal(crop, crop_of_b) and crop.dtype == torch.uint8
+    mean, deviation = (255 * torch.tensor(x).view(3, 1, 1) for x in ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)))
+    torch.testing.assert_close(of_a, (crop - 127.0) / 128)
+    torch.testing.assert_close(of_b, (crop - mean) / deviation)
+    assert record["config"]["backbone"] == list(networks) and record["config"]["output_stride"] == 16
+    for name, channels in (("A", 320), ("B", 176)):  # each in its own form, from what was kept
+        again = phase_segmenter(run, 1, name)
+        assert again.backbone.out_channels == channels
+        assert again.normalise.mean[0].item() == pytest.approx({"A": 127, "B": 255 * 0.485}[name])
+    assert record == tiny("dmt", alphas=(1.0,), **starts)[1]
+
+
 def test_a_phase_goes_on_from_its_own_model(monkeypatch, tiny):
     """Fine-tuning: with a learning rate of 0 the weights of every phase are those of phase 0."""
     run, _ = tiny("dmt", learning_rate=0.0, alphas=(0.5, 1.0))
@@ -295,6 +323,16 @@ def test_the_poly_schedule_starts_anew_in_every_phase(tiny):
     expected += [(phase, t, 0.01 * (1 - t / 3) ** 0.9) for phase in (1, 2) for t in range(1, 4)]
     assert [rate[:2] for rate in rates] == [rate[:2] for rate in expected]
     assert [rate[2] for rate in rates] == pytest.approx([rate[2] for rate in expected], abs=1e-9)
+
+
+def test_the_head_may_learn_at_a_rate_of_its_own(monkeypatch, tiny):
+    made = started_with(monkeypatch)
+    tiny("dst", alphas=(1.0,), head_rate=0.1)
+    for trainer, rate in zip(made, (CONFIG.supervised_learning_rate, CONFIG.learning_rate), strict=True):
+        body, head = trainer.state.optimizer.param_groups
+        assert [group["initial_lr"] for group in (body, head)] == pytest.approx([rate, 0.1 * rate])
+        assert {*map(id, head["params"])} == {*map(id, trainer.state.model.aspp.parameters())}
+        assert len(body["params"]) + len(head["params"]) == len([*trainer.state.model.parameters()])
 
 
 def test_a_step_minimises_the_dynamic_loss_with_constant_gamma(monkeypatch, tiny):

