@@ -11,8 +11,6 @@ import pytest
 import safetensors.torch
 import timm
 import torch
-from dmtlib.models.classifier import classifier
-from dmtlib.training.pixels.models import restore
 from sklearn.datasets import load_sample_images
 from torch.nn.functional import interpolate
 
@@ -21,6 +19,8 @@ from dmtlib.models.backbones import TimmClassifier, TimmFeatures, package_weight
 from dmtlib.models.deeplab import DeepLabV2
 from dmtlib.models.pretrained import load_classifier, pretrained
 from dmtlib.models.resnet import ARCHITECTURES, DilatedResNet
+from dmtlib.models.whitened import classifier
+from dmtlib.training.pixels.stored import restore
 
 LITE = {"0": "timm:tf_efficientnet_lite0", "2": "timm:tf_efficientnet_lite2"}
 SMALL = "timm:lcnet_035"
