@@ -39,16 +39,17 @@ _what, _data, _where, _how = (
 )
 
 
-def _number(kind: type) -> Callable[[str], Any]:
+def _number(kind: type, written: str) -> Callable[[str], Any]:
     def number(text: str) -> Any:
-        if not str(text).isascii() or "_" in str(text):  # Python reads the digits of all scripts, and 1_000
-            raise typer.BadParameter(f"{text!r} is not written in the digits 0…9")
+        if not re.fullmatch(written, str(text)):  # Python reads the digits of all scripts, and 1_000
+            raise typer.BadParameter(f"{text!r} is no {'whole ' * (kind is int)}number in the digits 0…9")
         return kind(text)
 
     return number
 
 
-WHOLE, REAL = _number(int), _number(float)
+WHOLE = _number(int, "[-+]?[0-9]+")
+REAL = _number(float, r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?|nan")
 
 
 class Stopped(Exception):

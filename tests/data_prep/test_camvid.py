@@ -127,7 +127,7 @@ def set_id(file: Path) -> None:
         ),
         (lambda s: (s / "test/0001TP_test_001.png").unlink(), "testannot/0001TP_test_001.png' belongs to no image"),
         (lambda s: (s / "test.txt").unlink(), "there is no test.txt"),
-        (lambda s: (s / "train.txt").write_text("0001TP_train_000\n"), "train.txt: 1 names, expected 3"),
+        (lambda s: (s / "train.txt").write_text("0001TP_train_000\n"), "train.txt: 1 name, expected 3"),
         (
             lambda s: (s / "val/0001TP_val_000.png").write_bytes(b"x"),
             "val_000.png' is not a PNG, JPEG, WebP, BMP, TIFF or GIF image",

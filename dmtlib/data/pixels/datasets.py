@@ -60,10 +60,9 @@ class SegmentationData:
 
     def absent(self, labeled: Sequence[str]) -> list[str]:
         """Classes without a pixel in the masks of these training images. Few are read, if every class is there."""
-        train, absent = self.parts["train"], dict(enumerate(self.classes))
-        places = {name: place for place, name in enumerate(train.names)}
-        for name in labeled:
-            for label in train.mask(places[name]).unique().tolist() if absent else ():
+        train, absent, chosen = self.parts["train"], dict(enumerate(self.classes)), set(labeled)
+        for place, name in enumerate(train.names):
+            for label in train.mask(place).unique().tolist() if absent and name in chosen else ():
                 absent.pop(label, None)
         return list(absent.values())
 
