@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from chapters import first_cell
 
-NEEDS = {re.match(r"[\w-]+", need).group() for need in importlib.metadata.requires("dmtlib")}
+NEEDS = {re.match(r"[\w-]+", need).group() for need in importlib.metadata.requires("dmtlib") if "extra" not in need}
 NEEDS |= {"matplotlib", "seaborn", "ipywidgets"}
 MODULES = {"scikit-learn": "sklearn", "PyYAML": "yaml"}
 

@@ -82,6 +82,12 @@ def test_two_models_that_take_turns_each_go_on(tiny, monkeypatch):
         (run.path / file).unlink()
     tiny("dmt-pair")  # a later process finds both
     assert all(torch.equal(after[key], value) for key, value in phase_model(run, 5).state_dict().items())
+    for file in ("result.json", "phase-5.pt"):
+        (run.path / file).unlink()
+    (run.path / "phase-3.pt").write_bytes(b"spoilt")
+    with pytest.warns(UserWarning, match="phase-(3|4).pt is damaged"):
+        tiny("dmt-pair")  # and does anew what went with a damaged one
+    assert all(torch.equal(after[key], value) for key, value in phase_model(run, 5).state_dict().items())
 
 
 def test_online_st_is_as_long_as_five_phases():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,12 +20,12 @@ from ...models.whitened import classifier, whitening_filters
 from ..directory import RunDirectory
 from ..loop import Journal
 from ..statistics import summarise
-from ..storage import restoring
+from ..storage import Damaged, restoring
 from .config import METHODS, RunConfig
 from .evaluation import error_by_confidence, measure, predict, pseudo_label_error
 from .graph import graphs_wanted
 from .phase import PhaseTask, PhaseTrainer, PseudoLabels, start_phase
-from .stored import pseudo_label_file, save_pseudo_labels, stored_pseudo_labels
+from .stored import phase_model, pseudo_label_file, save_pseudo_labels, stored_pseudo_labels
 
 
 @dataclass
@@ -117,8 +118,9 @@ class Curriculum:
         last = self.config.goes_on_from(phase)
         if last is None or last == phase - 1:
             return self.teacher if last is not None else None
-        with restoring(self.directory.phase_file(last)):
-            return self._averaged_model(self.directory.load_phase(last))
+        if not os.path.lexists(file := self.directory.phase_file(last)):  # then the run goes back to before it
+            raise Damaged(self.directory.phase_file(phase - 1), f"{file.name}, which it goes with, is gone")
+        return phase_model(self.directory, last).to(self.device, memory_format=torch.channels_last)
 
     def _main_set_size(self, phase: int) -> int:
         """Images that an epoch of the phase passes over."""

@@ -8,7 +8,7 @@ from book.studies.ablations import Batch, ablation_table, by_rule, lesson_table
 from dmtlib.method.rules import Supervision
 from dmtlib.records.store import record_path, write_record
 
-RIGHT, WRONG, GREY = [0, 158, 115], [213, 94, 0], [228, 230, 234]
+RIGHT, WRONG, GREY = [0, 158, 115], [193, 18, 31], [228, 230, 234]
 
 
 @pytest.fixture
