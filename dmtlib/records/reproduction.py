@@ -118,16 +118,9 @@ def runs_of(
     data: str | None = None,
     variant: str = "paper",
 ) -> list[Config]:
-    """All runs of some tables, each once, seed by seed: a whole comparison on one seed comes before the next seed.
-
-    Args:
-        names: keys of :data:`TABLES`.
-        seeds: instead of each cell's own.
-        budget, data, variant: see :func:`dmtlib.presets.preset`.
-
-    Raises:
-        ValueError: an unknown table, or an argument that a preset refuses.
-    """
+    """All runs of some tables of :data:`TABLES`, each once, seed by seed: a whole comparison on one seed comes before
+    the next seed. ``seeds`` stand in for each cell's own; the other arguments are those of
+    :func:`dmtlib.presets.preset`. A ValueError for an unknown table, or an argument that a preset refuses."""
     cells = cells_of(names)
     wanted = sorted({seed for cell in cells for seed in cell.seeds} if seeds is None else set(seeds))
     return [
