@@ -32,7 +32,9 @@ def _map_levels(images: Tensor, strengths: Strengths) -> Tensor:
     levels = torch.arange(256, dtype=torch.int32, device=images.device).view(1, 1, 1, 256)
     dropped = 8 - strength(strengths, "posterize").int().clamp(min=1)
     table = (levels >> dropped) << dropped  # (B, 1, 1, 256)
-    table = _solarize_add(table, strength(strengths, "solarize_add"))
+    addition = strength(strengths, "solarize_add")
+    added = _invert_from((table + addition.int()).clamp(max=255), SOLARIZE_ADD_THRESHOLD)
+    table = torch.where(addition < 0, table, added)
     table = _invert_from(table, strength(strengths, "solarize"))
     table = _invert_from(table, torch.where(strength(strengths, "invert") > 0, 0, 256))
     table = _blend(torch.zeros_like(table), table, strength(strengths, "brightness"))
@@ -50,11 +52,6 @@ def _look_up(images: Tensor, table: Tensor) -> Tensor:
 
 def _invert_from(table: Tensor, threshold: Tensor | int) -> Tensor:
     return torch.where(table >= threshold, 255 - table, table)
-
-
-def _solarize_add(table: Tensor, addition: Tensor) -> Tensor:
-    added = _invert_from((table + addition.int()).clamp(max=255), SOLARIZE_ADD_THRESHOLD)
-    return torch.where(addition < 0, table, added)
 
 
 def _autocontrast(images: Tensor, table: Tensor, switch: Tensor) -> Tensor:

@@ -97,15 +97,10 @@ class Range(NamedTuple):
 
 @dataclass(frozen=True)
 class Variant:
-    """What one call draws from.
-
-    Attributes:
-        operations: one of them is drawn for each image, all equally likely.
-        levels: strengths are low + m / levels · (high − low) with m drawn from 1…levels; None: uniform in [low, high).
-        cutout: side in pixels of the square that every image loses, besides its operation.
-        padding, padding_fill: of the random crop, in pixels and grey level.
-        flip: probability of a horizontal flip.
-    """
+    """What one call draws from: for each image one of the ``operations``, all equally likely, at a strength of low +
+    m / ``levels`` · (high − low) with m drawn from 1…levels, or uniform in [low, high) where these are None. ``flip``
+    is the probability of a horizontal flip; the random crop has a ``padding`` in pixels, of grey level
+    ``padding_fill``; every image loses a square of side ``cutout`` in pixels, besides its operation."""
 
     operations: tuple[Range, ...]
     levels: int | None

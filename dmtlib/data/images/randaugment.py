@@ -71,11 +71,8 @@ class RandAugment:
         chance = torch.rand(8, batch, generator=generator, dtype=torch.float64, device=images.device)
         variant = self.variant
         operation = _pick(chance[0], len(variant.operations))
-        crop = Crop(
-            top=_pick(chance[1], 2 * variant.padding + 1),
-            left=_pick(chance[2], 2 * variant.padding + 1),
-            flip=chance[3] < variant.flip,
-        )
+        places = 2 * variant.padding + 1
+        crop = Crop(_pick(chance[1], places), _pick(chance[2], places), chance[3] < variant.flip)
         strengths = self._strengths(operation, chance[4], chance[5], height, width)
         return Draws(crop, operation, strengths, _pick(chance[6], height), _pick(chance[7], width))
 
