@@ -138,11 +138,8 @@ class _Member(tarfile.TarInfo):
 
 
 class _Unpacked:
-    """What is packed in a .tar.gz, .tar.bz2 or .tar.xz, or the .tar itself, for :class:`tarfile.TarFile` to read.
-
-    Attributes:
-        left: bytes that may be read before the next file of the archive must be reached.
-    """
+    """What is packed in a .tar.gz, .tar.bz2 or .tar.xz, or the .tar itself, for :class:`tarfile.TarFile` to read: as
+    many bytes as are ``left``, before the next file of the archive must be reached."""
 
     def __init__(self, path: Path, file: BinaryIO) -> None:
         begin = file.read(6)

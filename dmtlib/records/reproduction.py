@@ -17,9 +17,8 @@ CIFAR10 = {4000: "cifar10-4000", 1000: "cifar10-1000"}
 VOC = {"1/106": "voc-106", "1/50": "voc-50", "1/20": "voc-20", "1/8": "voc-8"}
 CITYSCAPES = {"1/30": "cityscapes-30", "1/8": "cityscapes-8"}
 """Presets by labeled ratio. The Oracle learns all labels: the one of 1/8 serves every ratio."""
-ABLATIONS = {
-    "Baseline": "baseline",
-    **{NAMES[method]: method for method in ("online-st", "cbst", "dst", "dmt-naive", "dmt", "dmt-flip")},
+ABLATIONS = {"Baseline": "baseline"} | {
+    NAMES[method]: method for method in ("online-st", "cbst", "dst", "dmt-naive", "dmt", "dmt-flip")
 }
 """Table 7 in its order."""
 RATIOS_OF_TABLE_7 = ("1/20", "1/50")

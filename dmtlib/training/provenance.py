@@ -87,12 +87,7 @@ def versions() -> dict[str, str]:
 
     import dmtlib
 
-    return {
-        "python": platform.python_version(),
-        "dmtlib": dmtlib.__version__,
-        "torch": torch.__version__,
-        "numpy": numpy.__version__,
-    }
+    return {"python": platform.python_version()} | {m.__name__: m.__version__ for m in (dmtlib, torch, numpy)}
 
 
 def cuda_versions() -> dict[str, str | None]:

@@ -68,12 +68,8 @@ class ClassificationData:
     @property
     def interface(self) -> dict[str, Any]:
         """What a model that learned these data must know of an image that is not among them."""
-        return {
-            "classes": list(self.classes),
-            "side": self.train_images.shape[-1],
-            "mean": list(self.mean),
-            "std": list(self.std),
-        }
+        mean, std = list(self.mean), list(self.std)
+        return {"classes": list(self.classes), "side": self.train_images.shape[-1], "mean": mean, "std": std}
 
     @property
     def fingerprint(self) -> str:

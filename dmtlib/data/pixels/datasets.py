@@ -193,7 +193,7 @@ def load_folder(path: str | Path, progress: bool = False) -> SegmentationData:
         ids = torch.bincount(part.mask(index).flatten(), minlength=256)
         return *facts(Image.fromarray(part.image(index).permute(1, 2, 0).numpy())), ids.numpy()
 
-    sources = [(*part.files(index), len(classes)) for part, index in places]
+    sources = [(*part.files[index], len(classes)) for part, index in places]
     made = read_all(row, sources, np.dtype([*FACTS, ("ids", "i8", 256)]), str(path), progress)
     rows = dict(zip(part_of, made, strict=True))
     told = remarks(rows, {name: (part, "") for name, part in part_of.items()})
