@@ -2,8 +2,8 @@
 authors' code, and the rule by which a batch mixes them.
 
 Every image of a batch has one strength for every operation, and the neutral one for all but its own: that is a
-(B, K) tensor of fixed shape, whatever was drawn. :mod:`.geometry` moves pixels, :mod:`.levels` changes their values;
-both read their columns from that tensor and change nothing where the strength is neutral.
+(B, K) tensor of fixed shape, whatever was drawn. :mod:`.effects` moves pixels, and changes their values; it reads its
+columns from that tensor and changes nothing where the strength is neutral.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Crop with padding, flip, one random operation at a random strength, Cutout, normalisation. Every image draws its own;
 all draws come from one generator; nothing waits for the device. :mod:`.operations` tells which operations there are
-and how strong, :mod:`.geometry` and :mod:`.levels` what they do.
+and how strong, :mod:`.effects` what they do.
 """
 
 from __future__ import annotations
@@ -14,8 +14,7 @@ import torch
 from jaxtyping import Float, Float64, Int64, UInt8
 from torch import Generator, Tensor
 
-from .geometry import Crop, crop_and_flip, cutout, warp
-from .levels import change_levels
+from .effects import Crop, change_levels, crop_and_flip, cutout, warp
 from .operations import COLUMN, NEUTRAL, VARIANTS, Strengths, Variant, constant
 
 CUTOUT_FILL = (125, 123, 114)  # CIFAR-10's mean colour, as in the authors' code
