@@ -38,7 +38,8 @@ def read_files(path: str | Path, suffixes: tuple[str, ...], found: Found | None 
     path = Path(path)
     found = Found(str(path)) if found is None else found
     if path.is_dir():
-        files = _folder_files(path, suffixes)
+        there = find(path, suffixes).require_whole().images.items()
+        files = ((name, file.stat().st_size, file.read_bytes) for name, file in there)
     elif not path.is_file():
         raise ValueError(f"{path}: no such file or folder")
     elif zipfile.is_zipfile(path):
@@ -66,11 +67,6 @@ def read_files(path: str | Path, suffixes: tuple[str, ...], found: Found | None 
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         where = f" after {last!r}" if last else ""
         raise ValueError(f"{path}: damaged{where}: {reason}") from None
-
-
-def _folder_files(path: Path, suffixes: tuple[str, ...]):
-    for name, file in find(path, suffixes).require_whole().images.items():
-        yield name, file.stat().st_size, file.read_bytes
 
 
 def _zip_files(path: Path):

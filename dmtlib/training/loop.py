@@ -30,10 +30,8 @@ class Trainer(Protocol):
 class Journal:
     """Opened on a run directory, it knows where the run was left; while :meth:`run` is at work, it keeps what comes.
 
-    Attributes:
-        lengths: steps of each phase, in all its models.
-        last: what :meth:`end_phase` kept of the last finished phase; None before the first, or if it ended just now.
-        records: those of all finished phases.
+    ``lengths`` are the steps of each phase, in all its models; ``records`` are those of all finished phases; ``last``
+    is what :meth:`end_phase` kept of the last one, None before the first, or if it ended just now.
     """
 
     def __init__(self, config: Config, directory: RunDirectory, lengths: Sequence[int], show_progress: bool) -> None:

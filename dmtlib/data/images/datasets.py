@@ -26,15 +26,10 @@ DIGITS_TEST_SEED = 2022  # the test images never change with a run's seed
 
 @dataclass(frozen=True)
 class ClassificationData:
-    """A data set in memory.
-
-    Attributes:
-        train_images: every image that training may see, without its label or with it.
-        train_labels: class indices, or :data:`.packed.UNKNOWN`.
-        mean, std: per channel, of pixels scaled to [0, 1].
-        own: whether these are somebody's own data: then the classes' names belong to the fingerprint.
-        remarks: what its reader met.
-    """
+    """A data set in memory. ``train_images`` are all that training may see; labels are class indices, among
+    ``train_labels`` also :data:`.packed.UNKNOWN`; ``mean`` and ``std`` are per channel, of pixels scaled to [0, 1].
+    Where the data are somebody's ``own``, the classes' names belong to the fingerprint; ``remarks`` are what their
+    reader met."""
 
     name: str
     classes: tuple[str, ...]

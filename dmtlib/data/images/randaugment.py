@@ -33,15 +33,10 @@ class Draws(NamedTuple):
 
 
 class RandAugment:
-    """uint8 images and a generator on their device → a normalised batch, channels last.
-
-    Args:
-        variant: a key of :data:`~dmtlib.data.images.operations.VARIANTS`.
-        mean, std: per channel, of pixels scaled to [0, 1]; CIFAR-10's by default.
-        dtype: of the result; the normalisation itself is computed in float32.
-
-    A ValueError for an unknown variant, or a mean or std that does not have three numbers.
-    """
+    """uint8 images and a generator on their device → a normalised batch, channels last, of ``dtype``; the
+    normalisation itself is computed in float32. ``variant`` is a key of
+    :data:`~dmtlib.data.images.operations.VARIANTS`; ``mean`` and ``std`` are per channel, of pixels scaled to [0, 1].
+    A ValueError for an unknown variant, or a mean or std that does not have three numbers."""
 
     def __init__(
         self,

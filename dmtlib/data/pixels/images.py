@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from jaxtyping import UInt8
 from torch import Tensor
-from torch.utils.data import Dataset
+from torch.utils.data import Dataset, TensorDataset
 
 from ..pictures import decode_rgb, read_bytes, upright_size
 from .masks import VOID, decode_mask
@@ -57,19 +57,14 @@ class ListedImages(Dataset):
         return digest.digest()
 
 
-class StoredImages(Dataset):
+class StoredImages(TensorDataset):
     """Images of one size and their masks, in memory."""
 
     without_mask: frozenset[str] = frozenset()
 
     def __init__(self, names: Sequence[str], images: UInt8[Tensor, "N 3 H W"], masks: UInt8[Tensor, "N H W"]) -> None:
+        super().__init__(images, masks)
         self.names, self.images, self.masks = tuple(names), images, masks
-
-    def __len__(self) -> int:
-        return len(self.names)
-
-    def __getitem__(self, index: int) -> tuple[UInt8[Tensor, "3 H W"], UInt8[Tensor, "H W"]]:
-        return self.image(index), self.mask(index)
 
     def image(self, index: int) -> UInt8[Tensor, "3 H W"]:
         return self.images[index]
