@@ -123,12 +123,10 @@ class _Member(tarfile.TarInfo):
     def fromtarfile(cls, archive: tarfile.TarFile) -> tarfile.TarInfo:
         try:
             return super().fromtarfile(archive)
-        except tarfile.EOFHeaderError:  # a block of zeros
+        except (tarfile.EOFHeaderError, Refused):  # the first: a block of zeros
             raise
         except (tarfile.EmptyHeaderError, tarfile.TruncatedHeaderError):
             raise tarfile.ReadError("it ends too early") from None
-        except Refused:
-            raise
         except (tarfile.HeaderError, ValueError) as error:
             raise tarfile.ReadError(f"a header is broken: {error}") from None
 

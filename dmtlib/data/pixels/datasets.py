@@ -101,7 +101,6 @@ ROWS = {
 }
 """By their names."""
 
-
 PREPARED = (*SCENES, *ROWS, "camvid-quarter")
 
 
