@@ -40,7 +40,7 @@ class RunDirectory:
     """The files of one run. Reading needs nothing more; writing needs :meth:`lock` first."""
 
     def __init__(self, path: Path) -> None:
-        self.path = path
+        self.path, self.checkpoint_file = path, path / "checkpoint.pt"
 
     @classmethod
     def of(cls, config: Config, runs: str | Path) -> RunDirectory:
@@ -109,10 +109,6 @@ class RunDirectory:
         self.drop_checkpoint()
 
     # The phase in training
-
-    @property
-    def checkpoint_file(self) -> Path:
-        return self.path / "checkpoint.pt"
 
     def save_checkpoint(self, state: dict[str, Any]) -> None:
         save_tensors(self.checkpoint_file, state)
