@@ -52,10 +52,8 @@ def check(data: str, name: str | None = None, runs: str | Path = "runs", progres
     """Lines: what a run on the data would begin with, and what speaks for mutual training, or against it. A ValueError
     says what training would refuse.
 
-    Args:
-        data: as in ``--data``, or a folder's path alone.
-        name: the preset that it is for; None: whichever fits.
-        runs: where a run of that preset may lie that has learned these data: its first model is then judged.
+    ``data`` are as in ``--data``, or a folder's path alone; ``name`` is the preset that they are for, None whichever
+    fits. Where a run of that preset lies in ``runs`` that has learned these data, its first model is judged.
     """
     data = written_out(f"folder:{data}" if ":" not in data and Path(data).expanduser().exists() else data)
     own, enough = ":" in data, round(ENOUGH / CURRICULUM_ALPHAS[0])

@@ -33,10 +33,17 @@ INTERRUPTED = 130  # the exit code that shells know
 NOT_ON_PIXELS = f"on pixels all but {', '.join(m for m in METHODS if m not in SEGMENTATION_METHODS)}"
 FLAG = ""  # as a metavar: newer typers would write <bool>
 
+
+def _option(panel: str | None, metavar: str, help: str, *names: str, **more: Any) -> Any:
+    return typer.Option(*names, metavar=metavar, help=help, rich_help_panel=panel, **more)
+
+
+def _argument(metavar: str, help: str, **more: Any) -> Any:
+    return typer.Argument(metavar=metavar, help=help, **more)
+
+
 # An option in a panel of --help.
-_what, _data, _where, _how = (
-    partial(typer.Option, rich_help_panel=panel) for panel in ("What to train", "Data", "Where", "How")
-)
+_what, _data, _where, _how = (partial(_option, panel) for panel in ("What to train", "Data", "Where", "How"))
 
 
 def _number(kind: type, written: str) -> Callable[[str], Any]:
@@ -76,19 +83,13 @@ def _tables(module: str) -> Callable[[], list[str]]:
     return lambda: list(import_module(f".records.{module}", __package__).TABLES)
 
 
-Variant = Annotated[
-    str,
-    _what(
-        metavar="NAME",
-        autocompletion=lambda: list(VARIANTS),
-        help=f"{' or '.join(VARIANTS)}: as the paper says, or as the authors' code does.",
-    ),
-]
-Budget = Annotated[float, _what(metavar="SHARE", parser=REAL, help="Share of the full training length, in (0, 10].")]
-Runs = Annotated[Path, _where(metavar="FOLDER", help="Folder of run directories.")]
-Device = Annotated[
-    str, _where(metavar="NAME", autocompletion=lambda: list(DEVICES), help="auto, cuda, cuda:N, mps or cpu.")
-]
+_rows = f"On images {', '.join(PRESETS)}; on pixels {', '.join(SEGMENTATION_PRESETS)}"
+_variants = f"{' or '.join(VARIANTS)}: as the paper says, or as the authors' code does."
+Variant = Annotated[str, _what("NAME", _variants, autocompletion=lambda: list(VARIANTS))]
+Budget = Annotated[float, _what("SHARE", "Share of the full training length, in (0, 10].", parser=REAL)]
+Runs = Annotated[Path, _where("FOLDER", "Folder of run directories.")]
+Device = Annotated[str, _where("NAME", "auto, cuda, cuda:N, mps or cpu.", autocompletion=lambda: list(DEVICES))]
+Records = Annotated[Path, _option(None, "FOLDER", "Folder of records.")]
 
 
 def _tell_version(asked: bool) -> None:
@@ -101,17 +102,13 @@ def _tell_version(asked: bool) -> None:
         raise typer.Exit()
 
 
+_version = "Print the version; in a clone, its commit too."
+
+
 @app.callback()
 def _root(
     version: Annotated[
-        bool,
-        typer.Option(
-            "--version",
-            metavar=FLAG,
-            callback=_tell_version,
-            is_eager=True,
-            help="Print the version; in a clone, its commit too.",
-        ),
+        bool, _option(None, FLAG, _version, "--version", callback=_tell_version, is_eager=True)
     ] = False,
 ) -> None:
     """Dynamic Mutual Training: train, compare, reproduce."""
@@ -119,10 +116,9 @@ def _root(
 
 @app.command()
 def check(
-    data: Annotated[str, typer.Argument(metavar="DATA", help="A folder, or what --data of train takes.")],
+    data: Annotated[str, _argument("DATA", "A folder, or what --data of train takes.")],
     name: Annotated[
-        str | None,
-        _what("--preset", metavar="NAME", autocompletion=_presets, help="Then the split is checked, and a baseline."),
+        str | None, _what("NAME", "Then the split is checked, and a baseline.", "--preset", autocompletion=_presets)
     ] = None,
     runs: Runs = Path("runs"),
 ) -> None:
@@ -135,40 +131,29 @@ def check(
 
 @app.command()
 def train(
-    name: Annotated[
-        str,
-        typer.Argument(
-            metavar="PRESET",
-            autocompletion=_presets,
-            help=f"On images {', '.join(PRESETS)}; on pixels {', '.join(SEGMENTATION_PRESETS)}. "
-            f"`{NAME} presets` says more.",
-        ),
-    ],
+    name: Annotated[str, _argument("PRESET", f"{_rows}. `{NAME} presets` says more.", autocompletion=_presets)],
     method: Annotated[
-        str, _what(metavar="NAME", autocompletion=_methods, help=f"One of {', '.join(METHODS)}; {NOT_ON_PIXELS}.")
+        str, _what("NAME", f"One of {', '.join(METHODS)}; {NOT_ON_PIXELS}.", autocompletion=_methods)
     ] = "dmt",
     variant: Variant = "paper",
-    seed: Annotated[int, _what(metavar="N", parser=WHOLE, help="Of the labeled subset and of everything random.")] = 0,
+    seed: Annotated[int, _what("N", "Of the labeled subset and of everything random.", parser=WHOLE)] = 0,
     budget: Budget = 1.0,
     data: Annotated[
         str | None,
         _data(
-            metavar="DATA",
-            help="Other data: cifar10, cifar10-jpeg, packed:PATH, folder:PATH or folder@SIDE:PATH; on pixels scenes, "
+            "DATA",
+            "Other data: cifar10, cifar10-jpeg, packed:PATH, folder:PATH or folder@SIDE:PATH; on pixels scenes, "
             "voc, cityscapes, camvid, camvid-quarter, camvid-half or folder:PATH.",
         ),
     ] = None,
     all_labels: Annotated[
-        bool,
-        _data("--all-labels", metavar=FLAG, help="Learn every label that the data have, not a drawn subset of them."),
+        bool, _data(FLAG, "Learn every label that the data have, not a drawn subset of them.", "--all-labels")
     ] = False,
     runs: Runs = Path("runs"),
     device: Device = "auto",
-    results: Annotated[
-        Path | None, _where(metavar="FOLDER", help="Also copy the record to this folder of records.")
-    ] = None,
+    results: Annotated[Path | None, _where("FOLDER", "Also copy the record to this folder of records.")] = None,
     skip_recorded: Annotated[
-        bool, _where("--skip-recorded", metavar=FLAG, help="Do nothing where --results holds this run's record.")
+        bool, _where(FLAG, "Do nothing where --results holds this run's record.", "--skip-recorded")
     ] = False,
 ) -> None:
     """Train, or go on where the same command was stopped."""
@@ -199,16 +184,12 @@ def train(
 
 @app.command()
 def predict(
-    run: Annotated[
-        Path, typer.Argument(metavar="RUN", help="Directory of a finished run: runs/PRESET/METHOD/seed-N.")
-    ],
-    images: Annotated[Path, typer.Argument(metavar="IMAGES", help="Folder of images, or one image.")],
-    out: Annotated[
-        Path, _where(metavar="PATH", help="CSV file for a run on images; a new folder of masks for one on pixels.")
-    ],
+    run: Annotated[Path, _argument("RUN", "Directory of a finished run: runs/PRESET/METHOD/seed-N.")],
+    images: Annotated[Path, _argument("IMAGES", "Folder of images, or one image.")],
+    out: Annotated[Path, _where("PATH", "CSV file for a run on images; a new folder of masks for one on pixels.")],
     device: Device = "auto",
     skip_unreadable: Annotated[
-        bool, _how("--skip-unreadable", metavar=FLAG, help="Leave out images that cannot be read, and name them.")
+        bool, _how(FLAG, "Leave out images that cannot be read, and name them.", "--skip-unreadable")
     ] = False,
 ) -> None:
     """Ask a finished run about images: a class and a confidence for each, or a mask."""
@@ -225,22 +206,18 @@ def predict(
 def reproduce(
     tables: Annotated[
         list[str],
-        typer.Argument(
-            metavar="TABLE…",
-            autocompletion=_tables("reproduction"),
-            help="table-2, …, digits; a wrong name lists all.",
-        ),
+        _argument("TABLE…", "table-2, …, digits; a wrong name lists all.", autocompletion=_tables("reproduction")),
     ],
-    seeds: Annotated[str | None, _what(metavar="N,N", help="Such as 0,1; default: each table's own.")] = None,
+    seeds: Annotated[str | None, _what("N,N", "Such as 0,1; default: each table's own.")] = None,
     budget: Budget = 1.0,
-    data: Annotated[str | None, _what(metavar="DATA", help="Other data, as for train.")] = None,
+    data: Annotated[str | None, _what("DATA", "Other data, as for train.")] = None,
     variant: Variant = "paper",
-    jobs: Annotated[int | None, _how(metavar="N", parser=WHOLE, help="Runs at a time, by default one a GPU.")] = None,
+    jobs: Annotated[int | None, _how("N", "Runs at a time, by default one a GPU.", parser=WHOLE)] = None,
     runs: Runs = Path("runs"),
     device: Device = "auto",
-    results: Annotated[Path, _where(metavar="FOLDER", help="Folder of records.")] = Path("results"),
-    tidy: Annotated[bool, _how("--tidy", metavar=FLAG, help="Delete a run's directory once it is recorded.")] = False,
-    dry_run: Annotated[bool, _how("--dry-run", metavar=FLAG, help="Only list what is to be done.")] = False,
+    results: Annotated[Path, _where("FOLDER", "Folder of records.")] = Path("results"),
+    tidy: Annotated[bool, _how(FLAG, "Delete a run's directory once it is recorded.", "--tidy")] = False,
+    dry_run: Annotated[bool, _how(FLAG, "Only list what is to be done.", "--dry-run")] = False,
 ) -> None:
     """Train every run of some tables that has no record yet, several at a time, and keep their records."""
     from .records.launch import launch, train_command
@@ -266,9 +243,7 @@ def reproduce(
 
 
 @app.command()
-def presets(
-    results: Annotated[Path, typer.Option(metavar="FOLDER", help="Folder of records.")] = Path("results"),
-) -> None:
+def presets(results: Records = Path("results")) -> None:
     """List the presets and the methods: what is recorded of each, and what a run costs."""
     from rich.console import Console
 
@@ -286,12 +261,9 @@ def presets(
 @app.command()
 def table(
     name: Annotated[
-        str,
-        typer.Argument(
-            metavar="TABLE", autocompletion=_tables("tables"), help="digits, table-2, …; a wrong name lists them all."
-        ),
+        str, _argument("TABLE", "digits, table-2, …; a wrong name lists them all.", autocompletion=_tables("tables"))
     ],
-    results: Annotated[Path, typer.Option(metavar="FOLDER", help="Folder of records.")] = Path("results"),
+    results: Records = Path("results"),
 ) -> None:
     """Print a table made from the records in a folder; a cell without a record says "not run"."""
     from .records.tables import TABLES, render

@@ -166,17 +166,14 @@ def find_images(path: Path, skip_unreadable: bool = False) -> Found:
     found = find(path)
     if skip_unreadable:
         told = [f"{path}: {name!r} {why}" for name, why in sorted(found.refused.items())]
-        files = dict(found.images)
-        for name, error in zip(files, side_by_side(_unreadable, files.values()), strict=True):
-            if error:
-                del found.images[name]
-                told.append(error)
-        for line in told:
+        errors = dict(zip(found.images, side_by_side(_unreadable, found.images.values()), strict=True))
+        found.images = {name: file for name, file in found.images.items() if not errors[name]}
+        for line in [*told, *filter(None, errors.values())]:
             tell(f"skipped: {line}")
     else:
         found.require_whole()
     if not found.images:
-        none = "no image left: all were skipped" if skip_unreadable and told else f"no {NAMES} image in it"
+        none = "no image left: all were skipped" if skip_unreadable and (told or errors) else f"no {NAMES} image in it"
         raise ValueError(f"{path}: {none}; in it: {found.others()}")
     return found
 

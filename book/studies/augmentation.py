@@ -18,8 +18,7 @@ from torch import Generator, Tensor, nn
 
 from dmtlib.data.images.augment import Augmentation
 from dmtlib.data.images.datasets import ClassificationData
-from dmtlib.data.images.geometry import cutout, warp
-from dmtlib.data.images.levels import change_levels
+from dmtlib.data.images.effects import change_levels, cutout, warp
 from dmtlib.data.images.operations import COLUMN, NEUTRAL, SWITCHES, VARIANTS, Range, constant
 from dmtlib.data.images.randaugment import CUTOUT_FILL, RandAugment, check_images
 from dmtlib.data.images.splits import Split

@@ -38,7 +38,8 @@ def read_files(path: str | Path, suffixes: tuple[str, ...], found: Found | None 
     path = Path(path)
     found = Found(str(path)) if found is None else found
     if path.is_dir():
-        files = _folder_files(path, suffixes)
+        there = find(path, suffixes).require_whole().images.items()
+        files = ((name, file.stat().st_size, file.read_bytes) for name, file in there)
     elif not path.is_file():
         raise ValueError(f"{path}: no such file or folder")
     elif zipfile.is_zipfile(path):
@@ -66,11 +67,6 @@ def read_files(path: str | Path, suffixes: tuple[str, ...], found: Found | None 
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         where = f" after {last!r}" if last else ""
         raise ValueError(f"{path}: damaged{where}: {reason}") from None
-
-
-def _folder_files(path: Path, suffixes: tuple[str, ...]):
-    for name, file in find(path, suffixes).require_whole().images.items():
-        yield name, file.stat().st_size, file.read_bytes
 
 
 def _zip_files(path: Path):
@@ -127,22 +123,17 @@ class _Member(tarfile.TarInfo):
     def fromtarfile(cls, archive: tarfile.TarFile) -> tarfile.TarInfo:
         try:
             return super().fromtarfile(archive)
-        except tarfile.EOFHeaderError:  # a block of zeros
+        except (tarfile.EOFHeaderError, Refused):  # the first: a block of zeros
             raise
         except (tarfile.EmptyHeaderError, tarfile.TruncatedHeaderError):
             raise tarfile.ReadError("it ends too early") from None
-        except Refused:
-            raise
         except (tarfile.HeaderError, ValueError) as error:
             raise tarfile.ReadError(f"a header is broken: {error}") from None
 
 
 class _Unpacked:
-    """What is packed in a .tar.gz, .tar.bz2 or .tar.xz, or the .tar itself, for :class:`tarfile.TarFile` to read.
-
-    Attributes:
-        left: bytes that may be read before the next file of the archive must be reached.
-    """
+    """What is packed in a .tar.gz, .tar.bz2 or .tar.xz, or the .tar itself, for :class:`tarfile.TarFile` to read: as
+    many bytes as are ``left``, before the next file of the archive must be reached."""
 
     def __init__(self, path: Path, file: BinaryIO) -> None:
         begin = file.read(6)

@@ -50,10 +50,9 @@ def remarks(rows: Mapping[str, np.void], places: Mapping[str, tuple[str, str]]) 
     same: dict[bytes, list[str]] = {}
     for name, row in rows.items():
         same.setdefault(bytes(row["same"]), []).append(name)
-    for kind in (0, 1):
+    for kind, where in enumerate(("parts", "classes")):
         groups = ({places[name][kind]: name for name in names if places[name][kind]} for names in same.values())
         if twice := [[*group.values()] for group in groups if len(group) > 1]:
-            where = ("parts", "classes")[kind]
             first, second, *_ = twice[0]
             told.append(f"warning: in two {where}: {counted(len(twice), 'picture')}, as {first!r} and {second!r}")
     return told

@@ -79,7 +79,8 @@ class TimmFeatures(nn.Module):
 
 class TimmClassifier(nn.Module):
     """A network of timm's with a new classifier. It is given images as its data are normalised, and sees them as its
-    weights were trained to: enlarged, of three channels, and normalised in another way.
+    weights were trained to: enlarged, of three channels, and normalised in another way. A ValueError for another side
+    than a network has that fixes it, or from :func:`timm_model`.
 
     Args:
         network: a name with ``timm:`` before it.
@@ -87,9 +88,6 @@ class TimmClassifier(nn.Module):
         mean, std: of the data, per channel, of pixels scaled to [0, 1].
         num_classes: the width C of the output.
         in_channels: 3 for colour, 1 for grey images.
-
-    Raises:
-        ValueError: another side than a network has that fixes it, or from :func:`timm_model`.
     """
 
     def __init__(

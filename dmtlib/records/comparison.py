@@ -75,19 +75,14 @@ def _budget(folder: Path) -> float:
 def measured(
     groups: BySetting, method: str | None, references: BySetting, reference: str = "oracle", gap_column: str = HERE_GAP
 ) -> list[dict[str, Any]]:
-    """Our columns for a method, a row for each setting that has records; one row that says so where none has.
-
-    Args:
-        method: None for one that is not implemented here.
-        references: the records that hold the method ``reference``, to which the gap is taken seed by seed.
-        gap_column: its name; the reference itself has none.
-    """
+    """Our columns for a method, None being one that is not implemented here: a row for each setting that has records;
+    one row that says so where none has. The gap, in ``gap_column``, is taken seed by seed to the method ``reference``,
+    whose records are among ``references``; the reference itself has none."""
     rows = []
     for setting, group in groups.items():
-        records = group[method] if method else []
-        others = references[setting][reference] if setting in references else []
-        gap = "" if method == reference else difference_cell(paired_differences(records, others))
-        if records:
+        if records := group[method] if method else []:
+            others = references[setting][reference] if setting in references else []
+            gap = "" if method == reference else difference_cell(paired_differences(records, others))
             mean = cell([score(r) for r in records])
             rows.append({HERE: mean, gap_column: gap, "n": len(records), SETTING: str(setting)})
     return rows or [{HERE: NOT_RUN, gap_column: "" if method == reference else NOT_RUN, "n": 0, SETTING: ""}]
@@ -100,10 +95,8 @@ def measured_difference(
     others = groups if others is None else others
     rows = []
     for setting, group in groups.items():
-        differences = paired_differences(group[first], others[setting][second] if setting in others else [])
-        if differences:
-            difference = difference_cell(differences)
-            rows.append({HERE: difference, HERE_GAP: "", "n": len(differences), SETTING: str(setting)})
+        if found := paired_differences(group[first], others[setting][second] if setting in others else []):
+            rows.append({HERE: difference_cell(found), HERE_GAP: "", "n": len(found), SETTING: str(setting)})
     return rows or [{HERE: NOT_RUN, HERE_GAP: "", "n": 0, SETTING: ""}]
 
 
@@ -189,10 +182,9 @@ def comparison(results: Path, preset: str) -> pd.DataFrame:
             continue
         gain = difference_cell(paired_differences(records, found["baseline"]))
         if on_pixels:  # each of two models learns as many steps
-            steps = [
-                sum(p.get("models", {}).get("A", {}).get("steps", 0) for p in r.get("phases", [])) for r in records[:1]
-            ]
-            more = {"steps a model": f"{steps[0]:,}" if steps else NOT_RUN}
+            phases = records[0].get("phases", []) if records else []
+            steps = sum(phase.get("models", {}).get("A", {}).get("steps", 0) for phase in phases)
+            more = {"steps a model": f"{steps:,}" if records else NOT_RUN}
         else:
             more = {"fine-grained (%)": cell([r["fine_grained_accuracy"] for r in records])}
         rows.append(

@@ -23,11 +23,8 @@ STOP_SECONDS = 60  # for a stopped run to finish its step and leave
 
 def train_command(config: Config, *, device: str, runs: Path, results: Path) -> list[str]:
     """The arguments of ``dmtlib`` that train ``config`` and keep its record, or go on with it."""
-    return [
-        *train_arguments(config),
-        *("--device", device),
-        *("--runs", str(runs_folder(runs, config)), "--results", str(results), "--skip-recorded"),
-    ]
+    where = ["--device", device, "--runs", str(runs_folder(runs, config)), "--results", str(results)]
+    return [*train_arguments(config), *where, "--skip-recorded"]
 
 
 def runs_folder(runs: Path, config: Config) -> Path:
@@ -54,18 +51,9 @@ def launch(
 ) -> int:
     """Train all ``configs``, ``jobs`` of them at a time; a run that fails stops no other, and is told in one line.
 
-    GPUs are dealt out in turn: as many jobs as GPUs means a GPU for each. Interrupted by Ctrl-C, it stops its runs
-    too, and the same call goes on with them.
-
-    Args:
-        jobs: None: one a GPU, or one.
-        tidy: delete a run's directory once its record is written.
-
-    Returns:
-        How many runs failed.
-
-    Raises:
-        ValueError: fewer than 1 job.
+    GPUs are dealt out in turn: as many jobs as GPUs, which is what None says, means a GPU for each. Interrupted by
+    Ctrl-C, it stops its runs too, and the same call goes on with them. ``tidy`` deletes a run's directory once its
+    record is written. Returns how many runs failed; a ValueError for fewer than 1 job.
     """
     gpus = visible_gpus() if device in ("auto", "cuda") else []
     jobs = max(1, len(gpus)) if jobs is None else jobs

@@ -29,9 +29,6 @@ from .store import load_records, score
 OURS = {"Baseline": "baseline", "Ours (DMT)": "dmt", "Oracle": "oracle"}
 """Rows of Tables 4 to 6 that this library runs."""
 
-Cells = dict[tuple[str, str], dict[str, Any]]
-"""Numbers of the paper by row and column."""
-
 
 def table_4(results: Path) -> pd.DataFrame:
     """PASCAL VOC 2012: all methods that the paper lists, by labeled ratio."""
@@ -110,7 +107,8 @@ def _by_ratio(results: Path, table: str, presets: dict[str, str]) -> pd.DataFram
     return _frame(rows, ["labeled", "method"])
 
 
-def _printed(table: str) -> Cells:
+def _printed(table: str) -> dict[tuple[str, str], dict[str, Any]]:
+    """The paper's numbers by row and column."""
     return {(number["row"], number["column"]): number for number in printed_numbers(table)}
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -71,24 +71,18 @@ def recorded_in_words(row: Row) -> str:
 
 
 def cost_in_words(row: Row) -> str:
-    """Seconds that were measured, by the kind of device; else images, counted; else "not run": the length depends
-    on data of unknown size."""
+    """Seconds that were measured, by the kind of device; else images, counted, from a million on in three digits; else
+    "not run": the length depends on data of unknown size."""
     seconds: dict[str, list[float]] = {}
     for record in sum(row.recorded.values(), []):
         seconds.setdefault(printable(record["device"]).partition(" ")[0], []).append(record["seconds"])
     if seconds:
-        return "\n".join(f"{_range(measured)} s {kind}" for kind, measured in sorted(seconds.items()))
+        ends = {kind: dict.fromkeys((f"{min(times):,.0f}", f"{max(times):,.0f}")) for kind, times in seconds.items()}
+        return "\n".join(f"{'–'.join(ends[kind])} s {kind}" for kind in sorted(ends))
     images = training_images(row.config)
-    return "not run" if images is None else f"{images_in_words(images)} images"
-
-
-def _range(seconds: Sequence[float]) -> str:
-    return "–".join(dict.fromkeys(f"{end:,.0f}" for end in (min(seconds), max(seconds))))
-
-
-def images_in_words(images: int) -> str:
-    """Three digits, and M for a million."""
-    return f"{images:,}" if images < 1e6 else f"{float(f'{images / 1e6:.3g}'):,g}M"
+    if images is None:
+        return "not run"
+    return f"{images:,} images" if images < 1e6 else f"{float(f'{images / 1e6:.3g}'):,g}M images"
 
 
 def explanation(rows: Iterable[Row], results: Path) -> list[str]:

@@ -17,9 +17,8 @@ CIFAR10 = {4000: "cifar10-4000", 1000: "cifar10-1000"}
 VOC = {"1/106": "voc-106", "1/50": "voc-50", "1/20": "voc-20", "1/8": "voc-8"}
 CITYSCAPES = {"1/30": "cityscapes-30", "1/8": "cityscapes-8"}
 """Presets by labeled ratio. The Oracle learns all labels: the one of 1/8 serves every ratio."""
-ABLATIONS = {
-    "Baseline": "baseline",
-    **{NAMES[method]: method for method in ("online-st", "cbst", "dst", "dmt-naive", "dmt", "dmt-flip")},
+ABLATIONS = {"Baseline": "baseline"} | {
+    NAMES[method]: method for method in ("online-st", "cbst", "dst", "dmt-naive", "dmt", "dmt-flip")
 }
 """Table 7 in its order."""
 RATIOS_OF_TABLE_7 = ("1/20", "1/50")
@@ -122,16 +121,9 @@ def runs_of(
     data: str | None = None,
     variant: str = "paper",
 ) -> list[Config]:
-    """All runs of some tables, each once, seed by seed: a whole comparison on one seed comes before the next seed.
-
-    Args:
-        names: keys of :data:`TABLES`.
-        seeds: instead of each cell's own.
-        budget, data, variant: see :func:`dmtlib.presets.preset`.
-
-    Raises:
-        ValueError: an unknown table, or an argument that a preset refuses.
-    """
+    """All runs of some tables of :data:`TABLES`, each once, seed by seed: a whole comparison on one seed comes before
+    the next seed. ``seeds`` stand in for each cell's own; the other arguments are those of
+    :func:`dmtlib.presets.preset`. A ValueError for an unknown table, or an argument that a preset refuses."""
     cells = cells_of(names)
     wanted = sorted({seed for cell in cells for seed in cell.seeds} if seeds is None else set(seeds))
     return [

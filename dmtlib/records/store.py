@@ -28,11 +28,9 @@ def find_record(results: Path, config: Config) -> dict[str, Any] | None:
     is of a run on other data, and must not be overwritten or taken for this one."""
     records = load_records(results, config.preset, config.method, config.budget)
     record = next((record for record in records if record["seed"] == config.seed), None)
-    if record is not None and record["config"]["data"] != config.data:
-        raise ValueError(
-            f"{record_path(results, record)} is a record on {record['config']['data']}, not on {config.data};"
-            " choose another --results"
-        )
+    if record is not None and (data := record["config"]["data"]) != config.data:
+        what = f"is a record on {data}, not on {config.data}"
+        raise ValueError(f"{record_path(results, record)} {what}; choose another --results")
     return record
 
 

@@ -35,6 +35,5 @@ TABLES: dict[str, Callable[[Path], pd.DataFrame]] = {
 
 def render(table: pd.DataFrame) -> str:
     """For a terminal."""
-    return (
-        table.reset_index().map(lambda cell: printable(cell) if isinstance(cell, str) else cell).to_string(index=False)
-    )
+    plain = table.reset_index().map(lambda cell: printable(cell) if isinstance(cell, str) else cell)
+    return plain.to_string(index=False)

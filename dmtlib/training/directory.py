@@ -28,6 +28,8 @@ from .provenance import read_record
 from .settings import Config
 from .storage import MADE_AGAIN, RunError, load_tensors, restoring, save_tensors
 
+OTHER_RUNS = "choose another --runs"
+
 
 def is_run_directory(folder: Path) -> bool:
     """Whether a run was begun there."""
@@ -38,7 +40,7 @@ class RunDirectory:
     """The files of one run. Reading needs nothing more; writing needs :meth:`lock` first."""
 
     def __init__(self, path: Path) -> None:
-        self.path = path
+        self.path, self.checkpoint_file = path, path / "checkpoint.pt"
 
     @classmethod
     def of(cls, config: Config, runs: str | Path) -> RunDirectory:
@@ -54,13 +56,9 @@ class RunDirectory:
             self.path.mkdir(parents=True, exist_ok=True)
             lock.acquire(timeout=wait)
         except filelock.Timeout:
-            raise RunError(
-                f"{self.path} is in use by another process; wait for it, or choose another --runs"
-            ) from None
+            raise RunError(f"{self.path} is in use by another process; wait for it, or {OTHER_RUNS}") from None
         except OSError as error:
-            raise RunError(
-                f"cannot use {self.path} as a run directory: {told(error)}; choose another --runs"
-            ) from None
+            raise RunError(f"cannot use {self.path} as a run directory: {told(error)}; {OTHER_RUNS}") from None
         return lock
 
     def claim(self, settings: dict[str, Any]) -> None:
@@ -68,22 +66,19 @@ class RunDirectory:
         names each that differs, with both values; one for files without any settings: nobody knows whose they are."""
         others = sorted(file.name for file in self.path.iterdir() if file.name != "lock")
         if others and not os.path.lexists(self.path / "config.json"):
-            raise RunError(
-                f"{self.path} has no config.json, but other files, as {others[0]}; choose another --runs, or move them"
-            )
+            what = f"has no config.json, but other files, as {others[0]}"
+            raise RunError(f"{self.path} {what}; {OTHER_RUNS}, or move them")
         if differing := _claim(self.path / "config.json", settings):
             told = "; ".join(f"{key} is {old!r} there and {new!r} now" for key, (old, new) in differing.items())
-            raise RunError(f"{self.path} holds a run with other settings: {told}; choose another --runs")
+            raise RunError(f"{self.path} holds a run with other settings: {told}; {OTHER_RUNS}")
 
     def claim_split(self, split: dict[str, Any]) -> None:
         """Write the split of a new run, or make sure that an old one has the same; see :meth:`.splits.Split.to_json`.
         A RunError, if the file was changed, or the split that is drawn now is another."""
         file = self.path / "split.json"
         if differing := _claim(file, split):
-            raise RunError(
-                f"{file} is not the split that these settings draw ({', '.join(differing)} differ);"
-                " restore it, or choose another --runs"
-            )
+            what = f"is not the split that these settings draw ({', '.join(differing)} differ)"
+            raise RunError(f"{file} {what}; restore it, or {OTHER_RUNS}")
 
     @property
     def split(self) -> dict[str, Any]:
@@ -105,10 +100,8 @@ class RunDirectory:
         there, made = self.record, json.loads(json.dumps(plain(made)))
         others = {"device", "commit", "versions", "images_per_second"}  # of another machine, or of a later version
         if changed := [k for k in made if k not in there or (k not in others and there[k] != made[k])]:
-            raise RunError(
-                f"{self.path / 'result.json'} is not what the run's phases say ({', '.join(changed)} differ);"
-                " delete it, and the same command writes it again"
-            )
+            what = f"is not what the run's phases say ({', '.join(changed)} differ)"
+            raise RunError(f"{self.path / 'result.json'} {what}; delete it, and the same command writes it again")
 
     def finish(self, record: dict[str, Any]) -> None:
         """Write the record; the last checkpoint has done its work."""
@@ -117,21 +110,12 @@ class RunDirectory:
 
     # The phase in training
 
-    @property
-    def checkpoint_file(self) -> Path:
-        return self.path / "checkpoint.pt"
-
     def save_checkpoint(self, state: dict[str, Any]) -> None:
         save_tensors(self.checkpoint_file, state)
 
     def load_checkpoint(self) -> dict[str, Any] | None:
         """None where there is none; Damaged is raised, if it is not what a run wrote."""
-        state = load_tensors(self.checkpoint_file)
-        if state is not None:
-            with restoring(self.checkpoint_file):
-                _check_place(state)
-                _ = state["phase"]
-        return state
+        return _load(self.checkpoint_file)
 
     def drop_checkpoint(self) -> None:
         self.checkpoint_file.unlink(missing_ok=True)
@@ -144,15 +128,8 @@ class RunDirectory:
 
     def load_last_phase(self, phases: int) -> dict[str, Any] | None:
         """The last finished phase, None before the first; Damaged is raised, if its file is not what a run wrote."""
-        for phase in reversed(range(phases)):
-            state = load_tensors(self.phase_file(phase))
-            if state is not None:
-                with restoring(self.phase_file(phase)):
-                    _check_place(state)
-                    if len([{**record} for record in state["records"]]) != phase + 1:
-                        raise ValueError("another phase's")
-                return state
-        return None
+        states = (_load(self.phase_file(phase), phase + 1) for phase in reversed(range(phases)))
+        return next((state for state in states if state is not None), None)
 
     def load_phase(self, phase: int) -> dict[str, Any]:
         """What phase ``phase`` ended with, on the CPU; a RunError, if it is not finished, or damaged."""
@@ -165,10 +142,17 @@ class RunDirectory:
         return self.path / f"phase-{phase}.pt"
 
 
-def _check_place(state: dict[str, Any]) -> None:
-    """Raises a ValueError, or what else comes up, unless ``state`` knows where the metrics log and the clock were."""
-    if not (isinstance(place := state["metrics_bytes"], int) and place >= 0 and 0 <= state["seconds"] < math.inf):
-        raise ValueError("no place in the metrics log")
+def _load(file: Path, finished: int | None = None) -> dict[str, Any] | None:
+    """Damaged is raised, unless it knows where the metrics log and the clock were, and either the phase in training or
+    the records of all ``finished`` ones."""
+    state = load_tensors(file)
+    if state is not None:
+        with restoring(file):
+            place, seconds = state["metrics_bytes"], state["seconds"]
+            whole = "phase" in state if finished is None else len([{**r} for r in state["records"]]) == finished
+            if not (whole and isinstance(place, int) and place >= 0 and 0 <= seconds < math.inf):
+                raise ValueError("another phase's, or no place in the metrics log")
+    return state
 
 
 def _claim(file: Path, values: dict[str, Any]) -> dict[str, tuple[Any, Any]]:
@@ -185,4 +169,4 @@ def _read_json(file: Path) -> dict[str, Any]:
     try:
         return read_json(file)
     except (ValueError, OSError) as error:
-        raise RunError(f"{told(error)}; restore it, or choose another --runs") from None
+        raise RunError(f"{told(error)}; restore it, or {OTHER_RUNS}") from None

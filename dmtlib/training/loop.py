@@ -30,10 +30,8 @@ class Trainer(Protocol):
 class Journal:
     """Opened on a run directory, it knows where the run was left; while :meth:`run` is at work, it keeps what comes.
 
-    Attributes:
-        lengths: steps of each phase, in all its models.
-        last: what :meth:`end_phase` kept of the last finished phase; None before the first, or if it ended just now.
-        records: those of all finished phases.
+    ``lengths`` are the steps of each phase, in all its models; ``records`` are those of all finished phases; ``last``
+    is what :meth:`end_phase` kept of the last one, None before the first, or if it ended just now.
     """
 
     def __init__(self, config: Config, directory: RunDirectory, lengths: Sequence[int], show_progress: bool) -> None:
@@ -47,16 +45,11 @@ class Journal:
             self._checkpoint = None
 
     def run(
-        self,
-        run_phase: Callable[[int, dict[str, Any] | None], None],
-        steps_in: Callable[[dict[str, Any]], int],
+        self, run_phase: Callable[[int, dict[str, Any] | None], None], steps_in: Callable[[dict[str, Any]], int]
     ) -> float:
-        """Run what is left of all phases, and return the seconds that all processes spent on it.
-
-        Args:
-            run_phase: runs one to its end, from what :meth:`save_checkpoint` kept of it, or None.
-            steps_in: counts the steps that were taken before a checkpoint, in its phase.
-        """
+        """Run what is left of all phases, and return the seconds that all processes spent on it. ``run_phase`` runs
+        one to its end, from what :meth:`save_checkpoint` kept of it, or None; ``steps_in`` counts the steps that were
+        taken before a checkpoint, in its phase."""
         config, first = self._config, len(self.records)
         done = sum(self.lengths[:first])
         checkpoint, self._checkpoint = self._checkpoint, None

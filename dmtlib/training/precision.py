@@ -27,9 +27,8 @@ def choose_device(name: str) -> torch.device:
     if kind not in present:
         raise ValueError(f"device must be one of {', '.join(DEVICES)}, got {name!r}")
     if not present[kind]:
-        raise ValueError(
-            f"device {name!r} is not available here; there is {', '.join(d for d in present if present[d])}"
-        )
+        there = ", ".join(device for device in present if present[device])
+        raise ValueError(f"device {name!r} is not available here; there is {there}")
     try:
         device = torch.device(name)
     except RuntimeError:

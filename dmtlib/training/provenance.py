@@ -22,8 +22,6 @@ SOURCE = Path(__file__).resolve().parents[2]
 TRAINING_CODE = [
     f"dmtlib/{part}" for part in ("method", "models", "data", "training", "files.py", "words.py", "presets.py")
 ]
-
-
 NUMBER = (int, float)
 RECORDED: dict[str, type | tuple[type, ...]] = {
     **dict.fromkeys(("preset", "method", "data", "best", "scored_on", "device"), str),
@@ -87,12 +85,7 @@ def versions() -> dict[str, str]:
 
     import dmtlib
 
-    return {
-        "python": platform.python_version(),
-        "dmtlib": dmtlib.__version__,
-        "torch": torch.__version__,
-        "numpy": numpy.__version__,
-    }
+    return {"python": platform.python_version()} | {m.__name__: m.__version__ for m in (dmtlib, torch, numpy)}
 
 
 def cuda_versions() -> dict[str, str | None]:

@@ -101,16 +101,9 @@ def restoring(path: Path, reason: str = "it does not fit this run") -> Iterator[
 
 @contextmanager
 def telling(path: Path, then: str = "", memory_for: str = "") -> Iterator[None]:
-    """What the system refuses in the block, in one line.
-
-    Args:
-        path: what is at work, where the error itself names no file.
-        then: what can be done, the end of the line.
-        memory_for: what the memory was wanted for, where it is short.
-
-    Raises:
-        RunError: for an OSError, or where memory is short.
-    """
+    """What the system refuses in the block, an OSError or memory, is a RunError of one line. It begins with ``path``
+    where the error itself names no file, says ``memory_for`` what there is too little, and ends with what to do
+    ``then``."""
     try:
         yield
     except OSError as error:

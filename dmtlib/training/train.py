@@ -22,7 +22,7 @@ WORKERS_LEAVE = 10.0  # seconds that processes which prepare batches need to see
 def train(
     config: Config, *, runs: str | Path = "runs", device: str = "auto", progress: bool = True, data: Any = None
 ) -> dict[str, Any]:
-    """Run ``config`` to its end, or go on with it where it was left, and return its record.
+    """Run ``config`` to its end, or go on with it where it was left, and return its record, as in ``result.json``.
 
     Args:
         config: what to run; see :func:`dmtlib.presets.preset`.
@@ -31,13 +31,9 @@ def train(
         progress: show a live bar.
         data: a data set that is in memory; None loads ``config.data``.
 
-    Returns:
-        The contents of ``result.json``. A finished run is not repeated, unless its last phase is gone or damaged.
-
-    Raises:
-        RunError: the run directory is in use, holds other settings or another split, or cannot be written; the disk is
-            full, or memory is short.
-        ValueError: an unknown or absent device, data or weights that cannot be read, or too few data.
+    A finished run is not repeated, unless its last phase is gone or damaged. A RunError, if the run directory is in
+    use, holds other settings or another split, or cannot be written, the disk is full, or memory is short; a
+    ValueError for an unknown or absent device, data or weights that cannot be read, or too few data.
     """
     if isinstance(config, SegmentationConfig):  # needs torchvision, which takes seconds to import
         from .pixels.mutual import MutualTraining as Algorithm

@@ -26,15 +26,10 @@ DIGITS_TEST_SEED = 2022  # the test images never change with a run's seed
 
 @dataclass(frozen=True)
 class ClassificationData:
-    """A data set in memory.
-
-    Attributes:
-        train_images: every image that training may see, without its label or with it.
-        train_labels: class indices, or :data:`.packed.UNKNOWN`.
-        mean, std: per channel, of pixels scaled to [0, 1].
-        own: whether these are somebody's own data: then the classes' names belong to the fingerprint.
-        remarks: what its reader met.
-    """
+    """A data set in memory. ``train_images`` are all that training may see; labels are class indices, among
+    ``train_labels`` also :data:`.packed.UNKNOWN`; ``mean`` and ``std`` are per channel, of pixels scaled to [0, 1].
+    Where the data are somebody's ``own``, the classes' names belong to the fingerprint; ``remarks`` are what their
+    reader met."""
 
     name: str
     classes: tuple[str, ...]
@@ -68,12 +63,8 @@ class ClassificationData:
     @property
     def interface(self) -> dict[str, Any]:
         """What a model that learned these data must know of an image that is not among them."""
-        return {
-            "classes": list(self.classes),
-            "side": self.train_images.shape[-1],
-            "mean": list(self.mean),
-            "std": list(self.std),
-        }
+        mean, std = list(self.mean), list(self.std)
+        return {"classes": list(self.classes), "side": self.train_images.shape[-1], "mean": mean, "std": std}
 
     @property
     def fingerprint(self) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 import torch
@@ -96,9 +96,8 @@ def _arrange(found: Found, test_share: float, seed: int) -> tuple[tuple[str, ...
     places = {name: _place(parts, source) for name, parts in below.items()}
     classes = tuple(sorted({label for part, label in places.values() if part == "train" and label != UNLABELED}))
     if {"images", "masks"} <= {label.casefold() for label in classes}:
-        raise ValueError(
-            f"{source}: images and masks lie in it, no classes: choose a preset on pixels, such as scenes-small"
-        )
+        hint = "choose a preset on pixels, such as scenes-small"
+        raise ValueError(f"{source}: images and masks lie in it, no classes: {hint}")
     if len(classes) < 2:
         raise ValueError(f"{source}: at least two class folders are needed, found {', '.join(classes) or 'none'}")
     members = {part: {label: [] for label in (*classes, UNLABELED)} for part in PARTS}
@@ -120,32 +119,29 @@ def _arrange(found: Found, test_share: float, seed: int) -> tuple[tuple[str, ...
 
 def _check_folders(found: Found, below: dict[str, tuple[str, ...]]) -> None:
     """Where classes stand, every folder has an image, and none is almost called :data:`UNLABELED`."""
-    filled = Found(found.where)
-    for name in below:
-        filled.add_folder(name.rpartition("/")[0])
+    filled = {str(folder) for name in below for folder in PurePosixPath(name).parents}
     name, parts = next(iter(below.items()))
     top = name.split("/")[: -len(parts)]
     in_parts = any(parts[0] in PARTS for parts in below.values())
     for folder in sorted(found.folders):
         *above, label = folder.split("/")
         there = f"{found.where}: {folder!r}"
-        if len(above) < len(top) and above == top[: len(above)] and folder not in filled.folders:
+        if len(above) < len(top) and above == top[: len(above)] and folder not in filled:
             raise ValueError(f"{there} has no image, all lie in {'/'.join(top)!r}: give that folder alone")
         if above[: len(top)] != top or len(above) != len(top) + in_parts or (in_parts and above[-1] not in PARTS):
             continue
         if is_almost_unlabeled(label):
             raise ValueError(f"{there}: call it {UNLABELED!r}, if its images have no class")
-        if folder not in filled.folders:
-            raise ValueError(
-                f"{there} stands for a class, and has no {NAMES} image; in it: {found.others(f'{folder}/')}"
-            )
+        if folder not in filled:
+            others = found.others(f"{folder}/")
+            raise ValueError(f"{there} stands for a class, and has no {NAMES} image; in it: {others}")
 
 
 def _below_common_folder(images: Collection[str]) -> dict[str, tuple[str, ...]]:
     """Each name's parts, without the folders that all images share (an archive's own top folder, as a rule)."""
     paths = {name: tuple(name.split("/")) for name in images}
-    while len({parts[0] for parts in paths.values()}) == 1 and all(len(parts) > 2 for parts in paths.values()):
-        if next(iter(paths.values()))[0] in PARTS:
+    while all(len(parts) > 2 for parts in paths.values()):
+        if len(first := {parts[0] for parts in paths.values()}) > 1 or first <= {*PARTS}:
             break
         paths = {name: parts[1:] for name, parts in paths.items()}
     return paths
@@ -157,9 +153,8 @@ def _place(parts: tuple[str, ...], source: str) -> tuple[str, str]:
         return parts[0], parts[1]
     if len(parts) == 2 and parts[0] not in PARTS:
         return "train", parts[0]
-    raise ValueError(
-        f"{source}: {'/'.join(parts)!r} is neither train/<class>/<image> nor test/<class>/<image> nor <class>/<image>"
-    )
+    layouts = "train/<class>/<image> nor test/<class>/<image> nor <class>/<image>"
+    raise ValueError(f"{source}: {'/'.join(parts)!r} is neither {layouts}")
 
 
 def _set_test_apart(members: dict, classes: tuple[str, ...], test_share: float, seed: int, source: str) -> None:

@@ -2,8 +2,8 @@
 authors' code, and the rule by which a batch mixes them.
 
 Every image of a batch has one strength for every operation, and the neutral one for all but its own: that is a
-(B, K) tensor of fixed shape, whatever was drawn. :mod:`.geometry` moves pixels, :mod:`.levels` changes their values;
-both read their columns from that tensor and change nothing where the strength is neutral.
+(B, K) tensor of fixed shape, whatever was drawn. :mod:`.effects` moves pixels, and changes their values; it reads its
+columns from that tensor and changes nothing where the strength is neutral.
 """
 
 from __future__ import annotations
@@ -97,15 +97,10 @@ class Range(NamedTuple):
 
 @dataclass(frozen=True)
 class Variant:
-    """What one call draws from.
-
-    Attributes:
-        operations: one of them is drawn for each image, all equally likely.
-        levels: strengths are low + m / levels · (high − low) with m drawn from 1…levels; None: uniform in [low, high).
-        cutout: side in pixels of the square that every image loses, besides its operation.
-        padding, padding_fill: of the random crop, in pixels and grey level.
-        flip: probability of a horizontal flip.
-    """
+    """What one call draws from: for each image one of the ``operations``, all equally likely, at a strength of low +
+    m / ``levels`` · (high − low) with m drawn from 1…levels, or uniform in [low, high) where these are None. ``flip``
+    is the probability of a horizontal flip; the random crop has a ``padding`` in pixels, of grey level
+    ``padding_fill``; every image loses a square of side ``cutout`` in pixels, besides its operation."""
 
     operations: tuple[Range, ...]
     levels: int | None

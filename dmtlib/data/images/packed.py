@@ -44,13 +44,12 @@ class PackedImages:
     def content_hash(self) -> str:
         """SHA-256 over pixels, labels, class names and source."""
         digest = hashlib.sha256()
-        for field in fields(self):
-            value = getattr(self, field.name)
+        for name, value in vars(self).items():
             if isinstance(value, Tensor):
-                digest.update(f"{field.name} {value.dtype} {tuple(value.shape)}".encode())
+                digest.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
                 digest.update(value.contiguous().numpy())
             else:
-                digest.update(f"{field.name} {value!r}".encode())
+                digest.update(f"{name} {value!r}".encode())
         return digest.hexdigest()
 
 
@@ -60,9 +59,8 @@ def write_packed(images: PackedImages, path: str | Path) -> str:
     _check(images)
     check_replaceable(Path(path))
     content_hash = images.content_hash()
-    contents = {field.name: getattr(images, field.name) for field in fields(images)}
     with whole_file(Path(path)) as file:
-        torch.save({"format": FORMAT, "sha256": content_hash} | contents, file)
+        torch.save({"format": FORMAT, "sha256": content_hash} | vars(images), file)
     return content_hash
 
 

@@ -2,7 +2,7 @@
 
 Crop with padding, flip, one random operation at a random strength, Cutout, normalisation. Every image draws its own;
 all draws come from one generator; nothing waits for the device. :mod:`.operations` tells which operations there are
-and how strong, :mod:`.geometry` and :mod:`.levels` what they do.
+and how strong, :mod:`.effects` what they do.
 """
 
 from __future__ import annotations
@@ -14,8 +14,7 @@ import torch
 from jaxtyping import Float, Float64, Int64, UInt8
 from torch import Generator, Tensor
 
-from .geometry import Crop, crop_and_flip, cutout, warp
-from .levels import change_levels
+from .effects import Crop, change_levels, crop_and_flip, cutout, warp
 from .operations import COLUMN, NEUTRAL, VARIANTS, Strengths, Variant, constant
 
 CUTOUT_FILL = (125, 123, 114)  # CIFAR-10's mean colour, as in the authors' code
@@ -34,15 +33,10 @@ class Draws(NamedTuple):
 
 
 class RandAugment:
-    """uint8 images and a generator on their device → a normalised batch, channels last.
-
-    Args:
-        variant: a key of :data:`~dmtlib.data.images.operations.VARIANTS`.
-        mean, std: per channel, of pixels scaled to [0, 1]; CIFAR-10's by default.
-        dtype: of the result; the normalisation itself is computed in float32.
-
-    A ValueError for an unknown variant, or a mean or std that does not have three numbers.
-    """
+    """uint8 images and a generator on their device → a normalised batch, channels last, of ``dtype``; the
+    normalisation itself is computed in float32. ``variant`` is a key of
+    :data:`~dmtlib.data.images.operations.VARIANTS`; ``mean`` and ``std`` are per channel, of pixels scaled to [0, 1].
+    A ValueError for an unknown variant, or a mean or std that does not have three numbers."""
 
     def __init__(
         self,
@@ -71,11 +65,8 @@ class RandAugment:
         chance = torch.rand(8, batch, generator=generator, dtype=torch.float64, device=images.device)
         variant = self.variant
         operation = _pick(chance[0], len(variant.operations))
-        crop = Crop(
-            top=_pick(chance[1], 2 * variant.padding + 1),
-            left=_pick(chance[2], 2 * variant.padding + 1),
-            flip=chance[3] < variant.flip,
-        )
+        places = 2 * variant.padding + 1
+        crop = Crop(_pick(chance[1], places), _pick(chance[2], places), chance[3] < variant.flip)
         strengths = self._strengths(operation, chance[4], chance[5], height, width)
         return Draws(crop, operation, strengths, _pick(chance[6], height), _pick(chance[7], width))
 

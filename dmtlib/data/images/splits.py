@@ -29,11 +29,8 @@ class Split:
         """The split as plain JSON types, for a file that tells whether it is still the one that was drawn: ``sha256``
         over both lists and the fingerprint of the data set that the indices point into, ``sizes``, what was hashed.
         The third list is the rest."""
-        content = {
-            "data_fingerprint": data_fingerprint,
-            "labeled": self.labeled.tolist(),
-            "validation": self.validation.tolist(),
-        }
+        lists = {"labeled": self.labeled.tolist(), "validation": self.validation.tolist()}
+        content = {"data_fingerprint": data_fingerprint, **lists}
         sizes = {field.name: len(getattr(self, field.name)) for field in fields(self)}
         return {"sha256": hashlib.sha256(json.dumps(content).encode()).hexdigest(), "sizes": sizes, **content}
 
@@ -42,25 +39,18 @@ def split_labeled(labels: Int64[Tensor, " N"], num_labels: int | None, seed: int
     """Draw a class-balanced labeled subset; for one seed every smaller one lies inside every larger one.
 
     The images of each class are shuffled, then dealt out one class after the other: the first ``num_labels``
-    cards are the labeled subset. Validation images leave first and do not depend on ``seed``.
-
-    Args:
-        labels: classes of all training images; images of unknown class (−1) are unlabeled.
-        num_labels: size of the labeled subset; None: every image of known class that is not for validation.
-        seed: of the labeled subset.
-        validation: how many images to set apart, as evenly over the classes as possible.
-
-    A ValueError, if fewer images of known class are there than are asked for.
+    cards are the labeled subset, None being all that are there; images of unknown class (−1) are unlabeled. As many
+    as ``validation`` says leave first, and do not depend on ``seed``. A ValueError, if fewer images of known class are
+    there than are asked for.
     """
     left = labels != UNKNOWN
     known = int(left.sum())
     if num_labels is None:
         num_labels = known - validation
     if num_labels < 1 or validation < 0 or num_labels + validation > known:
-        raise ValueError(
-            f"labels + validation must lie in 1…{known}, the number of images of known class,"
-            f" got {num_labels} + {validation}; --all-labels takes what there is"
-        )
+        allowed = f"1…{known}, the number of images of known class"
+        got = f"{num_labels} + {validation}; --all-labels takes what there is"
+        raise ValueError(f"labels + validation must lie in {allowed}, got {got}")
     apart = _deal(labels, left, VALIDATION_SEED)[:validation]
     left[apart] = False
     labeled = _deal(labels, left, seed)[:num_labels]

@@ -28,15 +28,11 @@ CAMVID_SHRINKS_BY = {"camvid-quarter": 4, "camvid-half": 2}  # 360×480 pixels t
 
 @dataclass(frozen=True)
 class SegmentationData:
-    """A data set. Part p has ``parts[p].names``, ``.image(i)``, ``.mask(i)``, and ``parts[p][i]``, which is both.
-
-    Attributes:
-        parts: "train" and "val", perhaps "test".
-        labeled: names of training images that make up the labeled subset, where the data prescribe one: VOC's own
-            1,464, or those of a user's images that have a mask.
-        evaluation_size: height and width that images are padded to before they are scored; None: as they are.
-        remarks: what its reader met.
-    """
+    """A data set. Its ``parts`` are "train" and "val", perhaps "test"; part p has ``parts[p].names``, ``.image(i)``,
+    ``.mask(i)``, and ``parts[p][i]``, which is both. Where the data prescribe a labeled subset, ``labeled`` are the
+    names of training images in it: VOC's own 1,464, or those of a user's images that have a mask. To height and width
+    of ``evaluation_size`` images are padded before they are scored, if it is not None; ``remarks`` are what the data's
+    reader met."""
 
     name: str
     classes: tuple[str, ...]
@@ -103,7 +99,6 @@ ROWS = {
     ),
 }
 """By their names."""
-
 
 PREPARED = (*SCENES, *ROWS, *CAMVID_SHRINKS_BY)
 
@@ -193,7 +188,7 @@ def load_folder(path: str | Path, progress: bool = False) -> SegmentationData:
         ids = torch.bincount(part.mask(index).flatten(), minlength=256)
         return *facts(Image.fromarray(part.image(index).permute(1, 2, 0).numpy())), ids.numpy()
 
-    sources = [(*part.files(index), len(classes)) for part, index in places]
+    sources = [(*part.files[index], len(classes)) for part, index in places]
     made = read_all(row, sources, np.dtype([*FACTS, ("ids", "i8", 256)]), str(path), progress)
     rows = dict(zip(part_of, made, strict=True))
     told = remarks(rows, {name: (part, "") for name, part in part_of.items()})

@@ -75,7 +75,12 @@ def read_own_folder(folder: Path) -> OwnFolder:
         remarks.append(f"in no list, and not used: {counted(len(images) - len(listed), 'image')}")
     lists.setdefault("train", tuple(name for name in images if name not in set(listed)))
     if "val" not in lists:
-        lists["val"] = _draw_val([name for name in lists["train"] if name in masks], folder)
+        scorable = sorted(name for name in lists["train"] if name in masks)
+        if len(scorable) < 2:
+            needed = "at least two training images need masks: one of them is scored"
+            raise ValueError(f"{folder}: without val.txt, {needed}")
+        drawn = random.Random(VAL_SEED).sample(scorable, max(1, round(VAL_SHARE * len(scorable))))
+        lists["val"] = tuple(sorted(drawn))
         lists["train"] = tuple(name for name in lists["train"] if name not in set(lists["val"]))
         remarks.append(f"no val.txt: {counted(len(lists['val']), 'mask')} drawn to score, {VAL_SHARE:.0%} of all")
 
@@ -158,9 +163,3 @@ def require(names: Iterable[str], there: Container[str], file: Path, what: str) 
         if name not in there:
             hint = "; write it without its ending" if str(PurePosixPath(name).with_suffix("")) in there else ""
             raise ValueError(f"{file}: there is no {what} named {name!r}{hint}")
-
-
-def _draw_val(labeled: list[str], folder: Path) -> tuple[str, ...]:
-    if len(labeled) < 2:
-        raise ValueError(f"{folder}: without val.txt, at least two training images need masks: one of them is scored")
-    return tuple(sorted(random.Random(VAL_SEED).sample(sorted(labeled), max(1, round(VAL_SHARE * len(labeled))))))

@@ -10,22 +10,22 @@ import torch
 import torch.nn.functional as F
 from jaxtyping import UInt8
 from torch import Tensor
-from torch.utils.data import Dataset
+from torch.utils.data import Dataset, TensorDataset
 
 from ..pictures import decode_rgb, read_bytes, upright_size
 from .masks import VOID, decode_mask
 
 
 class ListedImages(Dataset):
-    """Images and masks of a list of ``names``, keys into ``images``, and into ``masks`` where there is one. They are
-    decoded when they are asked for, and checked then: ids 0…``num_classes`` − 1 are known in masks, and 255."""
+    """Images and masks of a list of ``names``, keys into ``images``, and into ``masks`` where there is one; ``files``
+    are both, by index. They are decoded when they are asked for, and checked then: ids 0…``num_classes`` − 1 are known
+    in masks, and 255."""
 
     def __init__(
         self, names: Sequence[str], images: Mapping[str, Path], masks: Mapping[str, Path], num_classes: int
     ) -> None:
         self.names = tuple(names)
-        self._images = [images[name] for name in self.names]
-        self._masks = [masks.get(name) for name in self.names]
+        self.files = [(images[name], masks.get(name)) for name in self.names]
         self._num_classes = num_classes
         self.without_mask = frozenset(name for name in self.names if name not in masks)
 
@@ -37,43 +37,34 @@ class ListedImages(Dataset):
         return self.image(index), self.mask(index)
 
     def image(self, index: int) -> UInt8[Tensor, "3 H W"]:
-        file = self._images[index]
+        file, _ = self.files[index]
         return torch.from_numpy(decode_rgb(read_bytes(file), str(file)))
 
     def mask(self, index: int) -> UInt8[Tensor, "H W"]:
         """Void everywhere, if the image has none."""
-        image, mask = self._images[index], self._masks[index]
+        image, mask = self.files[index]
         size = upright_size(read_bytes(image), str(image))
         if mask is None:
             return torch.full(size, VOID, dtype=torch.uint8)
         return torch.from_numpy(decode_mask(read_bytes(mask), str(mask), size, self._num_classes))
 
-    def files(self, index: int) -> tuple[Path, Path | None]:
-        """Of an image, and of its mask where there is one."""
-        return self._images[index], self._masks[index]
-
     def digest(self) -> bytes:
         """SHA-256 over names, the images' lengths in bytes, and the masks' contents: seconds for 10,000 images."""
         digest = hashlib.sha256()
-        for name, image, mask in zip(self.names, self._images, self._masks, strict=True):
+        for name, (image, mask) in zip(self.names, self.files, strict=True):
             digest.update(f"{name}\n{image.stat().st_size}\n".encode())
             digest.update(read_bytes(mask) if mask else b"no mask")
         return digest.digest()
 
 
-class StoredImages(Dataset):
+class StoredImages(TensorDataset):
     """Images of one size and their masks, in memory."""
 
     without_mask: frozenset[str] = frozenset()
 
     def __init__(self, names: Sequence[str], images: UInt8[Tensor, "N 3 H W"], masks: UInt8[Tensor, "N H W"]) -> None:
+        super().__init__(images, masks)
         self.names, self.images, self.masks = tuple(names), images, masks
-
-    def __len__(self) -> int:
-        return len(self.names)
-
-    def __getitem__(self, index: int) -> tuple[UInt8[Tensor, "3 H W"], UInt8[Tensor, "H W"]]:
-        return self.image(index), self.mask(index)
 
     def image(self, index: int) -> UInt8[Tensor, "3 H W"]:
         return self.images[index]

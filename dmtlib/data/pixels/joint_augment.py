@@ -38,11 +38,8 @@ class JointAugment:
 
         Where nothing is left of the image, to the right and below, the image is 0, an integer map (labels) is 255
         and a floating-point one (confidences) 0: ignored. The result is not normalised; each model has its own
-        mean and deviation.
-
-        Args:
-            maps: labels, pseudo labels, confidences; a ValueError for one that hasn't the image's size.
-            generator: the four draws of this item, and no others, come from it.
+        mean and deviation. The four draws of this item, and no others, come from ``generator``. A ValueError for a map
+        that hasn't the image's size.
         """
         for values in maps:
             if values.shape != image.shape[1:]:

@@ -21,15 +21,9 @@ BRIGHT = 128  # an unknown id from here on was probably meant to be seen
 def decode_mask(content: bytes, name: str, size: tuple[int, int], num_ids: int) -> UInt8[np.ndarray, "H W"]:
     """The ids of an 8-bit grey or palette PNG; in a palette PNG, such as PASCAL VOC's, the id is the palette's index.
 
-    The size is compared before any pixel is decoded, and ids are counted without a copy of them.
-
-    Args:
-        name: of the file, for the error.
-        size: height and width of the image that the mask belongs to.
-        num_ids: ids 0…``num_ids`` − 1 are known, and 255.
-
-    A ValueError of one line begins with ``name``, for another size than the image's, an unknown id, colours instead of
-    ids, or a damaged file.
+    The size is compared before any pixel is decoded, and ids are counted without a copy of them. A ValueError of one
+    line begins with ``name``, for another ``size`` (height, width) than the image's, an id that is neither in
+    0…``num_ids`` − 1 nor 255, colours instead of ids, or a damaged file.
     """
     with opened(content, name) as image:
         if (image.height, image.width) != size:
@@ -40,9 +34,8 @@ def decode_mask(content: bytes, name: str, size: tuple[int, int], num_ids: int) 
             raise ValueError(f"is a {image.format}; a mask must be a PNG, which keeps ids exactly")
         bits = content[24]  # of a sample, in the PNG's header
         if image.mode not in ("L", "P") or (image.mode == "L" and bits != 8):
-            raise ValueError(
-                f"must be 8-bit grey or palette, a class id a pixel; it has mode {image.mode}, {bits} bits"
-            )
+            found = f"mode {image.mode}, {bits} bits"
+            raise ValueError(f"must be 8-bit grey or palette, a class id a pixel; it has {found}")
         image.load()
         if (turned := orientation(image)) != 1:
             raise ValueError(f"has EXIF orientation {turned}: turn its pixels, and save it without EXIF")
@@ -56,10 +49,8 @@ def check_ids(image: Image.Image, num_ids: int) -> None:
     for value, count in enumerate(image.histogram()):
         if count and num_ids <= value != VOID:
             hint = "; a pixel's value is its class's id, and no brightness" if value >= BRIGHT else ""
-            raise ValueError(
-                f"has the unknown id {value} ({counted(count, 'pixel')}); "
-                f"known are 0…{num_ids - 1} and {VOID} (void){hint}"
-            )
+            known = f"0…{num_ids - 1} and {VOID} (void)"
+            raise ValueError(f"has the unknown id {value} ({counted(count, 'pixel')}); known are {known}{hint}")
 
 
 def map_ids(mask: UInt8[np.ndarray, "H W"], classes: Sequence[int]) -> UInt8[np.ndarray, "H W"]:
@@ -71,15 +62,17 @@ def map_ids(mask: UInt8[np.ndarray, "H W"], classes: Sequence[int]) -> UInt8[np.
 
 def encode_mask(mask: UInt8[np.ndarray, "H W"]) -> bytes:
     """An 8-bit grey PNG."""
-    file = io.BytesIO()
-    Image.fromarray(mask).save(file, format="PNG", compress_level=6)
-    return file.getvalue()
+    return _png(Image.fromarray(mask))
 
 
 def encode_palette(mask: UInt8[np.ndarray, "H W"]) -> bytes:
     """A palette PNG: a pixel's value is its class, and is shown in the colour that PASCAL VOC's masks have for it."""
     picture = Image.frombytes("P", (mask.shape[1], mask.shape[0]), mask.tobytes())
     picture.putpalette([level for index in range(256) for level in voc_colour(index)])
+    return _png(picture)
+
+
+def _png(picture: Image.Image) -> bytes:
     file = io.BytesIO()
     picture.save(file, format="PNG")
     return file.getvalue()

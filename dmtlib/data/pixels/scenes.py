@@ -39,13 +39,8 @@ def generate_scenes(
 ) -> tuple[UInt8[Tensor, "N 3 64 64"], UInt8[Tensor, "N 64 64"]]:
     """Draw ``count`` scenes at once: the backgrounds, then a sign in each of them, then the next, over the one before.
 
-    Args:
-        digits: scans to print on signs, ink is 255.
-        labels: what each scan shows; those that are not in :data:`KINDS` are left out.
-        seed: the same seed, the same scenes.
-
-    Returns:
-        Images, and masks of classes 0…4 with a rim of 255 along every sign's edge, as in PASCAL VOC.
+    On signs are printed ``digits``, scans whose ink is 255 and whose ``labels`` are in :data:`KINDS`; the others are
+    left out. Returns images, and masks of classes 0…4 with a rim of 255 along every sign's edge, as in PASCAL VOC.
     """
     generator = Generator().manual_seed(seed)
 

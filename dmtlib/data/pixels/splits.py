@@ -36,17 +36,10 @@ def split_names(
     """Label about one image in ``ratio``; for one ``split``, every smaller subset lies inside every larger one.
 
     The sorted names are shuffled ``split`` + 1 times with the authors' seed, each time from where the last shuffle
-    left them; the first ones are labeled. Equal names give equal splits, and those of VOC and Cityscapes the
-    published ones (1/106 of VOC is the ratio 105.82, and 1/30 of Cityscapes 29.75: 100 images each).
-
-    Args:
-        names: of all training images, in any order.
-        ratio: images for each labeled one, at least 1.
-        split: 0, 1, 2 are the paper's three; more are possible.
-        without_mask: names that cannot be labeled; they are passed over.
-
-    A ValueError for a name that is there twice, a negative ``split``, or a ratio that leaves no labeled image or asks
-    for more than have a mask.
+    left them; the first ones are labeled, those ``without_mask`` passed over. Equal names give equal splits, and those
+    of VOC and Cityscapes the published ones, 0, 1 and 2 (1/106 of VOC is the ratio 105.82, and 1/30 of Cityscapes
+    29.75: 100 images each). A ValueError for a name that is there twice, a negative ``split``, or a ratio that leaves
+    no labeled image or asks for more than have a mask.
     """
     if len(set(names)) < len(names):
         raise ValueError("names must be different from each other")

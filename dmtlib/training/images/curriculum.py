@@ -88,10 +88,7 @@ class Curriculum:
         if checkpoint:
             with restoring(self.directory.checkpoint_file):
                 state.load_state_dict(checkpoint["state"])
-        journal.run_steps(
-            trainer,
-            checkpoint=lambda: journal.save_checkpoint(phase, state=state.state_dict()),
-        )
+        journal.run_steps(trainer, lambda: journal.save_checkpoint(phase, state=state.state_dict()))
         if self.config.recalibrate_batch_norm:
             clean = normalise(self.images, self.data.mean, self.data.std).split(self.config.batch_size)
             update_bn(clean, state.averaged)

@@ -15,10 +15,8 @@ WARM_UP = 3
 
 
 def graphs_wanted(device: torch.device) -> bool:
-    """Whether runs replay their steps: on CUDA, with ``DMT_GRAPH=1`` in the environment.
-
-    No setting of a run, for it is to change no bit; and not the default, for no GPU has seen it yet.
-    """
+    """Whether runs replay their steps: on CUDA, with ``DMT_GRAPH=1`` in the environment. No setting of a run, for it
+    is to change no bit; and not the default, for no GPU has seen it yet."""
     return device.type == "cuda" and os.environ.get("DMT_GRAPH") == "1"
 
 
@@ -27,16 +25,10 @@ class Replayed:
     new batch is copied.
 
     The first calls, which are steps like others, run eagerly on a stream of their own, as recording asks for. So a
-    phase that is resumed records anew, after its state was loaded. What ``compute`` draws comes from ``generator``,
-    which may be seeded before each call: a replay takes the seed up, so its draws are the eager ones.
-
-    Args:
-        compute: kernels alone, on tensors whose shapes and memory don't change. Nothing in it waits for the device,
-            and no number of Python's in it depends on the call.
-        generator: of a CUDA device.
-
-    Raises:
-        RuntimeError: by CUDA, when ``compute`` does what can't be recorded.
+    phase that is resumed records anew, after its state was loaded. ``compute`` is kernels alone, on tensors whose
+    shapes and memory don't change: nothing in it waits for the device, no number of Python's in it depends on the
+    call, or CUDA raises a RuntimeError. What it draws comes from ``generator``, of a CUDA device, which may be seeded
+    before each call: a replay takes the seed up, so its draws are the eager ones.
     """
 
     def __init__(self, compute: Callable[[Any], None], generator: Generator) -> None:

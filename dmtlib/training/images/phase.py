@@ -142,10 +142,8 @@ class PhaseTrainer:
         if task.phase > 0:
             in_batch = config.batch_size - self.labeled_in_batch
             self.pseudo_stream = ShuffledStream(len(task.pseudo.labels), in_batch, derive_seed(seed, 1), device)
-            ramp = [
-                [gamma_ramp(t, task.total_steps, g) for g in (config.gamma1, config.gamma2)]
-                for t in range(task.total_steps)
-            ]
+            ends, steps = (config.gamma1, config.gamma2), task.total_steps
+            ramp = [[gamma_ramp(step, steps, end) for end in ends] for step in range(steps)]
             # p ** γ has other bits with a tensor as γ, and only what is in tensors can change in a graph.
             self.gammas = ramp if device.type == "cpu" else torch.tensor(ramp).to(device)
         self.compute = Replayed(self._compute, self.generator) if graph else self._compute

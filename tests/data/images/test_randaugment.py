@@ -11,7 +11,7 @@ from torchvision.transforms.v2 import functional as tv
 from book.studies.augmentation import apply_operation
 from dmtlib.data.images import operations
 from dmtlib.data.images.augment import AUGMENTATIONS
-from dmtlib.data.images.geometry import Crop, crop_and_flip
+from dmtlib.data.images.effects import Crop, crop_and_flip
 from dmtlib.data.images.operations import COLUMN, NEUTRAL, VARIANTS
 from dmtlib.data.images.randaugment import CUTOUT_FILL, RandAugment
 
@@ -289,8 +289,7 @@ class TestVariants:
             chosen = operations.is_chosen(strengths, *names).view(-1, 1, 1, 1)
             return torch.where(chosen, change(images, strengths), images)
 
-        monkeypatch.setattr("dmtlib.data.images.geometry.change_chosen", change_all)
-        monkeypatch.setattr("dmtlib.data.images.levels.change_chosen", change_all)
+        monkeypatch.setattr("dmtlib.data.images.effects.change_chosen", change_all)
         assert torch.equal(augment(images, torch.Generator().manual_seed(0)), some)
 
 
