@@ -180,10 +180,11 @@ else:
 # nearly every label weighs 1, right or wrong.*
 #
 # A weight below 1 is no free gift. A wrong label that weighs a third does a third of its harm; a right one that weighs
-# two thirds teaches a third less, and there are four times as many of those. Why do right labels lose so much? A new
-# model is unsure of most images until late in its phase, even where it agrees, and $p_B^\gamma$ counts that as doubt.
-# The paper's phases have six to thirty times as many steps, so a model has time to become sure; here it has not.
-# Whether the weights pay is what the difference DMT − CL above says. And with fewer labels? All presets of this recipe:
+# two thirds teaches a third less, and there are nearly four times as many of those. Why do right labels lose so much?
+# A new model is unsure of most images until late in its phase, even where it agrees, and $p_B^\gamma$ counts that as
+# doubt. The paper's phases have six to thirty times as many steps, so a model has time to become sure; here it has
+# not. Whether the weights pay is what the difference DMT − CL above says. And with fewer labels? All presets of this
+# recipe:
 
 # %% tags=["hide-input"]
 table = tables.fast_table(recorded_results())
