@@ -291,7 +291,8 @@ if pictures:
 #
 # Look at the shapes first. Where one sign has several colours, the model decides patch by patch; where it has one
 # colour, it takes the sign for one thing. In these pictures that is no mark of DMT: some signs are patchy under DMT
-# and whole under the baseline. And a whole sign in one wrong colour costs as much as a sign in patches.
+# and whole under the baseline, others the other way round. And a whole sign in one wrong colour costs as much as a
+# sign in patches.
 
 # %% tags=["hide-input"]
 missing = missing_data("camvid-quarter")

@@ -103,7 +103,7 @@ def setups(results: dict[str, pd.DataFrame]) -> Figure:
         gain = Spread.of((result["found by disagreement"] - result[CONFIDENCE]).dropna().tolist())
         words.append(
             f"{' '.join(name.split())} {means['found by disagreement']:.0f}% and {means[CONFIDENCE]:.0f}%, "
-            f"{signed(gain.mean)} ± {gain.half_width():.1f} points"
+            f"{signed(gain.mean, 1)} ± {gain.half_width():.1f} points"
         )
         ends = [means[CONFIDENCE], means["found by disagreement"]]
         ax.plot(ends, [row, row], color=PALE, linewidth=4, solid_capstyle="round", zorder=1)
