@@ -34,9 +34,10 @@ if missing:
 # of them is wrong. So a label that the second model doubts counts less, and a label that it contradicts with more
 # confidence than the first one had counts nothing.
 #
-# This book teaches the method and rebuilds the paper's experiments. Every number on its pages comes from a cell that
-# ran while the page was made, or from a record in `results/` that names its seed, settings and code. The few numbers
-# quoted from papers say that they are.
+# This book teaches the method and rebuilds the paper's experiments. A result on its pages comes from a cell that ran
+# while the page was made, or from a record in `results/` that names its seed, settings and code. What comes from
+# elsewhere says so: numbers quoted from papers, the trials by which presets got their sizes (`results/trials.md`), and
+# the times of a benchmark in {doc}`08_segmentation`. What a solution to an exercise says was found by running it.
 #
 # :::{admonition} Before you begin
 # :class: dmt-goals
@@ -80,8 +81,8 @@ here = [lesson.weights[kind & sure].mean().item() for kind in (lesson.wrong, ~le
 whole = [run["phases"][-1]["models"]["B"][f"mean_weight_{kind}"] for kind in ("wrong", "right")]
 say(
     f"In these two scenes a wrong label weighs **{here[0]:.2f}** on average, and a right one **{here[1]:.2f}**. Over "
-    f"all unlabeled scenes and the whole phase, on the augmented images of training, it was {whole[0]:.2f} and "
-    f"{whole[1]:.2f}."
+    f"all unlabeled scenes and the whole last phase (one training of each model; a run has several), on the augmented "
+    f"images, it was {whole[0]:.2f} and {whole[1]:.2f}."
 )
 
 # %% [markdown]
@@ -94,7 +95,7 @@ say(
 #
 # **Does the weight pay?** Compare DMT with CL, which learns such labels too and gives each the weight 1, and with the
 # baseline, which learns none: on data whose first pseudo labels are nearly all right, and on data where many are
-# wrong.
+# wrong. *First* are those that the first model is surest of, a fifth of all.
 
 # %% tags=["hide-input", "fig-map"]
 map_of = (*NOISE_MAP.values(), "cifar10-small", "cifar10-4000-fast", "scenes", "camvid-small")
@@ -107,8 +108,11 @@ say("\n".join(f"- {told_by_seeds(points, 'DMT', other)}" for other, points in ga
 # *Small-scale, from the records in `results/`. The further to the right, the more of the first pseudo labels were
 # wrong. Above the line DMT ended ahead. A small mark is a seed, a large one the mean of a data set; the axis is linear
 # below 1% and logarithmic above. `digits-10` to `digits-80` are the same images with 10 to 80 labels. On pixels
-# (scenes and streets) CBST stands for CL.* Read both panels: to be above CL can mean that CL does harm, as at the far
-# right, where DMT itself ends below the baseline. The numbers behind the map are in {doc}`04_curriculum`.
+# (scenes and streets) {term}`CBST` stands for CL, and DMT's number is the mean of its two models, not the better one,
+# which is chosen on the scored images.* Read both panels: to be above CL can mean that CL does harm, as at the far
+# right, where DMT itself ends below the baseline. And to be above the baseline can mean a better start: on
+# `camvid-small`, one seed, DMT's lead was there before the first pseudo label ({doc}`10_segmentation_results`). The
+# numbers behind the map are in {doc}`04_curriculum`.
 
 # %% tags=["hide-input"]
 voc = {row: paper_number("Table 4", row, "1/106") for row in ("Ours (DMT)", "Baseline")}
@@ -116,7 +120,8 @@ cifar10 = {row: paper_number("Table 2", "4000 labels", row) for row in ("DMT", "
 full, all_full = recorded_runs(PAPER_TABLES, results())
 small, all_small = recorded_runs(SMALL_TABLES, results())
 say(
-    "**What the paper claims.** On PASCAL VOC with 1/106 of the labels DMT reaches a mean IoU of "
+    "**What the paper claims.** On PASCAL VOC with 1/106 of the labels DMT reaches a mean IoU (the overlap of "
+    "prediction and truth, averaged over the classes) of "
     f"{voc['Ours (DMT)']:.2f}%, and the same network without pseudo labels {voc['Baseline']:.2f}%. On CIFAR-10 with "
     f"4,000 labels DMT gets {cifar10['DMT']:.2f}% right, CL {cifar10['CL']:.2f}% and the baseline "
     f"{cifar10['Baseline']:.2f}%.\n\n"

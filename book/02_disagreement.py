@@ -232,13 +232,13 @@ table.round(1)
 # Read the table as a list of conditions:
 #
 # - **The models must differ.** Two ReLU networks in the plane draw almost the same boundary from any seed. They
-#   disagree on far fewer points than they get wrong, and find little. The paper says the same in Sec. 4.1.2:
-#   disagreement has to be *initialised*, by seeds where that suffices, and by other weights or other labels where it
-#   doesn't.
+#   disagree on far fewer points than they get wrong, and find fewer of the errors. The paper says the same in Sec.
+#   4.1.2: disagreement has to be *initialised*, by seeds where that suffices, and by other weights or other labels
+#   where it doesn't.
 # - **The classes should be apart.** Without a gap many points lie right beside a boundary. Errors are dense there,
 #   confidence is low there, and it does nearly as well.
 # - **On real digits two seeds do differ**, and the gain is small and steady. Case 3 is the clearest there: with ten
-#   classes, both may be wrong, so a label that B contradicts with confidence is rarely right.
+#   classes, both may be wrong, so a label that B contradicts with confidence is wrong more often than on the spiral.
 # - **Few of A's confident errors are found.** Confidence can't find those of the last column at all. Disagreement
 #   finds some where the models differ much, and hardly any on the digits.
 #
@@ -359,3 +359,5 @@ if budget >= 1:
     assert mean["gain"].idxmax() == "two arms, waves"
     digits = mean.loc["digits, rectifiers"]
     assert digits["gain"] > digits["±"] and digits["confident errors found"] < 20
+    assert mean["wrong in case 3"].idxmax() == "digits, rectifiers"
+    assert alike["found by disagreement"] < differ["found by disagreement"]

@@ -120,9 +120,10 @@ show_body(dmtlib.dynamic_weights)
 #
 # ## What it comes to
 #
-# How large can these weights be? Where B disagrees, it prefers another class. That class has at least as much
-# probability as A's label, and both together have at most 1. So **in any disagreement** $p_B \le \tfrac12$, **and the
-# weight is at most** $2^{-\gamma}$:
+# How large can these weights be? (`cifar10-4000` and `voc-8` below are {term}`presets <preset>`: the paper's settings
+# for 4,000 labels of CIFAR-10, and for an eighth of those of PASCAL VOC.) Where B disagrees, it prefers another class.
+# That class has at least as much probability as A's label, and both together have at most 1. So **in any
+# disagreement** $p_B \le \tfrac12$, **and the weight is at most** $2^{-\gamma}$:
 
 # %% tags=["hide-input"]
 bounds = {}
@@ -140,8 +141,8 @@ for name in ("cifar10-4000", "voc-8"):
 #
 # What is then left for case 3, which takes the rest away? It can matter where γ is small, and on images γ is small in
 # the first part of each phase (below). Later it changes next to nothing. *DMT-Naive* is Eq. 3 without case 3: every
-# label weighs $p_B^\gamma$. The recorded runs of both, on digits with a rising γ and on generated scenes with a
-# constant one:
+# label weighs $p_B^\gamma$. The recorded runs of both, on 40 labeled digits with a rising γ (`digits-40`) and on
+# generated street signs with a constant one (`scenes`); such a name is a {term}`preset`, all settings of a task:
 
 # %% tags=["hide-input"]
 for name in ("digits-40", "scenes"):
@@ -151,7 +152,9 @@ for name in ("digits-40", "scenes"):
     say(f"- `{name}`, {share} in case 3. {gap}")
 
 # %% [markdown]
-# *From records in `results/`; {doc}`11_ablations` takes the rules apart.*
+# *From records in `results/`. The shares are means over all phases; in the last phase, where all labels are in use,
+# case 3 has more of them ({doc}`14_deviations`, "CL and CBST against γ = 0"). {doc}`11_ablations` takes the rules
+# apart.*
 #
 # ## From weights to a loss
 #
@@ -432,8 +435,9 @@ assert pixels.shape == (2, 4, 6) and not pixels[:, 0].any()
 # for name in ("dmt-naive", "dmt-flip"):
 #     print(name, *dmtlib.RULES[name](b, y_a, c_a, gamma1=2, gamma2=2))
 # ```
-# A label that entered the batch was confident, so $1 - c_A$ is small and its power smaller. And in case 3 B is sure
-# of its own class already, so that $1 - c_B$, the pull of the flipped label, is small too.
+# In the early phases a label that entered the batch was confident, so $1 - c_A$ is small and its power smaller. In the
+# last phase all labels enter, unsure ones too, and $1 - c_A$ can be large ({doc}`11_ablations`, first exercise). But
+# where B is sure of its own class already, $1 - c_B$, the pull of the flipped label, is small.
 # ````
 #
 # ## What was shown

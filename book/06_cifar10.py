@@ -38,7 +38,8 @@ if missing:
 # - *paper*: printed by {cite:t}`feng2022dmt`;
 # - *published*: printed by others, about other methods in other code;
 # - *here*: computed from the records in `results/`, each of which names its seed, settings, code and device. Where no
-#   record is, the cell says "not run".
+#   record is, the cell says "not run". A column *fine-grained* counts a right answer as the probability that the model
+#   gave it, not as 1 ({term}`fine-grained accuracy`).
 #
 # :::{admonition} Before you begin
 # :class: dmt-goals
@@ -264,8 +265,10 @@ show_table(tables.cost_table(recorded_results()))
 # step aims at on an H200: an estimate, not a measurement. The last columns come from records of runs on a GPU: what
 # runs of full length took, and what a full length takes at the images per second of all of them, shorter ones too.*
 #
-# The baseline costs next to nothing, and CL costs what DMT costs, but for one more forward pass in DMT's steps. So the
-# fair question is not whether DMT beats the baseline. It is whether the weights are worth more than the pass.
+# The baseline costs next to nothing. CL and DMT learn from equally many images, and this table counts nothing else.
+# But each of DMT's steps has a further forward pass, which brings its weights, and so a third more operations than one
+# of CL's; {doc}`13_reproduce` counts those. So the fair question is not whether DMT beats the baseline. It is whether
+# the weights are worth more than the pass.
 #
 # ## Run a cell
 #

@@ -285,7 +285,8 @@ say(
 print(ranking.measured_selection())
 
 # %% [markdown]
-# *The times come from the head of `benchmarks/selection.py`, which measures them; nothing was timed on this page.*
+# *The times are copied from the head of `benchmarks/selection.py`, in the clone, which measures them; nothing was
+# timed on this page.*
 #
 # What is kept lies on the disk at three bytes a pixel, one for the label and two for the confidence. Training reads it
 # an image at a time.

@@ -71,8 +71,11 @@ show(hours_by_table(results, gpu))
 overview
 
 # %% [markdown]
-# *"recorded": records of full length, on the data that the paper used, of the variant that follows the paper.
-# "other records": shorter runs, other data, the authors' variant, more seeds. "not run": nothing of full length.*
+# *"recorded": records of full length, on the preset's own data, of the variant that follows the paper. "other
+# records": shorter runs, other data such as the JPEG copy of CIFAR-10, the authors' variant, more seeds. "hours,
+# measured": of all records of full length, those on other data too; so a table with none recorded can have hours. "not
+# run": nothing of full length. Tables share runs: those of `digits-10` are of `noise-map`, and count
+# for `gamma` as γ1 = γ2 = 4.*
 #
 # For example, Table 4, and a look at what it would do:
 #
@@ -83,8 +86,11 @@ overview
 #
 # It trains every run that has no record in `results/` yet, and writes each record when its run ends. **What is
 # finished is skipped.** Stop it whenever you like, with Ctrl-C or by pulling the plug: the same command goes on in
-# the middle of the run that it was in. A run that fails stops no other; it is told in one line, with its log, and
-# the exit code is 1. Tables that share cells share their runs, and several can be named at once.
+# the middle of the run that it was in, from its last checkpoint. On a CPU such a run ends with the same bits as one
+# that was never stopped; tests hold it to that. On a GPU it goes on in the same way, from the same weights and the
+# same draws. cuDNN is told to repeat its sums there, but the same bits are not promised, and no test asks for
+# them: take it for another run of the same seed. A run that fails stops no other; it is told in one line, with its
+# log, and the exit code is 1. Tables that share cells share their runs, and several can be named at once.
 #
 # | option | |
 # |---|---|
@@ -107,7 +113,8 @@ for config in missing[:3]:
 # %% [markdown]
 # The order is seed by seed, so the first whole comparison is there after a third or a fifth of the time.
 #
-# The data come first. Each script checks what it brings, and says what is missing (`data_prep/README.md`):
+# The data come first. Each script checks what it brings, and says what is missing; `data_prep/README.md` in the clone
+# lists sizes, hashes and licences:
 #
 # ```
 # python data_prep/cifar10.py                    # Tables 2 and 3

@@ -117,7 +117,8 @@ say(effects.dmt_against_dst())
 
 # %% [markdown]
 # *Mean over the seeds that both have, its 95% interval, and how many seeds are above zero. All models start with all
-# labels. DMT's number is of the better of two models, DST has one; {doc}`11_ablations` has the whole comparison.*
+# labels. DST has one model. {doc}`09_mutual_training` says where the two numbers come from, {doc}`11_ablations` has
+# the whole comparison.*
 #
 # ## Evaluation
 
@@ -125,8 +126,8 @@ say(effects.dmt_against_dst())
 Cards("evaluation")
 
 # %% [markdown]
-# Choosing the better of two models by the images that it is scored on is the paper's way, and a small gift to every
-# method that has two:
+# Choosing the better of two models by the images that it is scored on is the paper's way, and a gift to every method
+# that has two:
 
 # %% tags=["hide-input"]
 say(effects.better_of_two())

@@ -68,8 +68,9 @@ budget = 1.0  # the share of the draws below that are made
 #   Adversarial examples have to keep them from becoming one and the same.
 # - **Dual Student** {cite:p}`ke2019dualstudent` asks on each image which model is surer of itself, under
 #   perturbation too. That one teaches (>); the other has no say.
-# - **DMT** lets a model of the past label, once. B learns all of it, weighed by how far it agrees (≈): a large
-#   disagreement is a sign of an error, not an opportunity, and both models decide together.
+# - **DMT** lets a model of the past label, once. B learns the most confident α of these labels, in the last phase all
+#   of them, weighed by how far it agrees (≈): a large disagreement is a sign of an error, not an opportunity, and both
+#   models decide together.
 #
 # Co-teaching+ and DMT read the same sign in opposite directions. Both can be right. *Random* label noise looks the
 # same to both models, and what they agree on they have both learned already. A *pseudo* label's error was made by a
@@ -154,8 +155,8 @@ say(
 # that stands against those.
 #
 # What follows from the pictures is smaller, and holds: **DMT is the only one of the four that learns from nearly every
-# label and lets B object to each.** In its tables the paper compares final accuracies with two of the others, taken
-# from their papers, with another network ({doc}`06_cifar10`, Table 3).
+# label that it is given and lets B object to each.** In its tables the paper compares final accuracies with two of the
+# others, taken from their papers, with another network ({doc}`06_cifar10`, Table 3).
 #
 # ## Exercises
 #

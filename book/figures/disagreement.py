@@ -9,7 +9,7 @@ import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from dmtlib.records.comparison import Spread
+from dmtlib.records.comparison import Spread, signed
 
 from ..page.colours import COLOURS, PALE
 from ..page.look import WIDTH, described
@@ -18,6 +18,7 @@ from .diagrams import arrow, arrow_key, box, canvas
 
 CLASS_TINTS = ["#E3DBF0", "#F4EFD9"]  # lilac and sand: classes are places, so they are grounds, not marks
 AGREE_TINTS = ["#FFFFFF", "#D5D9DF"]
+CONFIDENCE = "found by A's confidence"
 
 
 @described(
@@ -93,22 +94,28 @@ def found_curve(pairs: list[Pair]) -> Figure:
     return figure
 
 
-@described(
-    "For five setups, the share of errors found by disagreement and by confidence. Disagreement is ahead on two "
-    "separate arms, a little ahead on digits, and level where ReLU networks in the plane hardly disagree."
-)
 def setups(results: dict[str, pd.DataFrame]) -> Figure:
     """For each setup, the share of errors that disagreement and confidence find: means over draws, 95% intervals."""
     figure, ax = plt.subplots(figsize=(WIDTH, 0.72 * len(results) + 1.5))
-    for row, result in enumerate(results.values()):
+    words = []
+    for row, (name, result) in enumerate(results.items()):
         means = result.mean()
-        ends = [means["found by A's confidence"], means["found by disagreement"]]
+        gain = Spread.of((result["found by disagreement"] - result[CONFIDENCE]).dropna().tolist())
+        words.append(
+            f"{' '.join(name.split())} {means['found by disagreement']:.0f}% and {means[CONFIDENCE]:.0f}%, "
+            f"{signed(gain.mean, 1)} ± {gain.half_width():.1f} points"
+        )
+        ends = [means[CONFIDENCE], means["found by disagreement"]]
         ax.plot(ends, [row, row], color=PALE, linewidth=4, solid_capstyle="round", zorder=1)
         for column, colour in [("A's confidence", COLOURS["A"]), ("disagreement", COLOURS["B"])]:
             key = f"found by {column}"
             label = None if row else column
             reach = Spread.of(result[key].dropna().tolist()).half_width()
             ax.errorbar(means[key], row, xerr=reach, fmt="o", color=colour, markersize=8, capsize=3, label=label)
+    figure.set_label(
+        "By setup, the share of A's errors found by disagreement and by A's confidence, and the difference with its "
+        f"95% interval: {'; '.join(words)}."
+    )
     ax.set(xlabel="A's errors found, with as many flags (%)", xlim=(0, 75), ylim=(len(results) - 0.5, -0.6))
     ax.set_yticks(range(len(results)), list(results))
     ax.tick_params(axis="y", length=0)

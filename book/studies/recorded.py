@@ -26,9 +26,36 @@ def recorded(name: str) -> ByMethod:
     return {method: load_records(results(), name, method) for method in METHODS}
 
 
-def difference(records: ByMethod, first: str, second: str) -> str:
-    """One method against another, seed by seed: the mean with its 95% t-interval, and how often which is ahead."""
-    pair = f"{NAMES[first]} − {NAMES[second]}"
+MEAN_OF_BOTH = ", mean of both models,"
+"""What :func:`difference` calls a method whose records come from :func:`mean_of_models`."""
+
+
+def mean_of_models(records: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Records of Alg. 2 in which the score is the mean of A and B, not that of the better one.
+
+    The better one is chosen on the images that it is scored on, where data have no other (Alg. 2, line 16). What a
+    method with one model leaves stays as it is.
+    """
+    means = []
+    for record in records:
+        models = record["phases"][-1]["models"].values()
+        scores = [model[f"{record.get('scored_on', 'val')}_mean_iou"] for model in models]
+        means.append({**record, "mean_iou": sum(scores) / len(scores)})
+    return means
+
+
+def difference_of_means(records: ByMethod, first: str, second: str) -> str:
+    """:func:`difference` on pixels, where ``first`` has two models: their mean in the better one's place."""
+    return difference({**records, first: mean_of_models(records[first])}, first, second, MEAN_OF_BOTH)
+
+
+def difference(records: ByMethod, first: str, second: str, of_first: str = "") -> str:
+    """One method against another, seed by seed: the mean with its 95% t-interval, and how often which is ahead.
+
+    Args:
+        of_first: what stands behind the name of the first one.
+    """
+    pair = f"{NAMES[first]}{of_first} − {NAMES[second]}"
     differences = paired_differences(records[first], records[second])
     spread = Spread.of(differences)
     if spread is None:

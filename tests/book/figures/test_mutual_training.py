@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from book.figures import mutual_training as draw
-from book.studies.mutual_training import Lessons, course, gain_by_choice, share_of_weight
+from book.studies.mutual_training import Lessons, course, gain_by_choice, rises, share_of_weight, starts_and_rises
 
 
 def record(scores: dict[str, list[float]], wrong: float | None = 20.0, weight: float | None = 0.1) -> dict:
@@ -48,6 +48,15 @@ def test_the_better_of_two_is_above_their_mean():
     assert gain_by_choice([TWO]).mean == pytest.approx(2.5)
     assert gain_by_choice([ONE]).mean == 0
     assert gain_by_choice([]) is None
+
+
+def test_a_better_start_is_told_from_a_larger_gain():
+    dmt, dst = ([{**run, "seed": 0}] for run in (TWO, ONE))
+    assert rises(dmt) == {0: 12.5} and rises(dst) == {0: 3.0}
+    text = starts_and_rises(dmt, dst)
+    assert text.startswith("With the labels alone DMT's A has 30.0% on average and B 40.0%; DST's model, which begins")
+    assert "DMT gains 12.50 points on average, and one of DST 3.00." in text and "+9.50" in text
+    assert starts_and_rises([], dst) == starts_and_rises(dmt, []) == "DMT and DST: not run."
 
 
 @pytest.mark.parametrize("wrong, weight", [(20.0, 0.1), (0.0, None), (None, None)])

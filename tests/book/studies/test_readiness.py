@@ -127,6 +127,11 @@ def test_records_give_the_rule_of_thumb(tmp_path):
         "error": [0.5, 18.0],
         "gain": [3.0, -5.0],
     }
+    for model, iou in zip("AB", (43.0, 49.0), strict=True):
+        models[model]["val_mean_iou"] = iou
+    write("scenes", "baseline", 0, mean_iou=50.0)
+    write("scenes", "dmt", 0, mean_iou=49.0, phases=[{}, {"models": models}])
+    assert first_error_and_gain(tmp_path, ("scenes",))["gain"].tolist() == [-4.0]  # of the mean of A and B
     assert first_error_and_gain(tmp_path, ("never run",)).empty
     assert first_error_and_gain(tmp_path, ("images",), "cl").empty
     assert [len(ax.collections) for ax in noise_map({"a": points, "b": points[:1]}).axes] == [4, 2]

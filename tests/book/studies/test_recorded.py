@@ -48,6 +48,22 @@ def test_figures_say_what_was_not_run(records):
     assert texts(by_method(nothing, ("dmt",))) == texts(differences(nothing, "dmt", ("cl",))) == ["not run"]
 
 
+def test_the_mean_of_two_models_takes_the_place_of_the_better_one():
+    def pixels(seed: int, scored_on: str, **scores: float) -> dict:
+        models = {name: {f"{scored_on}_mean_iou": score} for name, score in scores.items()}
+        run = {"seed": seed, "mean_iou": max(scores.values()), "phases": [{}, {"models": models}]}
+        return run if scored_on == "val" else {**run, "scored_on": scored_on}
+
+    two = [pixels(0, "val", A=50.0, B=56.0), pixels(1, "test", A=60.0, B=52.0)]
+    assert [run["mean_iou"] for run in recorded.mean_of_models(two)] == [53.0, 56.0]
+    assert [run["mean_iou"] for run in two] == [56.0, 60.0]  # they themselves stay as they are
+    one = [pixels(0, "val", A=51.0), pixels(1, "test", A=52.0)]
+    assert recorded.mean_of_models(one) == one
+    text = recorded.difference_of_means({"dmt": two, "dst": one}, "dmt", "dst")
+    assert text.startswith("**DMT, mean of both models, − DST**: +3.00 points")
+    assert recorded.difference({"dmt": two, "dst": one}, "dmt", "dst").startswith("**DMT − DST**: +6.50 points")
+
+
 def test_harm_that_is_undone_is_no_gain(records):
     assert recorded.harm_undone(records) == "DST, CBST and the baseline: not run."
     records |= {"cbst": runs(85.0, 87.0, 84.0), "dst": runs(91.0, 91.0, 91.0)}
