@@ -125,8 +125,8 @@ say(
     f"{voc['Ours (DMT)']:.2f}%, and the same network without pseudo labels {voc['Baseline']:.2f}%. On CIFAR-10 with "
     f"4,000 labels DMT gets {cifar10['DMT']:.2f}% right, CL {cifar10['CL']:.2f}% and the baseline "
     f"{cifar10['Baseline']:.2f}%.\n\n"
-    f"**What is recorded here.** {small} of {all_small} runs at small scale: digits, four classes of CIFAR-10, "
-    "generated scenes, small streets.\n\n"
+    f"**What is recorded here.** {small} of {all_small} runs at small scale: digits, CIFAR-10 with "
+    "a small network, four of its classes, generated scenes, small streets.\n\n"
     f"**What is not.** Of the {all_full} runs at full length behind the paper's Tables 2 to 7, {full} are recorded "
     "here. Each is one command."
 )
@@ -155,9 +155,9 @@ say("\n".join(f"- {text}" for text in differences))
 #
 # This is small: images of 8×8 pixels and a network that trains in a minute or two on a laptop. It is real data
 # and the whole method, but no evidence about CIFAR-10 or PASCAL VOC, where the paper's claims are. {doc}`06_cifar10`
-# shows what has been run on CIFAR-10, and a small case in which learning from oneself does harm. On pixels, where the
-# paper gains most, {doc}`10_segmentation_results` has generated scenes and small street images; PASCAL VOC and
-# Cityscapes are commands that wait for a GPU ({doc}`13_reproduce`).
+# has all of CIFAR-10 with a small network and short phases, and a small case in which learning from oneself does harm.
+# On pixels, where the paper gains most, {doc}`10_segmentation_results` has generated scenes and small street images;
+# PASCAL VOC and Cityscapes are commands that wait for a GPU ({doc}`13_reproduce`).
 #
 # ## Who it is for
 #

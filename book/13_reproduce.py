@@ -101,6 +101,9 @@ overview
 # | `--jobs 4` | four runs at a time |
 # | `--tidy` | delete a run's directory once it is recorded |
 #
+# On CUDA, `DMT_GRAPH=1` in the environment has a step on images recorded once and replayed, as one graph. It should
+# change no bit and spare the host its work; no GPU has seen it yet, so it is off unless it is asked for.
+#
 # What a dry run prints for Table 5, in short:
 
 # %%

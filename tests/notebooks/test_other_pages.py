@@ -126,6 +126,9 @@ def test_what_it_says_of_our_records_is_so():
         records = recorded(name)
         return Spread.of(paired_differences(records["dmt"], records["cl"]))
 
+    fast = recorded("cifar10-4000-fast")
+    assert "DMT ends above its baseline and\nbelow CL, on one seed" in SHEET and len(fast["dmt"]) == 1
+    assert paired_differences(fast["dmt"], fast["cl"])[0] < 0 < paired_differences(fast["dmt"], fast["baseline"])[0]
     forty, cifar = gain("digits-40"), recorded("cifar10-small")
     assert forty.n == 10 and forty.mean < 0 < forty.interval()[1]
     assert gain("digits-10").mean > 0 and gain("digits-20").mean > 0
