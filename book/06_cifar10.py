@@ -288,8 +288,8 @@ show_table(tables.cost_table(recorded_results()))
 # `-p results results` (or `--results results`) the record goes where the tables above look for records.
 #
 # Below is the run of this page's own parameters, a baseline of the fast recipe, far shorter than the recorded ones. It
-# is done while the page is made, if CIFAR-10 or its JPEG copy is there. It shows the machine at work, and is no result.
-# `-p method dmt -p budget 1` makes it the whole chain: minutes on a GPU, an hour or so on a core.
+# is done while the page is made, if CIFAR-10 or its JPEG copy is there. It shows the machine at work, and is no
+# result. `-p method dmt -p budget 1` makes it the whole chain: minutes on a GPU, an hour or so on a core.
 
 # %% tags=["remove-output"]
 config = presets.preset(preset, method, seed, budget, data, variant)
