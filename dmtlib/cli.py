@@ -5,6 +5,7 @@ Whatever is wrong with a command is told in one line on standard error, with exi
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import signal
@@ -172,7 +173,9 @@ def train(
     record = training.train(config, runs=runs, device=device)
     file = directory.path / "result.json"
     if results is not None:
-        file = record_path(results, record)
+        file, there = record_path(results, record), find_record(results, config)
+        if there and there.get("split_sha256") not in (None, record["split_sha256"]):
+            raise ValueError(f"{file} is a record on other images or labels; choose another --results")
         write_record(file, record)
     if "mean_iou" in record:
         score = f"mean IoU {record['mean_iou']:.2f}% on {record['scored_on']} (model {record['best']})"
@@ -290,6 +293,7 @@ def main(arguments: list[str] | None = None) -> int:
 
     SIGTERM, by which batch systems stop a job, is taken for Ctrl-C.
     """
+    sys.stdout, sys.stderr = (stream or open(os.devnull, "w") for stream in (sys.stdout, sys.stderr))  # noqa: SIM115
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     warnings.showwarning = lambda message, *_, **__: tell(f"warning: {message}")
     try:
@@ -306,6 +310,8 @@ def main(arguments: list[str] | None = None) -> int:
         print("stopped; the same command goes on from here", file=sys.stderr)
         return INTERRUPTED
     except Exception as error:  # a wrong option or command: click's classes, which newer typers carry inside
+        if "home directory" in str(error):  # of ~somebody
+            return _refuse(str(error))
         if not hasattr(error, "format_message"):
             raise
         return _refuse(error.format_message())

@@ -25,7 +25,8 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 MADE = ".made-by-dmtlib.json"  # in a folder: the names of all files that were put there
-UNFINISHED = re.compile(r"\..+\.[0-9a-f]{16}\.tmp|\..+\.(pt|json)\.tmp")  # the second: of older versions
+RUN_FILES = r"checkpoint|phase-\d+|pseudo-labels-\d+|config|split|result"
+UNFINISHED = re.compile(rf"\..+\.[0-9a-f]{{16}}\.tmp|\.({RUN_FILES})\.(pt|json)\.tmp")  # the second: of older versions
 MAX_JSON_BYTES = 64 * 2**20
 
 
@@ -70,6 +71,7 @@ def whole_folder(path: Path, names: Collection[str] = ()) -> Iterator[Path]:
     with _replacing(path) as (unfinished, mode):
         unfinished.mkdir()
         yield unfinished
+        check_folder(path, names)  # once more, for what came meanwhile
         if not names:
             write_json(unfinished / MADE, _files(unfinished))
         for file in filter(Path.is_file, unfinished.rglob("*")):
@@ -120,9 +122,11 @@ def _replacing(path: Path) -> Iterator[tuple[Path, int | None]]:
     if path.is_symlink():
         raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path))
     path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = _hidden(path)
+    unfinished, before = _hidden(path), _state(path)
     try:
-        yield unfinished, path.stat().st_mode & 0o7777 if path.exists() else None
+        yield unfinished, before[0] & 0o7777 if before else None
+        if _state(path) != before:
+            raise FileExistsError(errno.EEXIST, "was made or changed by somebody else meanwhile: move it", str(path))
         if path.is_dir() and unfinished.is_dir():  # a folder does not replace one that has something in it
             old = unfinished
             if not _exchange(unfinished, path):  # then for a moment neither is in its place
@@ -137,6 +141,11 @@ def _replacing(path: Path) -> Iterator[tuple[Path, int | None]]:
         if isinstance(error, OSError) and error.errno and error.filename in (None, str(unfinished)):
             raise OSError(error.errno, error.strerror, str(path)) from None  # not the name of what is gone
         raise
+
+
+def _state(path: Path) -> tuple[int, ...] | None:
+    there = path.stat() if path.exists() else None
+    return there and (there.st_mode, there.st_ino, there.st_size, there.st_mtime_ns)
 
 
 def _exchange(first: Path, second: Path) -> bool:
@@ -215,6 +224,13 @@ def open_regular(path: str | Path) -> BinaryIO:
         what = "a folder" if stat.S_ISDIR(mode) else "a pipe or a device"
         raise OSError(errno.ENXIO, f"is no regular file, but {what}: move it away", str(path))
     return open(handle, "rb")
+
+
+def alone(path: Path) -> Path:
+    """``path``, to be appended to: an OSError, if a link stands there, which may lead to somebody's file."""
+    if os.path.islink(path) or (path.exists() and not path.is_dir() and path.stat().st_nlink > 1):
+        raise OSError(errno.EMLINK, "is a link: move it away", str(path))
+    return path
 
 
 def read_json(path: Path, kind: type = dict, what: str = "JSON object") -> Any:

@@ -197,6 +197,7 @@ def write_classes(model: Classifier, files: Sequence[Path], folder: Path, out: P
                 raise ValueError(f"{out} is there, and is no table of predictions: choose another --out")
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
+    quoted = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL)  # the other one would leave \r as it is
     table.writerow(COLUMNS)
     left = iter(files)
     with whole_file(out) as table_file, _bar(files, progress) as bar:
@@ -204,14 +205,16 @@ def write_classes(model: Classifier, files: Sequence[Path], folder: Path, out: P
             labels, confidence = pseudo_label(model.probabilities(torch.stack([model.read(file) for file in batch])))
             for file, label, sure in zip(batch, labels.tolist(), confidence.tolist(), strict=True):
                 name = file.relative_to(folder).as_posix()
-                table.writerow((_as_text(name), _as_text(model.classes[label]), f"{sure:.6f}"))
+                (quoted if "\r" in name else table).writerow(
+                    (_as_text(name), _as_text(model.classes[label]), f"{sure:.6f}")
+                )
             bar.update(len(batch))
         table_file.write(text.getvalue().encode())
 
 
 def _as_text(name: str) -> str:
     """Excel and its kin would compute what begins like a formula; a quote mark makes it a word, for them."""
-    return f"'{name}" if name.startswith(("=", "+", "-", "@", "\t", "\r")) else name
+    return f"'{name}" if name[:1] in "\t\r" or name.lstrip()[:1] in "=+-@＝＋－＠" else name
 
 
 def write_masks(model: Segmenter, files: Sequence[Path], folder: Path, out: Path, progress: bool) -> None:

@@ -197,8 +197,8 @@ def test_the_version_and_in_a_clone_its_commit(commit, words, capsys, monkeypatc
         ("train digits-40 --device c", "cuda cpu"),
         ("predict runs/a scans --device m", "mps"),
         ("reproduce table-2 table-", "table-2 table-3 table-4 table-5 table-6 table-7"),
-        ("reproduce camvid", "camvid camvid-small camvid-lite"),
-        ("table c", "cifar10-small cifar10 camvid camvid-lite cost"),
+        ("reproduce camvid", "camvid camvid-small"),
+        ("table c", "cifar10-small cifar10 camvid cost"),
         ("re", "reproduce"),
     ],
 )

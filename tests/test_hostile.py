@@ -3,6 +3,7 @@
 What a file of tests of its own shows stands in :data:`ELSEWHERE`; the rest is here.
 """
 
+import csv
 import gzip
 import io
 import json
@@ -27,6 +28,7 @@ from tiny_scenes import CONFIG, scenes
 from book.page.words import as_words
 from dmtlib.cli import main
 from dmtlib.data.images.packed import FORMAT, PackedImages
+from dmtlib.prediction import Classifier
 from dmtlib.presets import preset
 from dmtlib.training import RunDirectory, train
 from dmtlib.training.directory import is_run_directory
@@ -298,7 +300,101 @@ def test_a_log_that_is_a_folder_of_curves_no_more_is_told(run, capsys):
     shutil.rmtree(folder / "tensorboard")
     (folder / "tensorboard").symlink_to("nowhere")
     assert main(command) == 2
-    assert f"{folder / 'tensorboard'}: is no folder: move it away" in capsys.readouterr().err
+    assert f"{folder / 'tensorboard'}: is a link: move it away" in capsys.readouterr().err
+
+
+def linked(path: Path) -> None:
+    path.symlink_to("../../../../thesis")
+
+
+def hard_linked(path: Path) -> None:
+    path.hardlink_to("thesis")
+
+
+@pytest.mark.parametrize("link", [linked, hard_linked])
+def test_a_log_that_leads_to_somebody_s_file_leaves_it_alone(link, run, capsys):
+    command, folder = again(run), Path("runs/digits-40/baseline/seed-0")
+    Path("thesis").write_text("of three years\n")
+    for name in ("result.json", "phase-0.pt", "metrics.jsonl"):
+        (folder / name).unlink()
+    link(folder / "metrics.jsonl")
+    assert main(command) == 2
+    assert f"{folder / 'metrics.jsonl'}: is a link: move it away" in capsys.readouterr().err
+    assert Path("thesis").read_text() == "of three years\n"
+
+
+def test_a_log_of_reproduce_that_leads_to_somebody_s_file_leaves_it_alone(capsys):
+    Path("thesis").write_text("of three years\n")
+    Path("runs/budget-0.002").mkdir(parents=True)
+    Path("runs/budget-0.002/digits-40-baseline-seed-0.log").symlink_to("../../thesis")
+    command = "reproduce digits --seeds 0 --budget 0.002 --device cpu"
+    assert main(command.split()) == 2
+    assert "digits-40-baseline-seed-0.log: is a link" in capsys.readouterr().err
+    assert Path("thesis").read_text() == "of three years\n"
+
+
+def test_a_folder_that_is_refused_keeps_all_its_files(run, capsys):
+    settings = json.loads((run / "config.json").read_text())
+    folder = Path("runs/digits-40/baseline/seed-0")
+    folder.mkdir(parents=True)
+    for name in (".notes.json.tmp", "mine.txt"):
+        (folder / name).write_text("mine")
+    command = "train digits-40 --method baseline --budget 0.002 --device cpu --all-labels --data"
+    assert main([*command.split(), settings["data"]]) == 2
+    assert {".notes.json.tmp", "mine.txt"} <= {file.name for file in folder.iterdir()}
+
+
+def test_a_record_on_other_images_is_not_replaced(run, capsys):
+    command = [*again(run), "--results", "results"]
+    assert main(command) == 0
+    (file,) = Path("results").rglob("seed-0.json")
+    other = json.loads(file.read_text()) | {"split_sha256": "0" * 64}
+    file.write_text(json.dumps(other))
+    assert main(command) == 2
+    assert "is a record on other images or labels; choose another --results" in capsys.readouterr().err
+    assert json.loads(file.read_text()) == other
+    other["config"]["num_labels"] = 40
+    file.write_text(json.dumps(other))
+    assert main([*command, "--skip-recorded"]) == 2
+    assert "seed-0.json has another num_labels; choose another --results" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["a\r=1+1.png", "\n=1+1.png", "＝1+1.png"])
+def test_no_name_becomes_a_formula_or_a_line(name, run, capsys):
+    Path("photos").mkdir()
+    Path("photos", name).write_bytes(png())
+    assert main(["predict", str(run), "photos", "--out", "o.csv", "--device", "cpu"]) == 0
+    with open("o.csv", newline="") as file:
+        _, (told, *_) = csv.reader(file)
+    assert told.removeprefix("'") == name and (told == name) == name.startswith("a")
+
+
+def test_a_table_that_came_meanwhile_is_left_alone(run, monkeypatch, capsys):
+    Path("photos").mkdir()
+    Path("photos/a.png").write_bytes(png())
+    read = Classifier.read
+
+    def meanwhile(model, file):
+        Path("o.csv").write_text("of three years")
+        return read(model, file)
+
+    monkeypatch.setattr(Classifier, "read", meanwhile)
+    assert main(["predict", str(run), "photos", "--out", "o.csv", "--device", "cpu"]) == 2
+    assert "o.csv: was made or changed by somebody else meanwhile" in capsys.readouterr().err
+    assert Path("o.csv").read_text() == "of three years" and len(list(Path().glob(".o.csv*"))) == 0
+
+
+def test_the_home_of_nobody_is_told(capsys):
+    assert main(["check", "~nobodyx/photos"]) == 2
+    assert capsys.readouterr().err == "error: Could not determine home directory.\n"
+
+
+def test_seconds_that_can_t_be_are_no_record(run, capsys):
+    command, file = again(run), Path("runs/digits-40/baseline/seed-0/result.json")
+    for change in ({"seconds": 0}, {"seconds": -5}, {"seconds": 1e300}, {"test_accuracy": 150.0}):
+        file.write_text(json.dumps(json.loads((run / "result.json").read_text()) | change))
+        assert main(command) == 2
+        assert "can't be" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

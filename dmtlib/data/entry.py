@@ -96,7 +96,7 @@ def read_all(
                 cache.mkdir(mode=0o700, parents=True, exist_ok=True)  # for small copies of somebody's pictures
                 with whole_file(place) as file:
                     np.save(file, rows[rows["key"] != b""], allow_pickle=False)
-                for old in sorted(cache.glob("*.npy"), key=os.path.getmtime)[:-KEPT]:
+                for old in sorted(cache.glob("[0-9a-f]" * 32 + ".npy"), key=os.path.getmtime)[:-KEPT]:
                     old.unlink()
     return rows
 

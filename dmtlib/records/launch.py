@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -12,11 +13,13 @@ from pathlib import Path
 
 import torch
 
+from ..files import RUN_FILES, alone
 from ..training.directory import RunDirectory
 from ..training.settings import Config
 from ..words import printable, tell
 from .reproduction import train_arguments
 
+OURS = re.compile(rf"({RUN_FILES})(-[AB])?(\.pt|\.json)?|metrics\.jsonl|lock|tensorboard")  # in a run directory
 LOOK_SECONDS = 0.2  # between two looks at the processes
 STOP_SECONDS = 60  # for a stopped run to finish its step and leave
 
@@ -73,8 +76,9 @@ def launch(
                 free.append(place)
                 failed += process.returncode != 0
                 _tell(config, process.returncode, log)
-                if tidy and process.returncode == 0:
-                    shutil.rmtree(RunDirectory.of(config, runs_folder(runs, config)).path, ignore_errors=True)
+                made = RunDirectory.of(config, runs_folder(runs, config)).path
+                if tidy and process.returncode == 0 and all(OURS.fullmatch(place.name) for place in made.iterdir()):
+                    shutil.rmtree(made, ignore_errors=True)
     finally:
         _stop(list(working))
     return failed
@@ -91,7 +95,7 @@ def _start(arguments: list[str], log: Path, environment: dict[str, str]) -> subp
     command = [sys.executable, "-m", "dmtlib", *arguments]  # there whether or not the PATH has `dmtlib`
     try:
         log.parent.mkdir(parents=True, exist_ok=True)
-        with open(log, "w", encoding="utf-8") as file:
+        with open(alone(log), "a", encoding="utf-8") as file:
             return subprocess.Popen(command, stdout=file, stderr=file, env=environment, start_new_session=True)
     except OSError as error:
         raise ValueError(f"cannot write {log}: {error.strerror or error}") from None

@@ -19,12 +19,10 @@ from .comparison import (
     difference_cell,
     measured,
     measured_difference,
-    paired_differences,
     recorded_settings,
 )
 from .printed import printed_numbers
 from .reproduction import ABLATIONS, CITYSCAPES, RATIOS_OF_TABLE_7, VOC
-from .store import load_records, score
 
 OURS = {"Baseline": "baseline", "Ours (DMT)": "dmt", "Oracle": "oracle"}
 """Rows of Tables 4 to 6 that this library runs."""
@@ -72,22 +70,6 @@ def table_7(results: Path) -> pd.DataFrame:
 def camvid(results: Path) -> pd.DataFrame:
     """CamVid at full size, and at a quarter of the side."""
     return pd.concat({row: comparison(results, row) for row in ("camvid-8", "camvid-small")}, names=["preset"])
-
-
-def camvid_lite(results: Path) -> pd.DataFrame:
-    """CamVid at half the side, pre-trained; each of DMT's models against the baseline that starts as it does."""
-    table = comparison(results, "camvid-lite")
-    trained = load_records(results, "camvid-lite", "dmt")
-    for name, preset in (("A", "camvid-lite"), ("B", "camvid-lite-b")):
-        baselines = load_records(results, preset, "baseline")
-        models = [r | {"mean_iou": r["phases"][-1]["models"][name][f"{r['scored_on']}_mean_iou"]} for r in trained]
-        for row, records, gain in (
-            (f"baseline, from {name}'s weights", baselines, ""),
-            (f"DMT's model {name}, over that", models, difference_cell(paired_differences(models, baselines))),
-        ):
-            scores = cell([score(record) for record in records])
-            table.loc[row] = [scores, gain, "", "", len(records)]
-    return table
 
 
 def _by_ratio(results: Path, table: str, presets: dict[str, str]) -> pd.DataFrame:

@@ -82,10 +82,6 @@ TABLES: dict[str, list[Cell]] = {
         *_cells({"50 labels, 40 a model at first": "scenes-halves"}, ("dmt",), THREE_SPLITS),
     ],
     "camvid-small": _cells({"1/8": "camvid-small"}, _SMALL, THREE_SPLITS),
-    "camvid-lite": [
-        *_cells({"1/8": "camvid-lite"}, (*[*ABLATIONS.values()][:-1], "oracle"), THREE_SPLITS),
-        *_cells({"1/8, from B's weights": "camvid-lite-b"}, ("baseline",), THREE_SPLITS),
-    ],
 }
 """The cells of each table: the paper's, and those of the book's small-scale runs. Cells that several tables share, as
 the Oracle, are the same runs."""

@@ -31,6 +31,9 @@ def find_record(results: Path, config: Config) -> dict[str, Any] | None:
     if record is not None and (data := record["config"]["data"]) != config.data:
         what = f"is a record on {data}, not on {config.data}"
         raise ValueError(f"{record_path(results, record)} {what}; choose another --results")
+    for name in {"num_labels", "labeled_ratio"} & (record["config"].keys() if record else set()):
+        if record["config"][name] != getattr(config, name, None):
+            raise ValueError(f"{record_path(results, record)} has another {name}; choose another --results")
     return record
 
 

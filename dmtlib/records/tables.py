@@ -26,7 +26,6 @@ TABLES: dict[str, Callable[[Path], pd.DataFrame]] = {
     "table-7": pixels.table_7,
     "scenes": partial(comparison, preset="scenes"),
     "camvid": pixels.camvid,
-    "camvid-lite": pixels.camvid_lite,
     "peers": lambda _: peers_table(),
     "cost": cost_table,
 }

@@ -14,7 +14,7 @@ from typing import Any
 
 from tqdm.auto import tqdm
 
-from ..files import open_regular, plain, to_disk
+from ..files import alone, open_regular, plain, to_disk
 
 
 def written_log(file: Path, place: dict[str, Any]) -> bytes:
@@ -38,9 +38,9 @@ class MetricsLog:
         file = directory / "metrics.jsonl"
         kept = written_log(file, place)  # and nothing made up: truncate would fill what is missing with zeros
         self._hash = hashlib.sha256(kept)
-        self._file = open(file, "ab")  # noqa: SIM115 - lives as long as the run
+        self._file = open(alone(file), "ab")  # noqa: SIM115 - lives as long as the run
         self._file.truncate(len(kept))
-        curves = directory / "tensorboard"
+        curves = alone(directory / "tensorboard")
         if os.path.lexists(curves) and not curves.is_dir():
             raise OSError(errno.ENOTDIR, "is no folder: move it away", str(curves))
         self._curves = SummaryWriter(curves, purge_step=global_step)

@@ -127,6 +127,8 @@ def read_record(file: Path, *needed: str) -> dict[str, Any]:
             _check_value(name, record["config"][name])
         for name in RECORDED.keys() & record.keys():
             _check_value(name, record[name])
+        if not (0 <= record[score] <= 100 and 0 < record.get("seconds", 1) < 1e9):
+            raise ValueError("its score or its seconds can't be")
         if "phases" in record:
             _check_score(record, score)
     except KeyError as error:

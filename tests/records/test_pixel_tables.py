@@ -101,21 +101,6 @@ def test_comparisons_list_what_was_run_and_four_methods_in_any_case(keep):
     assert set(tables.camvid(results)["mean IoU (%)"]) == {"not run"}
 
 
-def test_each_of_dmt_s_models_is_compared_with_the_baseline_of_its_start(tmp_path):
-    for seed, (a, b, base_a, base_b) in enumerate([(50.0, 53.0, 46.0, 50.0), (52.0, 52.0, 47.0, 53.0)]):
-        dmt = record("camvid-lite", "dmt", seed, max(a, b), data="camvid-half") | {"scored_on": "val"}
-        dmt["phases"][-1]["models"] = {m: {"steps": 300, "val_mean_iou": iou} for m, iou in (("A", a), ("B", b))}
-        baselines = [record(f"camvid-lite{end}", "baseline", seed, iou) for end, iou in (("", base_a), ("-b", base_b))]
-        for made in (dmt, *baselines):
-            write_record(record_path(tmp_path, made), made)
-    table = tables.camvid_lite(tmp_path)
-    assert table.loc["DMT", "over the baseline"].startswith("+6.00 ")  # the better of the two, over A's baseline
-    assert table.loc["baseline, from B's weights", "mean IoU (%)"] == "51.50 ± 2.12"
-    assert table.loc["DMT's model A, over that", "over the baseline"].startswith("+4.50 ")
-    gain = table.loc["DMT's model B, over that", "over the baseline"]
-    assert gain.startswith("+1.00 ") and gain.endswith("1 of 2)")
-
-
-@pytest.mark.parametrize("name", ["table-4", "table-5", "table-6", "table-7", "scenes", "camvid", "camvid-lite"])
+@pytest.mark.parametrize("name", ["table-4", "table-5", "table-6", "table-7", "scenes", "camvid"])
 def test_the_command_line_has_them(name, tmp_path):
     assert "not run" in render(TABLES[name](tmp_path))

@@ -98,8 +98,9 @@ def _lists(folder: Path) -> dict[str, Path]:
     """The lists that are there, by what they list. A name that nearly is one would be a list that nobody reads."""
     lists = {f"{part}.txt": part for part in (*PARTS, "labeled")}
     for entry in sorted(os.listdir(folder)):
-        near = re.sub(r"(\.txt)+$", ".txt", entry.strip().lower())
-        if near in lists and entry != near:
+        stem = re.sub(r"\s*(\.(txt|csv|lst))*[~\s]*$", "", entry.strip().lower())
+        near = {"labelled": "labeled", "valid": "val", "validation": "val"}.get(stem, stem) + ".txt"
+        if near in lists and entry != near and not (folder / entry).is_dir():
             raise ValueError(f"{folder / entry}: call it {near}")
     return {part: folder / name for name, part in lists.items() if os.path.lexists(folder / name)}
 

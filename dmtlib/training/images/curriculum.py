@@ -23,7 +23,6 @@ from ..statistics import summarise
 from ..storage import Damaged, restoring
 from .config import METHODS, RunConfig
 from .evaluation import error_by_confidence, measure, predict, pseudo_label_error
-from .graph import graphs_wanted
 from .phase import PhaseTask, PhaseTrainer, PseudoLabels, start_phase
 from .stored import phase_model, pseudo_label_file, save_pseudo_labels, stored_pseudo_labels
 
@@ -84,7 +83,8 @@ class Curriculum:
         pseudo = self._pseudo_labels(phase) if phase > 0 else None
         task = self._task(phase, pseudo)
         state, journal = start_phase(task, self._before(phase)), self.journal
-        trainer = PhaseTrainer(task, state, graph=graphs_wanted(self.device))
+        # No setting of a run, for it is to change no bit; and not the default, for no GPU has seen it yet.
+        trainer = PhaseTrainer(task, state, self.device.type == "cuda" and os.environ.get("DMT_GRAPH") == "1")
         if checkpoint:
             with restoring(self.directory.checkpoint_file):
                 state.load_state_dict(checkpoint["state"])

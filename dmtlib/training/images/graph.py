@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from typing import Any
 
@@ -12,12 +11,6 @@ from torch.utils._pytree import tree_flatten, tree_unflatten
 
 WARM_UP = 3
 """Steps that run as they are before one is recorded: libraries choose their kernels and constants reach the device."""
-
-
-def graphs_wanted(device: torch.device) -> bool:
-    """Whether runs replay their steps: on CUDA, with ``DMT_GRAPH=1`` in the environment. No setting of a run, for it
-    is to change no bit; and not the default, for no GPU has seen it yet."""
-    return device.type == "cuda" and os.environ.get("DMT_GRAPH") == "1"
 
 
 class Replayed:

@@ -118,11 +118,8 @@ def start_phase(task: PhaseTask, before: nn.Module | None = None) -> Descent:
 
 
 class PhaseTrainer:
-    """Runs the steps of one phase. Nothing in :meth:`step` waits for the device.
-
-    Args:
-        graph: on CUDA, record what a step computes once, and replay it: one launch in the place of a thousand.
-    """
+    """Runs the steps of one phase. Nothing in :meth:`step` waits for the device. With ``graph``, on CUDA, what a step
+    computes is recorded once, and replayed: one launch in the place of a thousand."""
 
     def __init__(self, task: PhaseTask, state: Descent, graph: bool = False) -> None:
         config, device = task.config, task.device
