@@ -120,7 +120,7 @@ show_body(dmtlib.dynamic_weights)
 #
 # ## What it comes to
 #
-# How large can these weights be? (`cifar10-4000` and `voc-8` below are {term}`presets <preset>`: the paper's settings
+# How large can these weights be? (`cifar10-4000` and `voc-8` below are presets: the paper's settings
 # for 4,000 labels of CIFAR-10, and for an eighth of those of PASCAL VOC.) Where B disagrees, it prefers another class.
 # That class has at least as much probability as A's label, and both together have at most 1. So **in any
 # disagreement** $p_B \le \tfrac12$, **and the weight is at most** $2^{-\gamma}$:
@@ -142,7 +142,7 @@ for name in ("cifar10-4000", "voc-8"):
 # What is then left for case 3, which takes the rest away? It can matter where γ is small, and on images γ is small in
 # the first part of each phase (below). Later it changes next to nothing. *DMT-Naive* is Eq. 3 without case 3: every
 # label weighs $p_B^\gamma$. The recorded runs of both, on 40 labeled digits with a rising γ (`digits-40`) and on
-# generated street signs with a constant one (`scenes`); such a name is a {term}`preset`, all settings of a task:
+# generated street signs with a constant one (`scenes`); such a name is a *preset*, all settings of a task:
 
 # %% tags=["hide-input"]
 for name in ("digits-40", "scenes"):

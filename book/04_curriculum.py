@@ -92,9 +92,9 @@ budget = 0.25  # the share of the training that is done live; 1 is all of it
 # ## The algorithm, as code
 #
 # $S_l$ is the labeled subset, $S_u$ the unlabeled one. Algorithm 1 has eight lines. This is where each of them stands
-# in the code below. Two things in it are not lines of the algorithm: {term}`mixup` trains on blends of two images and
+# in the code below. Two things in it are not lines of the algorithm: mixup trains on blends of two images and
 # their targets ({doc}`05_augmentation`), and what labels and is tested is a moving average of the weights
-# ({term}`EMA`).
+# ({doc}`glossary`).
 #
 # | line of Alg. 1 | in the code |
 # |---|---|

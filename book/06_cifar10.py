@@ -39,7 +39,7 @@ if missing:
 # - *published*: printed by others, about other methods in other code;
 # - *here*: computed from the records in `results/`, each of which names its seed, settings, code and device. Where no
 #   record is, the cell says "not run". A column *fine-grained* counts a right answer as the probability that the model
-#   gave it, not as 1 ({term}`fine-grained accuracy`).
+#   gave it, not as 1 ({doc}`glossary`).
 #
 # :::{admonition} Before you begin
 # :class: dmt-goals

@@ -211,8 +211,8 @@ say("Without the choice of the better model:\n\n" + "\n".join(f"- {difference_of
 # trials were of the baseline and the oracle alone; {doc}`09_mutual_training` says what had been seen when. A dot is a
 # seed, which draws the labeled scenes and everything else. A difference has its mean, in brackets the mean's 95%
 # interval and how many seeds are above zero. DMT's number in table and figures is of the better of its two models,
-# chosen on the scored scenes as in the paper. The rows {term}`Online ST`, {term}`CBST`, {term}`DST`, {term}`DMT-Naive`
-# and {term}`DMT-Flip` are the method with parts taken out, which is the subject of {doc}`11_ablations`.*
+# chosen on the scored scenes as in the paper. The rows Online ST, CBST, DST, DMT-Naive
+# and DMT-Flip are the method with parts taken out, which is the subject of {doc}`11_ablations`.*
 #
 # A mean over classes can hide one that is lost:
 

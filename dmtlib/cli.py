@@ -56,8 +56,8 @@ def _number(kind: type, written: str) -> Callable[[str], Any]:
     return number
 
 
-WHOLE = _number(int, "[-+]?[0-9]+")
-REAL = _number(float, r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?|nan")
+_WHOLE = _number(int, "[-+]?[0-9]+")
+_REAL = _number(float, r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?|nan")
 
 
 class Stopped(Exception):
@@ -87,7 +87,7 @@ def _tables(module: str) -> Callable[[], list[str]]:
 _rows = f"On images {', '.join(PRESETS)}; on pixels {', '.join(SEGMENTATION_PRESETS)}"
 _variants = f"{' or '.join(VARIANTS)}: as the paper says, or as the authors' code does."
 Variant = Annotated[str, _what("NAME", _variants, autocompletion=lambda: list(VARIANTS))]
-Budget = Annotated[float, _what("SHARE", "Share of the full training length, in (0, 10].", parser=REAL)]
+Budget = Annotated[float, _what("SHARE", "Share of the full training length, in (0, 10].", parser=_REAL)]
 Runs = Annotated[Path, _where("FOLDER", "Folder of run directories.")]
 Device = Annotated[str, _where("NAME", "auto, cuda, cuda:N, mps or cpu.", autocompletion=lambda: list(DEVICES))]
 Records = Annotated[Path, _option(None, "FOLDER", "Folder of records.")]
@@ -137,7 +137,7 @@ def train(
         str, _what("NAME", f"One of {', '.join(METHODS)}; {NOT_ON_PIXELS}.", autocompletion=_methods)
     ] = "dmt",
     variant: Variant = "paper",
-    seed: Annotated[int, _what("N", "Of the labeled subset and of everything random.", parser=WHOLE)] = 0,
+    seed: Annotated[int, _what("N", "Of the labeled subset and of everything random.", parser=_WHOLE)] = 0,
     budget: Budget = 1.0,
     data: Annotated[
         str | None,
@@ -215,7 +215,7 @@ def reproduce(
     budget: Budget = 1.0,
     data: Annotated[str | None, _what("DATA", "Other data, as for train.")] = None,
     variant: Variant = "paper",
-    jobs: Annotated[int | None, _how("N", "Runs at a time, by default one a GPU.", parser=WHOLE)] = None,
+    jobs: Annotated[int | None, _how("N", "Runs at a time, by default one a GPU.", parser=_WHOLE)] = None,
     runs: Runs = Path("runs"),
     device: Device = "auto",
     results: Annotated[Path, _where("FOLDER", "Folder of records.")] = Path("results"),
