@@ -109,8 +109,8 @@ say("\n".join(f"- {told_by_seeds(points, 'DMT', other)}" for other, points in ga
 # wrong. Above the line DMT ended ahead. A small mark is a seed, a large one the mean of a data set; the axis is linear
 # below 1% and logarithmic above. `digits-10` to `digits-80` are the same images with 10 to 80 labels. On pixels
 # (scenes and streets) CBST stands for CL ({doc}`glossary`), and DMT's number is the mean of its two models, not the
-# better one, which is chosen on the scored images.* Read both panels: to be above CL can mean that CL does harm, as at the far
-# right, where DMT itself ends below the baseline. And to be above the baseline can mean a better start: on
+# better one, which is chosen on the scored images.* Read both panels: to be above CL can mean that CL does harm, as at
+# the far right, where DMT itself ends below the baseline. And to be above the baseline can mean a better start: on
 # `camvid-small`, one seed, DMT's lead was there before the first pseudo label ({doc}`10_segmentation_results`). The
 # numbers behind the map are in {doc}`04_curriculum`.
 
