@@ -290,9 +290,7 @@ def _outside(config: Config, *folders: Path | None) -> None:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; the exit code is 0, 2 for a command that cannot be carried out, 130 when interrupted.
-
-    SIGTERM, by which batch systems stop a job, is taken for Ctrl-C.
-    """
+    SIGTERM, by which batch systems stop a job, is taken for Ctrl-C."""
     sys.stdout, sys.stderr = (stream or open(os.devnull, "w") for stream in (sys.stdout, sys.stderr))  # noqa: SIM115
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     warnings.showwarning = lambda message, *_, **__: tell(f"warning: {message}")

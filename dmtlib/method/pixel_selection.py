@@ -119,9 +119,7 @@ def cut_classes(histogram: Int64[Tensor, "C 65536"], alpha: float) -> Cut:
 
 def keep_pixels(labels: UInt8[Tensor, "*S"], codes: UInt16[Tensor, "*S"], cut: Cut) -> tuple[UInt8[Tensor, "*S"], Cut]:
     """The second pass: the labels of a chunk, 255 where not kept, and the cut with the ties that are left for later.
-
-    The chunks must be those that were counted, in the order that decides about ties.
-    """
+    The chunks must be those that were counted, in the order that decides about ties."""
     flat, codes = labels.reshape(-1), codes.reshape(-1).int()
     code_of_label = torch.full((IGNORED + 1,), CODES, dtype=torch.int32, device=labels.device)  # out of reach
     code_of_label[: len(cut.code)] = cut.code.int()

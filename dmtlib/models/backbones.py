@@ -150,10 +150,8 @@ def package_weights(name: str, network: str) -> tuple[dict[str, Tensor], str]:
 
 def under_our_names(body: nn.Module, network: str, state: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
     """Of weights under timm's names: ``prefix`` before those that belong to ``body``, a part of the network, and
-    before those that the network doesn't have. What it has and ``body`` leaves out is a head: ``timm.``
-
-    Where only features are asked for, timm writes ``stages_0.1`` for ``stages.0.1``.
-    """
+    before those that the network doesn't have. What it has and ``body`` leaves out is a head: ``timm.`` Where only
+    features are asked for, timm writes ``stages_0.1`` for ``stages.0.1``."""
     ours = {key.replace("_", "."): key for key in body.state_dict()}
     whole = timm_model(network).state_dict()
     names = {key: key.replace("_", ".") for key in state}

@@ -12,11 +12,9 @@ from torch.autograd.function import once_differentiable
 
 
 def sum_of_dilated(convolutions: Iterable[nn.Conv2d], x: Float[Tensor, "B I H W"]) -> Float[Tensor, "B O H W"]:
-    """The sum of dilated 3×3 convolutions of one input that keep its size, as in ASPP.
-
-    On a CPU one matrix product serves them all: what each position gives to its neighbours, which are then added up
-    where they fall. Few outputs, as those of classifiers, leave most of a convolution's vectors empty.
-    """
+    """The sum of dilated 3×3 convolutions of one input that keep its size, as in ASPP. On a CPU one matrix product
+    serves them all: what each position gives to its neighbours, which are then added up where they fall. Few outputs,
+    as those of classifiers, leave most of a convolution's vectors empty."""
     if not _in_float32_on_cpu(x):
         return sum(convolution(x) for convolution in convolutions)
     weights = torch.stack([convolution.weight for convolution in convolutions])  # (R, O, I, 3, 3)
@@ -29,9 +27,7 @@ def sum_of_dilated(convolutions: Iterable[nn.Conv2d], x: Float[Tensor, "B I H W"
 
 class DilatedConv2d(nn.Conv2d):
     """nn.Conv2d, quicker to train on a CPU where a 3×3 kernel is wider than the map: most of what it sees is padding.
-
-    oneDNN would multiply a copy of the map for each tap to find the weights' gradient, zeros included.
-    """
+    oneDNN would multiply a copy of the map for each tap to find the weights' gradient, zeros included."""
 
     def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         if _in_float32_on_cpu(input) and bias is None and 2 * self.dilation[0] >= min(input.shape[-2:]):

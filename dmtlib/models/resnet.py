@@ -34,12 +34,9 @@ ARCHITECTURES = {
 
 
 class DilatedResNet(nn.Module):
-    """torchvision's ResNet (v1.5) without pooling and classifier, at a smaller output stride.
-
-    Made of torchvision's blocks under torchvision's names, so that its weights load; its own class is not used, as
-    that fixes the width, and refuses to dilate a ``BasicBlock``. A ValueError for an output stride other than 4, 8, 16
-    or 32.
-    """
+    """torchvision's ResNet (v1.5) without pooling and classifier, at a smaller output stride. Made of torchvision's
+    blocks under torchvision's names, so that its weights load; its own class is not used, as that fixes the width, and
+    refuses to dilate a ``BasicBlock``. A ValueError for an output stride other than 4, 8, 16 or 32."""
 
     def __init__(self, architecture: Architecture) -> None:
         super().__init__()
@@ -60,10 +57,8 @@ class DilatedResNet(nn.Module):
         self._dilate(architecture.output_stride)
 
     def _dilate(self, output_stride: int) -> None:
-        """Drop strides beyond ``output_stride``; what comes after one looks as many times further (à trous).
-
-        At the positions that a stride would have kept, the features stay what they were.
-        """
+        """Drop strides beyond ``output_stride``; what comes after one looks as many times further (à trous). At the
+        positions that a stride would have kept, the features stay what they were."""
         if output_stride not in (4, 8, 16, 32):
             raise ValueError(f"output_stride must be 4, 8, 16 or 32, got {output_stride}")
         stride, dilation = 4, 1  # after the stem

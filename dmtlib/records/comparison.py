@@ -120,10 +120,8 @@ class Spread:
         return f"{self.mean:.2f}{spread} (n = {self.n})"
 
     def half_width(self, level: float = 0.95) -> float:
-        """How far the t-interval of the mean reaches to each side; not a number for n = 1.
-
-        Student's t with n − 1 degrees of freedom: 2.5 sample standard deviations of three seeds, 0.72 of ten.
-        """
+        """How far the t-interval of the mean reaches to each side; not a number for n = 1. Student's t with n − 1
+        degrees of freedom: 2.5 sample standard deviations of three seeds, 0.72 of ten."""
         from scipy.special import stdtrit  # a list of presets must not wait for it
 
         return stdtrit(self.n - 1, (1 + level) / 2) * self.std / math.sqrt(self.n) if self.n > 1 else math.nan
@@ -167,11 +165,9 @@ def signed(points: float, digits: int = 2) -> str:
 
 
 def comparison(results: Path, preset: str) -> pd.DataFrame:
-    """Mean ± std over seeds of every method that was run on a preset, and the paired difference to the baseline.
-
-    The difference has its 95% t-interval and the number of seeds above zero (:func:`difference_cell`). Four methods
-    are listed even when nothing was run.
-    """
+    """Mean ± std over seeds of every method that was run on a preset, and the paired difference to the baseline. The
+    difference has its 95% t-interval and the number of seeds above zero (:func:`difference_cell`). Four methods are
+    listed even when nothing was run."""
     on_pixels = preset in SEGMENTATION_PRESETS
     methods, score_name = (SEGMENTATION_METHODS, "mean IoU") if on_pixels else (METHODS, "test accuracy")
     always = ("baseline", "cbst" if on_pixels else "cl", "dmt", "oracle")

@@ -96,10 +96,8 @@ def fast_table(results: Path) -> pd.DataFrame:
 
 
 def cost_table(results: Path) -> pd.DataFrame:
-    """What a run of each cell costs: its length, the time at a stated speed, and what records of a GPU say.
-
-    Runs that shared a GPU count as if each had had it alone.
-    """
+    """What a run of each cell costs: its length, the time at a stated speed, and what records of a GPU say. Runs that
+    shared a GPU count as if each had had it alone."""
     rows = []
     for labels, row in CIFAR10.items():
         groups = [group for setting, group in recorded_settings(results, row).items() if setting.variant == "paper"]

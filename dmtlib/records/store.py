@@ -60,11 +60,8 @@ def write_record(file: Path, record: dict[str, Any]) -> None:
 
 def load_records(results: Path, preset: str, method: str, budget: float = 1.0, *needed: str) -> list[dict[str, Any]]:
     """All records of a preset, method and budget, by seed; empty where nothing was run. A ValueError for a file that
-    is no record, or one that belongs elsewhere.
-
-    Which data a run was on, the preset's or others, its ``record["config"]["data"]`` tells. What is ``needed`` besides
-    the score, such as "seconds", is there in each.
-    """
+    is no record, or one that belongs elsewhere. Which data a run was on, the preset's or others, its
+    ``record["config"]["data"]`` tells. What is ``needed`` besides the score, such as "seconds", is there in each."""
     records = []
     for file in records_folder(results, preset, method, budget).glob("seed-*.json"):
         record = read_record(file, *needed)

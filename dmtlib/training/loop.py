@@ -29,10 +29,8 @@ class Trainer(Protocol):
 
 class Journal:
     """Opened on a run directory, it knows where the run was left; while :meth:`run` is at work, it keeps what comes.
-
     ``lengths`` are the steps of each phase, in all its models; ``records`` are those of all finished phases; ``last``
-    is what :meth:`end_phase` kept of the last one, None before the first, or if it ended just now.
-    """
+    is what :meth:`end_phase` kept of the last one, None before the first, or if it ended just now."""
 
     def __init__(self, config: Config, directory: RunDirectory, lengths: Sequence[int], show_progress: bool) -> None:
         self._config, self._directory, self._show_progress = config, directory, show_progress
@@ -77,11 +75,9 @@ class Journal:
         after_step: Callable[[int], None] | None = None,
         steps_before: int = 0,
     ) -> None:
-        """Run what is left of a phase; ``steps_before`` counts the steps of its models that are through with it.
-
-        When a checkpoint is due is a question of time, and has no influence on any result. ``after_step`` is called
-        with the number of steps taken, before a checkpoint may follow.
-        """
+        """Run what is left of a phase; ``steps_before`` counts the steps of its models that are through with it. When
+        a checkpoint is due is a question of time, and has no influence on any result. ``after_step`` is called with
+        the number of steps taken, before a checkpoint may follow."""
         config, phase, total = self._config, trainer.task.phase, trainer.task.total_steps
         steps_before += sum(self.lengths[:phase])
         run = f"{config.preset} {config.method} seed {config.seed}"

@@ -15,11 +15,8 @@ PRECISIONS = ("auto", "fp32")
 
 def choose_device(name: str) -> torch.device:
     """`auto` takes cuda, then mps, then cpu; a ValueError for what is no device's name, or one that this machine
-    lacks.
-
-    From here on CUDA computes what is said: float32 is no TF32, of 10 bits, and cuDNN repeats its sums, so that a run
-    that goes on should end with the same bits as one that was never stopped.
-    """
+    lacks. From here on CUDA computes what is said: float32 is no TF32, of 10 bits, and cuDNN repeats its sums, so that
+    a run that goes on should end with the same bits as one that was never stopped."""
     present = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     kind = name.split(":")[0]
     if kind == "auto":
@@ -53,10 +50,8 @@ def describe_device(device: torch.device) -> str:
 
 
 def autocast_dtype(device: torch.device, precision: str) -> torch.dtype | None:
-    """bf16 where the hardware has it, else fp16 (a T4; needs a gradient scaler), else None: float32 throughout.
-
-    A CPU has bf16 if it multiplies it in AVX-512, as every one with AMX does; others emulate it, slower than float32.
-    """
+    """bf16 where the hardware has it, else fp16 (a T4; needs a gradient scaler), else None: float32 throughout. A CPU
+    has bf16 if it multiplies it in AVX-512, as every one with AMX does; others emulate it, slower than float32."""
     if precision == "fp32":
         return None
     if device.type == "cuda":

@@ -66,10 +66,8 @@ def run_record(
 
 
 def commit() -> str | None:
-    """The git commit of the source, with "+changes" when training code differs from it.
-
-    Outside a checkout None; a copy may be told in DMT_COMMIT what it is a copy of, which nobody can verify: "+copy".
-    """
+    """The git commit of the source, with "+changes" when training code differs from it. Outside a checkout None; a
+    copy may be told in DMT_COMMIT what it is a copy of, which nobody can verify: "+copy"."""
     try:
         head = _git("rev-parse", "HEAD")
         changed = _git("status", "--porcelain", "--", *TRAINING_CODE)

@@ -11,20 +11,16 @@ from torch import Tensor
 
 
 def derive_seed(seed: int, *place: str | int) -> int:
-    """A 63-bit seed for one place in a run, e.g. ``derive_seed(seed, "augment", phase, step)``.
-
-    Since no draw depends on the draws before it, a run that was killed needs no generator state to go on: it
-    asks for the seed of the next step.
-    """
+    """A 63-bit seed for one place in a run, e.g. ``derive_seed(seed, "augment", phase, step)``. Since no draw depends
+    on the draws before it, a run that was killed needs no generator state to go on: it asks for the seed of the next
+    step."""
     digest = hashlib.sha256("/".join(map(str, (seed, *place))).encode()).digest()
     return int.from_bytes(digest[:8], "big") >> 1
 
 
 class ShuffledStream:
-    """Endless passes over 0…n−1, each shuffled anew and none cut short: batch t takes up where batch t−1 ended.
-
-    Batch t is a function of (seed, t) alone, so a resumed run asks for the batch that it needs.
-    """
+    """Endless passes over 0…n−1, each shuffled anew and none cut short: batch t takes up where batch t−1 ended. Batch
+    t is a function of (seed, t) alone, so a resumed run asks for the batch that it needs."""
 
     def __init__(self, n: int, batch_size: int, seed: int, device: torch.device) -> None:
         self._n, self._batch_size, self._seed, self._device = n, batch_size, seed, device

@@ -77,10 +77,8 @@ class ClassificationData:
 
 
 def load_digits() -> ClassificationData:
-    """scikit-learn's handwritten digits: 1,797 real scans of 8×8 pixels, of which 500 are the test set.
-
-    The pixel values 0…16 are spread over 0…255. The test images are drawn once, the same share of each class.
-    """
+    """scikit-learn's handwritten digits: 1,797 real scans of 8×8 pixels, of which 500 are the test set. The pixel
+    values 0…16 are spread over 0…255. The test images are drawn once, the same share of each class."""
     from sklearn import datasets, model_selection
 
     images, labels = datasets.load_digits(return_X_y=True)

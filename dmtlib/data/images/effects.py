@@ -49,10 +49,8 @@ def warp(images: UInt8[Tensor, "B C H W"], strengths: Strengths) -> UInt8[Tensor
 
 
 def _warp(images: Tensor, strengths: Tensor) -> Tensor:
-    """Output pixel (x, y) is read at x' = ax + by + c, y' = dx + ey + f, in 16.16 fixed point.
-
-    An image has at most one of rotation, shear and translation, so their matrices simply add up.
-    """
+    """Output pixel (x, y) is read at x' = ax + by + c, y' = dx + ey + f, in 16.16 fixed point. An image has at most
+    one of rotation, shear and translation, so their matrices simply add up."""
     height, width = images.shape[2:]
     angle = strength(strengths, "rotate") * (-math.pi / 180)  # the inverse map turns the other way
     cos, sin = angle.cos(), angle.sin()
@@ -87,10 +85,8 @@ def cutout(
     fill: tuple[int, ...],
 ) -> UInt8[Tensor, "B C H W"]:
     """Erase a square around each given pixel, cut off at the border (DeVries & Taylor 2017); side 0 erases nothing.
-
     The authors' code moves a square that hangs over the left or upper border inside instead, and makes it one pixel
-    larger.
-    """
+    larger."""
     height, width = images.shape[2:]
     side = strength(strengths, "cutout").long()
     y = torch.arange(height, device=images.device).unsqueeze(1) - (row.view(-1, 1, 1, 1) - side // 2)  # (B, 1, H, 1)
@@ -109,10 +105,8 @@ def change_levels(images: UInt8[Tensor, "B 3 H W"], strengths: Strengths) -> UIn
 
 
 def _map_levels(images: Tensor, strengths: Strengths) -> Tensor:
-    """All operations that send level v to a new level: one table per image and channel, one look-up.
-
-    The tables of the operations are chained; an image has at most one that is not the identity.
-    """
+    """All operations that send level v to a new level: one table per image and channel, one look-up. The tables of the
+    operations are chained; an image has at most one that is not the identity."""
     levels = torch.arange(256, dtype=torch.int32, device=images.device).view(1, 1, 1, 256)
     dropped = 8 - strength(strengths, "posterize").int().clamp(min=1)
     table = (levels >> dropped) << dropped  # (B, 1, 1, 256)

@@ -64,11 +64,9 @@ def change_chosen(
     names: tuple[str, ...],
     change: Callable[[Tensor, Tensor], Tensor],
 ) -> UInt8[Tensor, "B C H W"]:
-    """``change(images, strengths)`` for the images that ``names`` change, the others as they are.
-
-    On the CPU only the images concerned are computed. Elsewhere all are, and the right ones kept: to ask the device
-    which ones are concerned would make the host wait for it. Both ways give the same pixels.
-    """
+    """``change(images, strengths)`` for the images that ``names`` change, the others as they are. On the CPU only the
+    images concerned are computed. Elsewhere all are, and the right ones kept: to ask the device which ones are
+    concerned would make the host wait for it. Both ways give the same pixels."""
     chosen = is_chosen(strengths, *names)
     if images.device.type == "cpu":
         rows = chosen.nonzero().squeeze(1)
@@ -84,9 +82,7 @@ def constant(values: tuple, device: torch.device, dtype: torch.dtype = torch.flo
 
 class Range(NamedTuple):
     """An operation and the strengths that it is drawn from, in the unit that :data:`.operations.NEUTRAL` states.
-
-    ``signed`` operations get a random sign; ``per_side`` ones are given in sides of the image.
-    """
+    ``signed`` operations get a random sign; ``per_side`` ones are given in sides of the image."""
 
     name: str
     low: float = 1.0

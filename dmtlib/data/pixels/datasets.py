@@ -139,10 +139,7 @@ def load_scenes(name: str = "scenes") -> SegmentationData:
 
 def load_small_camvid(name: str = "camvid-quarter", progress: bool = False) -> SegmentationData:
     """CamVid for runs on a CPU: 90×120 pixels an image, or 180×240 as `camvid-half`, in memory; see
-    :func:`.images.shrink`.
-
-    The val images are scored, and not the test images: `results/trials.md` says why.
-    """
+    :func:`.images.shrink`. The val images are scored, and not the test images: `results/trials.md` says why."""
     whole = load_prepared("camvid", prepared("camvid"))
     parts = {}
     for part in ("train", "val"):

@@ -62,10 +62,8 @@ class JointAugment:
 
 
 def pad_to(values: Tensor, size: tuple[int, int]) -> Tensor:
-    """Pad to the right and below up to ``size`` (height, width); what is larger stays as it is.
-
-    An image gets 0, a map of integers 255, one of floats 0. VOC's images are scored like this, padded to 505×505.
-    """
+    """Pad to the right and below up to ``size`` (height, width); what is larger stays as it is. An image gets 0, a map
+    of integers 255, one of floats 0. VOC's images are scored like this, padded to 505×505."""
     below, right = (max(0, wanted - side) for wanted, side in zip(size, values.shape[-2:], strict=True))
     fill = 0 if values.dim() == 3 or values.is_floating_point() else VOID
     return pad(values, [0, right, 0, below], value=fill) if below or right else values

@@ -38,10 +38,8 @@ def generate_scenes(
     count: int, digits: UInt8[Tensor, "S 8 8"], labels: Int64[Tensor, " S"], seed: int
 ) -> tuple[UInt8[Tensor, "N 3 64 64"], UInt8[Tensor, "N 64 64"]]:
     """Draw ``count`` scenes at once: the backgrounds, then a sign in each of them, then the next, over the one before.
-
     On signs are printed ``digits``, scans whose ink is 255 and whose ``labels`` are in :data:`KINDS`; the others are
-    left out. Returns images, and masks of classes 0…4 with a rim of 255 along every sign's edge, as in PASCAL VOC.
-    """
+    left out. Returns images, and masks of classes 0…4 with a rim of 255 along every sign's edge, as in PASCAL VOC."""
     generator = Generator().manual_seed(seed)
 
     def uniform(*shape: int, low: float = 0.0, high: float = 1.0) -> Tensor:

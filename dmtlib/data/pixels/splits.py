@@ -75,9 +75,7 @@ def split_prescribed(names: Sequence[str], labeled: Sequence[str]) -> NameSplit:
 
 
 def difference_maximized_halves(labeled: Sequence[str], seed: int) -> tuple[list[str], list[str]]:
-    """What the two first models of Alg. 2 learn from where they start from the same weights (Fig. 6).
-
-    Each gets 80% of the labeled subset, at least one image. Later phases use all of it.
-    """
+    """What the two first models of Alg. 2 learn from where they start from the same weights (Fig. 6). Each gets 80% of
+    the labeled subset, at least one image. Later phases use all of it."""
     size = max(1, round(HALF_SHARE * len(labeled)))
     return difference_maximized_subsets(labeled, size, seed)

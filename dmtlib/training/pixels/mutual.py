@@ -28,9 +28,7 @@ from .stored import initialise, pixel_label_folder, restore, stored_pixel_labels
 @dataclass
 class MutualTraining:
     """The state of a run between its phases: ``weights`` are those of the last generation, by model.
-
-    :func:`dmtlib.training.train.train` says what the arguments are.
-    """
+    :func:`dmtlib.training.train.train` says what the arguments are."""
 
     config: SegmentationConfig
     data: SegmentationData

@@ -55,11 +55,8 @@ class SegmentationTrainer:
         self.batches = in_order(task.batches.__getitem__, left, task.device)
 
     def step(self) -> None:
-        """One step of SGD on a batch of labeled and pseudo-labeled images (Eq. 4–6, over pixels).
-
-        Without mixup, the images that are learned are those that are judged: one forward pass gives both the
-        gradient and the weights.
-        """
+        """One step of SGD on a batch of labeled and pseudo-labeled images (Eq. 4–6, over pixels). Without mixup, the
+        images that are learned are those that are judged: one forward pass gives both the gradient and the weights."""
         state, device = self.state, self.task.device
         batch = SegmentationBatch(*(tensor.to(device, non_blocking=True) for tensor in next(self.batches)))
         logits = state.logits(batch.images.contiguous(memory_format=torch.channels_last))

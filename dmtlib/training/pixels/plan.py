@@ -49,11 +49,9 @@ class Plan:
         return self.config.steps(phase, len(self.unlabeled if phase else self.supervised[model]))
 
     def labeler(self, phase: int, model: str) -> Labeler | None:
-        """Whose pseudo labels a model learns in a phase; None where it learns none that are stored.
-
-        As printed, line 12 of Alg. 2 lets A label for A, and line 14 B for B. Sec. 4.1, Fig. 5 and the authors' code
-        all say that the other model labels; labeling for oneself is the ablation DST.
-        """
+        """Whose pseudo labels a model learns in a phase; None where it learns none that are stored. As printed, line
+        12 of Alg. 2 lets A label for A, and line 14 B for B. Sec. 4.1, Fig. 5 and the authors' code all say that the
+        other model labels; labeling for oneself is the ablation DST."""
         whose = METHODS[self.config.method].labeler
         if phase == 0 or whose is None:
             return None
