@@ -159,16 +159,15 @@ def weighted_cross_entropy(
 
 def _check_pseudo_labels(names: tuple[str, str, str], scores: Tensor, labels: Tensor, confidence: Tensor) -> None:
     """``names`` are those of the others, as errors call them."""
-    scores_name, labels_name, confidence_name = names
+    of_scores, of_labels, of_confidence = names
     if scores.dim() < 2 or not scores.is_floating_point():
-        raise ValueError(f"{scores_name} must be a floating-point tensor of shape (B, C, *S), got {describe(scores)}")
+        raise ValueError(f"{of_scores} must be a floating-point tensor of shape (B, C, *S), got {describe(scores)}")
     expected = (scores.shape[0], *scores.shape[2:])
     if labels.shape != expected or labels.is_floating_point() or labels.is_complex() or labels.dtype == torch.bool:
-        raise ValueError(f"{labels_name} must be an integer tensor of shape {expected}, got {describe(labels)}")
+        raise ValueError(f"{of_labels} must be an integer tensor of shape {expected}, got {describe(labels)}")
     if confidence.shape != expected or not confidence.is_floating_point():
-        raise ValueError(
-            f"{confidence_name} must be a floating-point tensor of shape {expected}, got {describe(confidence)}"
-        )
+        got = describe(confidence)
+        raise ValueError(f"{of_confidence} must be a floating-point tensor of shape {expected}, got {got}")
 
 
 def check_gamma(name: str, gamma: float | Tensor) -> None:

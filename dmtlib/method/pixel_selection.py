@@ -14,6 +14,7 @@ import torch
 from jaxtyping import Float, Int64, Integer, UInt8, UInt16
 from torch import Tensor
 
+from .dynamic_loss import describe
 from .pseudo_labels import count_selected
 
 IGNORED = 255
@@ -84,10 +85,8 @@ def count_pixels(
     """The first pass: add a chunk's pixels to ``histogram``, in place. A ValueError for shapes that differ, a wrong
     dtype, or a label that is neither a class nor 255."""
     if labels.dtype != torch.uint8 or codes.dtype != torch.uint16 or labels.shape != codes.shape:
-        raise ValueError(
-            f"labels and codes must be uint8 and uint16 of one shape, got {labels.dtype} of {tuple(labels.shape)} "
-            f"and {codes.dtype} of {tuple(codes.shape)}"
-        )
+        got = f"{describe(labels)} and {describe(codes)}"
+        raise ValueError(f"labels and codes must be uint8 and uint16 of one shape, got {got}")
     counted = (labels != IGNORED).long()  # an ignored pixel adds 0 to the count, wherever
     cells = (labels.long() * counted).mul_(CODES).add_(codes.long()).reshape(-1)
     if len(cells) and cells.max() >= histogram.numel():

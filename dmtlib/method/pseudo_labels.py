@@ -8,6 +8,8 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
+from .dynamic_loss import describe
+
 
 def entropy(probabilities: Float[Tensor, "B C *S"]) -> Float[Tensor, "B *S"]:
     """H = −Σ p log p over the classes, in nats (Eq. 1). 0 for a one-hot prediction, log C for a uniform one."""
@@ -56,10 +58,7 @@ def select_top_images(confidence: Float[Tensor, " n"], alpha: float) -> Int64[Te
         ValueError: ``confidence`` not a one-dimensional floating-point tensor, or with NaN; ``alpha`` outside (0, 1].
     """
     if confidence.dim() != 1 or not confidence.is_floating_point():
-        raise ValueError(
-            "confidence must be a floating-point tensor of shape (n,), "
-            f"got {confidence.dtype} of shape {tuple(confidence.shape)}"
-        )
+        raise ValueError(f"confidence must be a floating-point tensor of shape (n,), got {describe(confidence)}")
     if confidence.isnan().any():  # a sort would put NaN first
         raise ValueError("confidence must be free of NaN")
     keep = count_selected(alpha, confidence.shape[0])

@@ -86,8 +86,7 @@ class TimmClassifier(nn.Module):
         network: a name with ``timm:`` before it.
         side: of the images that the network sees, in pixels; None: timm's own.
         mean, std: of the data, per channel, of pixels scaled to [0, 1].
-        num_classes: the width C of the output.
-        in_channels: 3 for colour, 1 for grey images.
+        num_classes, in_channels: the width C of the output; 3 for colour, 1 for grey images.
     """
 
     def __init__(

@@ -98,8 +98,7 @@ class DeepLabV2(nn.Module):
             trunk = DilatedResNet(replace(sizes, output_stride=output_stride or sizes.output_stride))
         self.normalise = Normalise(normalisation or IMAGENET)
         self.backbone = trunk
-        channels = self.backbone.out_channels
-        self.aspp = nn.ModuleList(nn.Conv2d(channels, num_classes, 3, padding=r, dilation=r) for r in rates)
+        self.aspp = nn.ModuleList(nn.Conv2d(trunk.out_channels, num_classes, 3, padding=r, dilation=r) for r in rates)
         for branch in self.aspp:  # as in DeepLab's own definition
             nn.init.normal_(branch.weight, std=0.01)
             nn.init.zeros_(branch.bias)

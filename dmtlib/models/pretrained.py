@@ -49,10 +49,7 @@ class KeyReport:
     wrongly_shaped: tuple[str, ...]
 
     def __str__(self) -> str:
-        return (
-            f"{len(self.matched)} matched, {len(self.missing)} missing, "
-            f"{len(self.unexpected)} unexpected, {len(self.wrongly_shaped)} wrongly shaped"
-        )
+        return ", ".join(f"{len(keys)} {kind.replace('_', ' ')}" for kind, keys in vars(self).items())
 
 
 def pretrained(

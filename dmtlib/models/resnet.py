@@ -89,8 +89,7 @@ def _stage(
     out_channels = width * block.expansion
     shortcut = None
     if stride != 1 or in_channels != out_channels:
-        shortcut = nn.Sequential(
-            nn.Conv2d(in_channels, out_channels, 1, stride=stride, bias=False), nn.BatchNorm2d(out_channels)
-        )
+        convolution = nn.Conv2d(in_channels, out_channels, 1, stride=stride, bias=False)
+        shortcut = nn.Sequential(convolution, nn.BatchNorm2d(out_channels))
     first = block(in_channels, width, stride, shortcut)
     return nn.Sequential(first, *(block(out_channels, width) for _ in range(1, blocks)))

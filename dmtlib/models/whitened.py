@@ -30,15 +30,11 @@ def whitening_filters(
     """Filters under which 2×2 patches of normalised images are uncorrelated and of variance 1, and their negatives.
 
     Whole numbers are summed, so that the sums are exact, whatever their order: the same images give the same filters.
+    No labels are needed; of more than 5,000 images every so-manyth is looked at. ``mean`` and ``std`` are per channel,
+    of pixels scaled to [0, 1], as the network's input is normalised; filters are centred, so the mean doesn't matter
+    to them. ``eps`` is added to each variance, lest directions in which patches hardly differ become noise.
 
-    Args:
-        images: no labels are needed. Of more than 5,000 every so-manyth is looked at.
-        mean, std: per channel, of pixels scaled to [0, 1], as the network's input is normalised. Filters are centred:
-            the mean doesn't matter to them.
-        eps: is added to each variance, lest directions in which patches hardly differ become noise.
-
-    Returns:
-        F = 8·C filters, the directions of largest variance first, the negatives after them all. float32, on the CPU.
+    Returns F = 8·C filters in float32 on the CPU, the directions of largest variance first, the negatives after them.
     """
     chosen = images[:: max(1, len(images) // PATCH_IMAGES)][:PATCH_IMAGES]
     sums, products, count = 0, 0, 0
@@ -85,22 +81,14 @@ def _norm(channels: int) -> nn.BatchNorm2d:
 
 class WhitenedCNN(nn.Module):
     """Logits of small images: 0.5 M parameters and 33 M multiply-adds an image of 32×32 at widths 32, 128 and 128.
-
-    Args:
-        widths: channels of the three blocks.
-        num_classes: the width C of the output.
-        in_channels: 3 for colour, 1 for grey images.
-
-    Raises:
-        ValueError: not three widths, or an argument below 1.
-    """
+    ``widths`` are the channels of the three blocks, ``num_classes`` the width C of the output; ``in_channels`` are 3
+    for colour, 1 for grey images. A ValueError for other than three widths, or an argument below 1."""
 
     def __init__(self, widths: Sequence[int], num_classes: int, in_channels: int = 3) -> None:
         super().__init__()
         if len(widths) != 3 or min(*widths, num_classes, in_channels) < 1:
-            raise ValueError(
-                f"there must be three widths, and nothing below 1, got {tuple(widths)}, {num_classes}, {in_channels}"
-            )
+            got = f"{tuple(widths)}, {num_classes}, {in_channels}"
+            raise ValueError(f"there must be three widths, and nothing below 1, got {got}")
         filters = 2 * in_channels * PATCH**2
         self.register_buffer("whitening", torch.zeros(filters, in_channels, PATCH, PATCH))
         self.whitened_bias = nn.Parameter(torch.zeros(filters))

@@ -33,11 +33,9 @@ class WideResNet(nn.Module):
     Args:
         depth: 6n + 4 convolutional layers: three groups of n blocks. 28 in the paper.
         widen_factor: the groups have 16, 32 and 64 times this many channels. 2 in the paper.
-        num_classes: the width C of the output.
-        in_channels: 3 for colour, 1 for grey images.
+        num_classes, in_channels: the width C of the output; 3 for colour, 1 for grey images.
 
-    Raises:
-        ValueError: a depth that is not 6n + 4 with n ≥ 1, or another argument below 1.
+    A ValueError for a depth that is not 6n + 4 with n ≥ 1, or another argument below 1.
     """
 
     def __init__(self, depth: int, widen_factor: int, num_classes: int, in_channels: int = 3) -> None:

@@ -53,11 +53,9 @@ def launch(
     tidy: bool = False,
 ) -> int:
     """Train all ``configs``, ``jobs`` of them at a time; a run that fails stops no other, and is told in one line.
-
     GPUs are dealt out in turn: as many jobs as GPUs, which is what None says, means a GPU for each. Interrupted by
     Ctrl-C, it stops its runs too, and the same call goes on with them. ``tidy`` deletes a run's directory once its
-    record is written. Returns how many runs failed; a ValueError for fewer than 1 job.
-    """
+    record is written. Returns how many runs failed; a ValueError for fewer than 1 job."""
     gpus = visible_gpus() if device in ("auto", "cuda") else []
     jobs = max(1, len(gpus)) if jobs is None else jobs
     if jobs < 1:

@@ -51,11 +51,8 @@ def check_writable(results: Path, config: Config) -> None:
 
 
 def write_record(file: Path, record: dict[str, Any]) -> None:
-    """Write a record, whole or not at all; a ValueError, if the folder cannot be written."""
-    try:
-        write_json(file, record)
-    except OSError as error:
-        raise ValueError(f"cannot write {file}: {error.strerror or error}") from None
+    """Write a record, whole or not at all; an OSError, if it cannot be written."""
+    write_json(file, record)
 
 
 def load_records(results: Path, preset: str, method: str, budget: float = 1.0, *needed: str) -> list[dict[str, Any]]:

@@ -40,14 +40,10 @@ SCHEDULES = {"cosine": cosine, "triangular": triangular}
 
 @dataclass
 class Descent:
-    """What changes from step to step. Together with a phase's task it determines every later step.
-
-    Attributes:
-        averaged: the exponential moving average of ``model``, None where none is kept.
-        dtype: of the matrix products, see :func:`.precision.autocast_dtype`.
-        window: the sums named in :data:`.statistics.STATISTICS` since the last look, on the device.
-        totals: the same since the phase began, as far as they were looked at.
-    """
+    """What changes from step to step. Together with a phase's task it determines every later step. ``averaged`` is the
+    exponential moving average of ``model``, None where none is kept; ``dtype`` that of the matrix products, see
+    :func:`.precision.autocast_dtype`; ``window`` the sums named in :data:`.statistics.STATISTICS` since the last look,
+    on the device, ``totals`` the same since the phase began, as far as they were looked at."""
 
     model: nn.Module
     averaged: nn.Module | None

@@ -108,13 +108,8 @@ def check_row(row: Any, *lengths: str) -> None:
 class Config:
     """A run's settings: which run of a row this is. Its class is one of rows as well, so that the row's settings are
     here too; of both kinds are ``data``, ``batch_size`` and all others that :func:`check_row` looks at. Equal configs
-    give equal bits on a CPU. ``budget`` scales all lengths.
-
-    Attributes:
-        known: the methods that there are.
-        seeds: how many there are.
-        online_length: whose length Online ST's one phase has, and how many times.
-    """
+    give equal bits on a CPU. ``budget`` scales all lengths. ``known`` are the methods that there are, ``seeds`` how
+    many seeds; ``online_length`` says whose length Online ST's one phase has, and how many times."""
 
     preset: str
     method: str

@@ -22,12 +22,8 @@ def batch_sums(
     cases: UInt8[Tensor, " p"] | None,
 ) -> Float[Tensor, " statistics"]:
     """The pseudo-labeled part of a batch, summed up in the order of :data:`STATISTICS`. Nothing waits for the device.
-
-    Args:
-        labels: y_A. Whether they are right is asked of ``truth``, for the record only; −1 there is neither.
-        weights: what the rule gave them.
-        cases: of Eq. 3; None for a rule that does not look at the model in training.
-    """
+    Whether the ``labels`` y_A are right is asked of ``truth``, for the record only; −1 there is neither. ``weights``
+    are what the rule gave them, ``cases`` those of Eq. 3; None for a rule that doesn't look at the model."""
     wrong = (labels != truth) & (truth != UNKNOWN)
     return torch.stack(_summands(labels == truth, wrong, torch.ones_like(weights), weights, cases)).sum(dim=1)
 
@@ -39,14 +35,9 @@ def pixel_sums(
     cases: UInt8[Tensor, "P h w"] | None,
 ) -> Float[Tensor, " statistics"]:
     """The same of the pseudo-labeled pixels of a batch, divided by their number, ignored ones included: 20 steps of
-    Cityscapes would count beyond the whole numbers of float32.
-
-    Args:
-        learned: the targets that the rule made; 255 is not counted.
-        truth: for the record only; pixels that are 255 there are neither right nor wrong.
-        weights: 0 where ignored.
-        cases: None for a method without stored pseudo labels, too.
-    """
+    Cityscapes would count beyond the whole numbers of float32. ``learned`` are the targets that the rule made; 255 is
+    not counted. Pixels that are 255 in ``truth`` are neither right nor wrong. ``weights`` are 0 where ignored,
+    ``cases`` None for a method without stored pseudo labels, too."""
     counted = learned != VOID
     known = counted & (truth != VOID)
     summands = _summands(known & (learned == truth), known & (learned != truth), counted.float(), weights, cases)

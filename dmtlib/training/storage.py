@@ -55,12 +55,10 @@ def save_tensors(path: Path, state: dict) -> None:
 
 
 def load_tensors(path: Path) -> dict | None:
-    """Read what :func:`save_tensors` wrote, with ``weights_only=True``; None where there is no such file.
-
-    Onto the CPU, whatever the run's device: one that is full, or gone, says nothing about a file. Damaged is raised,
-    if it is not what was written, or not of finite numbers; an OSError, MemoryError or RuntimeError, if it cannot be
-    read now.
-    """
+    """Read what :func:`save_tensors` wrote, with ``weights_only=True``; None where there is no such file. Onto the
+    CPU, whatever the run's device: one that is full, or gone, says nothing about a file. Damaged is raised, if it is
+    not what was written, or not of finite numbers; an OSError, MemoryError or RuntimeError, if it cannot be read
+    now."""
     try:
         file = open_regular(path)  # once: torch would open a name again, and hide why it can't
     except FileNotFoundError:

@@ -16,7 +16,7 @@ from ...data.images.datasets import ClassificationData, load_dataset
 from ...data.images.packed import UNKNOWN
 from ...data.images.splits import Split, split_labeled
 from ...method.pseudo_labels import count_selected, pseudo_label, select_top_images
-from ...models.whitened import classifier, whitening_filters
+from ...models.whitened import whitening_filters
 from ..directory import RunDirectory
 from ..loop import Journal
 from ..statistics import summarise
@@ -45,12 +45,7 @@ class Curriculum:
         self.whitening = whitening_filters(self.images, data.mean, data.std) if config.widths else None
         lengths = [config.steps(p, self._main_set_size(p)) for p in range(config.phases)]
         self.journal = Journal(config, self.directory, lengths, self.progress)
-        self.teacher = None
-        if last := self.journal.last:
-            with restoring(self.directory.phase_file(len(self.journal.records) - 1)):
-                model = classifier(**last["architecture"]).to(self.device, memory_format=torch.channels_last)
-                model.load_state_dict(last["model"])
-                self.teacher = model.eval()
+        self.teacher = self._model_of(len(self.journal.records) - 1) if self.journal.last else None
 
     load = staticmethod(load_dataset)
 
@@ -117,7 +112,10 @@ class Curriculum:
             return self.teacher if last is not None else None
         if not os.path.lexists(file := self.directory.phase_file(last)):  # then the run goes back to before it
             raise Damaged(self.directory.phase_file(phase - 1), f"{file.name}, which it goes with, is gone")
-        return phase_model(self.directory, last).to(self.device, memory_format=torch.channels_last)
+        return self._model_of(last)
+
+    def _model_of(self, phase: int) -> nn.Module:
+        return phase_model(self.directory, phase).to(self.device, memory_format=torch.channels_last)
 
     def _main_set_size(self, phase: int) -> int:
         """Images that an epoch of the phase passes over."""

@@ -49,17 +49,10 @@ def fine_grained_accuracy(probabilities: Float[Tensor, "N C"], labels: Int64[Ten
 def error_by_confidence(
     probabilities: Float[Tensor, "N C"], truth: Int64[Tensor, " N"], kept: Sequence[int] = KEPT_SHARES
 ) -> dict[str, float] | None:
-    """How many of the most confident pseudo labels are wrong (Fig. 1).
-
-    Args:
-        probabilities: of clean images.
-        truth: their classes; images of :data:`~dmtlib.data.images.packed.UNKNOWN` class are left out.
-        kept: shares of the images, in percent.
-
-    Returns:
-        Kept share (text, because the dict becomes JSON) → error among the kept, in percent; without the shares that
-        keep no image. None where no class is known.
-    """
+    """How many of the most confident pseudo labels are wrong (Fig. 1): share ``kept`` of the images (text, because the
+    dict becomes JSON) → error among them, both in percent; without the shares that keep no image. None where no class
+    is known. ``probabilities`` are of clean images, whose classes are ``truth``; those of
+    :data:`~dmtlib.data.images.packed.UNKNOWN` class are left out."""
     known = truth != UNKNOWN
     if not known.any():
         return None

@@ -32,12 +32,10 @@ that; VOC and Cityscapes, as in the paper, on the same images. The record has th
 def predict_images(
     model: nn.Module, images: ListedImages | StoredImages, indices: Sequence[int], pad: tuple[int, int] | None = None
 ) -> Iterator[Float[Tensor, "C H W"]]:
-    """Probabilities of one clean image after the other, on the model's device: evaluation mode, float32.
-
-    Images of one size go through the network together, up to :data:`PIXELS_AT_ONCE`; a larger one in tiles. Up
-    to ``pad``, height and width, an image is first padded with black, to the right and below; the probabilities are of
-    the image alone.
-    """
+    """Probabilities of one clean image after the other, on the model's device: evaluation mode, float32. Images of one
+    size go through the network together, up to :data:`PIXELS_AT_ONCE`; a larger one in tiles. Up to ``pad``, height
+    and width, an image is first padded with black, to the right and below; the probabilities are of the image
+    alone."""
     model.eval()
     device = next(model.parameters()).device
 
@@ -64,11 +62,9 @@ def predict_images(
 @torch.no_grad()
 def predict_in_tiles(model: DeepLabV2, image: UInt8[Tensor, "3 H W"]) -> Float[Tensor, "C H W"]:
     """Probabilities of an image that is too large to go through the network at once. Equal to the whole image's, but
-    for rounding, away from where tiles meet; with the narrow network, there too.
-
-    The network sees overlapping tiles, and its logits are kept where it has seen what surrounds them. They are put
-    together before they are enlarged: what an enlarged pixel lies between depends on the size of the whole image.
-    """
+    for rounding, away from where tiles meet; with the narrow network, there too. The network sees overlapping tiles,
+    and its logits are kept where it has seen what surrounds them. They are put together before they are enlarged: what
+    an enlarged pixel lies between depends on the size of the whole image."""
     device, stride = next(model.parameters()).device, model.backbone.output_stride
     size = tuple(image.shape[-2:])
     coarse = None
@@ -153,10 +149,7 @@ def pixel_label_error(
     pseudo: PixelLabels, images: ListedImages | StoredImages, indices: Sequence[int]
 ) -> float | None:
     """Share of wrong labels among the kept pixels whose truth is known, in percent; None where none is known.
-
-    Args:
-        indices: of the pseudo-labeled images, in the order in which they were labeled.
-    """
+    ``indices`` are those of the pseudo-labeled images, in the order in which they were labeled."""
     known = wrong = 0
     for place, index in enumerate(indices):
         labels, _ = pseudo.codes(place)

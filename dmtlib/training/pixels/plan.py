@@ -20,10 +20,8 @@ def split_of(config: SegmentationConfig, data: SegmentationData) -> NameSplit:
     if config.labeled_ratio is not None:
         return split_names(images.names, config.labeled_ratio, config.seed, images.without_mask)
     if data.labeled is None:
-        raise ValueError(
-            f"{data.name} prescribes no labeled subset (labeled.txt), and every training image has a mask;"
-            " choose a preset with a labeled ratio"
-        )
+        what = "prescribes no labeled subset (labeled.txt), and every training image has a mask"
+        raise ValueError(f"{data.name} {what}; choose a preset with a labeled ratio")
     return split_prescribed(images.names, data.labeled)
 
 
