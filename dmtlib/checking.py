@@ -5,6 +5,7 @@ The question is whether the first model is good enough to teach (Sec. 7). Chapte
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +14,7 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from .data.finding import written_out
+from .data.finding import KINDS, written_out
 from .data.images.datasets import ClassificationData
 from .data.pixels.datasets import PREPARED, SegmentationData
 from .data.pixels.masks import VOID
@@ -50,12 +51,11 @@ def surest(
 
 def check(data: str, name: str | None = None, runs: str | Path = "runs", progress: bool = True) -> Iterator[str]:
     """Lines: what a run on the data would begin with, and what speaks for mutual training, or against it. A ValueError
-    says what training would refuse.
-
-    ``data`` are as in ``--data``, or a folder's path alone; ``name`` is the preset that they are for, None whichever
-    fits. Where a run of that preset lies in ``runs`` that has learned these data, its first model is judged.
-    """
-    data = written_out(f"folder:{data}" if ":" not in data and Path(data).expanduser().exists() else data)
+    says what training would refuse. ``data`` are as in ``--data``, or a folder's path alone; ``name`` is the preset
+    that they are for, None whichever fits. Where a run of that preset lies in ``runs`` that has learned these data,
+    its first model is judged."""
+    is_path = data and not re.match(KINDS, data) and Path(data).expanduser().exists()
+    data = written_out(f"folder:{data}" if is_path else data)
     own, enough = ":" in data, round(ENOUGH / CURRICULUM_ALPHAS[0])
     config = None if name is None else preset(name, "dmt", data=data, all_labels=own)
     fits = (Path(data.partition(":")[2]) / "masks").is_dir() if own else data in PREPARED

@@ -20,7 +20,7 @@ import yaml
 from data_page import PAGE, ROOT, page
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from own import UPRIGHT, exif, photos, streets
+from own import UPRIGHT, exif, photos, raw_png, raw_tiff, streets
 from PIL import Image
 
 from dmtlib.cli import app, main
@@ -162,6 +162,7 @@ def _many_folders(root):
         load_dataset(f"folder@8:{root}")
 
 
+GREY, RGB = 0, 2  # of PNG
 NF = ("NFC", "NFD")
 DRAWN, ALL = (preset("digits-40", "dmt", all_labels=all_labels) for all_labels in (False, True))
 CASES = {
@@ -172,6 +173,15 @@ CASES = {
     ),
     "too_many_pixels": _spoil(lambda root: Image.new("1", (12000, 9000)).save(root / "train/cat/9.png")),
     "many_bits": _spoil(lambda root: Image.fromarray(np.zeros((9, 9), "int32")).save(root / "train/cat/9.tif")),
+    "signed": _spoil(lambda root: (root / "train/cat/9.tif").write_bytes(raw_tiff(bytes(8), 16, sign=2))),
+    "clear_of_16_bits": _spoil(
+        lambda root: (root / "train/cat/9.png").write_bytes(raw_png(bytes(6), 16, RGB, clear=bytes(6)))
+    ),
+    "rare_tiff": _spoil(lambda root: (root / "train/cat/9.tif").write_bytes(raw_tiff(bytes(8), 12, white_is_0=True))),
+    "long_text": _spoil(
+        lambda root: (root / "train/cat/9.png").write_bytes(raw_png(b"\0", 8, GREY, text=bytes(80 << 20)))
+    ),
+    "long_name": _masks(_write("classes.txt", f"background\n{'c' * 256}\n")),
     "dangling": _spoil(lambda root: (root / "train/cat/9.png").symlink_to("nowhere")),
     "not_utf8": _spoil(lambda root: _copy(root / "train/cat/0.png", os.fsdecode(b"\xe9.png"))),
     "two_forms": _spoil(lambda r: [_copy(r / "train/cat/0.png", unicodedata.normalize(f, "é.png")) for f in NF]),
@@ -210,7 +220,11 @@ CASES = {
     "many_folders": _spoil(lambda root: None, read=_many_folders),
     "two_images": _spoil(lambda root: shutil.rmtree(root / "test"), n=1),
     "no_archive": _archive(lambda root, file: file.write_text("x")),
-    "cut_archive": _archive(partial(_tar, change=lambda content: content[:9216])),
+    "cut_archive": _archive(partial(_tar, change=lambda content: content[:9000])),
+    "without_end": _archive(
+        partial(_tar, change=lambda content: content[: content.rindex(b"IEND") // 512 * 512 + 512])
+    ),
+    "more_around_zip": _zip(change=lambda content: content + b"x"),
     "more_after_end": _archive(partial(_tar, change=lambda content: 2 * content)),
     "linked_member": _member(type=tarfile.SYMTYPE, linkname="x"),
     "backslash": _member(name="cat\\0.png"),
@@ -342,6 +356,34 @@ def test_transparent_becomes_white_and_sixteen_bits_eight(tmp_path):
     levels = np.array([[0, 255, 256, 40_000, 65_535]], "uint16")
     for ending in ("png", "tif"):
         assert read(Image.fromarray(levels), ending)[0, :, 0].tolist() == [0, 0, 1, 156, 255]
+
+
+@pytest.mark.parametrize(
+    ("content", "levels"),
+    [
+        (raw_png(b"\x1b", 2, GREY, clear=b"\0\1"), [0, 255, 170, 255]),
+        (raw_png(b"\x01\x3f", 4, GREY, clear=b"\0\3"), [0, 17, 255, 255]),
+        (raw_png(b"\0\3\4", 8, GREY, clear=b"\0\3"), [0, 255, 4]),
+        (raw_png(b"\1\2\3\4\4\4", 8, RGB, clear=b"\0\1\0\2\0\3"), [255, 4]),
+        (raw_tiff(struct.pack("<4H", 0, 256, 40_000, 65_535), 16), [0, 1, 156, 255]),
+        (raw_tiff(struct.pack("<4H", 0, 256, 40_000, 65_535), 16, white_is_0=True), [255, 254, 99, 0]),
+        (raw_tiff(bytes.fromhex("000400800fff"), 12), [0, 64, 128, 255]),
+        (raw_tiff(b"\0\1\xfe\xff", 8, white_is_0=True), [255, 254, 1, 0]),
+    ],
+)
+def test_levels_mean_what_they_look_like(content, levels):
+    assert np.asarray(picture(content, "x"))[0, :, 0].tolist() == levels
+
+
+@pytest.mark.parametrize(("turned", "told"), [(1, False), (3, True), (6, True)])
+def test_a_mask_that_may_lie_on_another_image_is_told(here, turned, told, capsys):
+    """EXIF turns the image, and its size doesn't tell."""
+    street = streets(Path("s"))
+    with Image.open(street / "images/s00.png") as image:
+        image.save(street / "images/s00.png", exif=exif([(274, 3, 1, struct.pack("<H", turned))]))
+    assert main(["check", str(street)]) == 0
+    line = "warning: upright by EXIF, and no size tells whether masks are: 1 image, as 's00'"
+    assert (line in capsys.readouterr().out) == told
 
 
 def test_marks_before_a_text_and_forms_of_accents_split_no_names(here):

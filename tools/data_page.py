@@ -64,7 +64,8 @@ streets/val.txt          held out, one name a line, without its ending
 
 An image without a mask is unlabeled. Without `val.txt`, {val:.0%} of the masks are held out. `train.txt`, `test.txt`
 and `labeled.txt` are possible as well. Folders inside `images` are possible, if `masks` has the same ones. Masks are
-PNGs of 8 bits, grey or with a palette. Train with `--data folder:streets --all-labels`.
+PNGs of 8 bits, grey or with a palette, drawn on the upright image: where EXIF turns an image, and its size doesn't
+tell whether the mask is turned as well, a line says so. Train with `--data folder:streets --all-labels`.
 
 ## Which files are read
 
@@ -88,7 +89,7 @@ Every file is read to its end before training, several at a time. What was found
 
 - Pictures are turned as their EXIF orientation says. Nothing else of EXIF matters, broken or not.
 - What is transparent is laid over {background}.
-- Grey becomes red = green = blue. Of 16 bits a channel the upper 8 count, in grey as in colour.
+- Grey becomes red = green = blue. Of 12 or 16 bits a channel the upper 8 count, in grey as in colour.
 - A channel that is the same everywhere is shifted, and not scaled.
 - Of several pictures in one file, the first is read.
 

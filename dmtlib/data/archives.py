@@ -5,6 +5,7 @@ from __future__ import annotations
 import bz2
 import gzip
 import lzma
+import os
 import stat
 import struct
 import tarfile
@@ -21,6 +22,7 @@ MAX_FILE_BYTES = 64 * 2**20  # a picture of 64 MiB is none: refused before it is
 MAX_HEADER_BYTES = 2**20  # of all that stands between two files of a tar: long names, and what else is said of a file
 MAX_UNPACKING_BYTES = 128 * 2**20  # xz -9 takes half of it
 
+NO_END = "the mark of its end is missing: it was cut, or packed without one"
 DAMAGE = (tarfile.TarError, zipfile.BadZipFile, lzma.LZMAError, zlib.error, EOFError, OSError, RuntimeError)
 
 
@@ -30,22 +32,20 @@ class Refused(ValueError):
 
 def read_files(path: str | Path, suffixes: tuple[str, ...], found: Found | None = None) -> Iterator[tuple[str, bytes]]:
     """Yield name and content of every file whose name has one of the endings ``suffixes``, by the rule of
-    :mod:`.finding`; what is to know of all the others is in ``found`` then.
-
-    ``path`` is a folder, or a .tar (plain, .gz, .bz2, .xz) or .zip archive. A ValueError says in a line what is wrong
-    with it, or names a member that is a link, a device, larger than 64 MiB or named to land outside the archive.
-    """
+    :mod:`.finding`; what is to know of all the others is in ``found`` then. ``path`` is a folder, or a .tar (plain,
+    .gz, .bz2, .xz) or .zip archive. A ValueError says in a line what is wrong with it, or names a member that is a
+    link, a device, larger than 64 MiB or named to land outside the archive."""
     path = Path(path)
     found = Found(str(path)) if found is None else found
     if path.is_dir():
         there = find(path, suffixes).require_whole().images.items()
         files = ((name, file.stat().st_size, file.read_bytes) for name, file in there)
-    elif not path.is_file():
+    elif not path.exists():
         raise ValueError(f"{path}: no such file or folder")
-    elif zipfile.is_zipfile(path):
-        files = _zip_files(path)
-    elif _is_tar(path):
+    elif path.is_file() and _is_tar(path):  # first: the last file in a tar may be a zip
         files = _tar_files(path)
+    elif path.is_file() and zipfile.is_zipfile(path):
+        files = _zip_files(path)
     else:
         raise ValueError(f"{path}: neither a folder nor a readable .tar, .tar.gz, .tar.xz or .zip archive")
 
@@ -66,7 +66,8 @@ def read_files(path: str | Path, suffixes: tuple[str, ...], found: Found | None 
     except DAMAGE as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         where = f" after {last!r}" if last else ""
-        raise ValueError(f"{path}: damaged{where}: {reason}") from None
+        what = "incomplete" if reason == NO_END else "damaged"
+        raise ValueError(f"{path}: {what}{where}: {reason}") from None
 
 
 def _zip_files(path: Path):
@@ -77,6 +78,10 @@ def _zip_files(path: Path):
     except (ValueError, struct.error) as error:
         raise zipfile.BadZipFile(str(error)) from None
     with archive:
+        first = min((member.header_offset for member in archive.infolist()), default=0)
+        archive.fp.seek(-22 - len(archive.comment), os.SEEK_END)
+        if first or archive.fp.read(4) != b"PK\5\6":  # a reader that begins at the other end would find other files
+            raise Refused(f"{path}: there is more before or after the zip archive: refused")
         for member in archive.infolist():
             kind = stat.S_IFMT(member.external_attr >> 16)
             _refuse_unsafe(path, member.filename, is_plain=kind in (0, stat.S_IFREG, stat.S_IFDIR))
@@ -125,7 +130,9 @@ class _Member(tarfile.TarInfo):
             return super().fromtarfile(archive)
         except (tarfile.EOFHeaderError, Refused):  # the first: a block of zeros
             raise
-        except (tarfile.EmptyHeaderError, tarfile.TruncatedHeaderError):
+        except tarfile.EmptyHeaderError:
+            raise tarfile.ReadError(NO_END) from None
+        except tarfile.TruncatedHeaderError:
             raise tarfile.ReadError("it ends too early") from None
         except (tarfile.HeaderError, ValueError) as error:
             raise tarfile.ReadError(f"a header is broken: {error}") from None

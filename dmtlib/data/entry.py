@@ -21,13 +21,13 @@ from PIL import Image
 from tqdm.auto import tqdm
 
 from ..files import whole_file
-from ..words import counted
+from ..words import counted, printable
 
 THREADS = min(8, os.cpu_count() or 1)
 DARK = 32  # of 255
 KEPT = 50  # folders, those that were read last
 SETTLED = 0.1  # seconds after which a change of a file must also change its times
-MADE_BY = f"1 {PIL.__version__}"  # another number where pictures are decoded otherwise
+MADE_BY = f"2 {PIL.__version__}"  # another number where pictures are decoded otherwise
 
 FACTS = [("key", "S64"), ("width", "i4"), ("height", "i4"), ("same", "S32"), ("brightest", "u1")]
 """Of every picture: its state on the disk, its size, a hash of its pixels, its largest value."""
@@ -87,7 +87,7 @@ def read_all(
     new = [i for i, key in enumerate(keys) if key not in before]
     try:
         made = side_by_side(read, new)
-        bar = tqdm(made, desc=f"{Path(name).name}: reading", total=len(new), disable=None if progress else True)
+        bar = tqdm(made, desc=printable(f"{Path(name).name}: reading"), total=len(new), disable=not progress or None)
         for i, row in zip(new, bar, strict=True):
             rows[i] = (keys[i], *row)
     finally:

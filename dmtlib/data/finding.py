@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable
@@ -41,8 +42,15 @@ SYSTEM = ("__macosx", "thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r")  # ma
 UNLABELED = "unlabeled"
 """The folder beside the classes of the training images whose images have no label."""
 
+KINDS = r"(packed|folder(@[0-9]{1,9})?):"
+"""What stands before the path of data that are somebody's own."""
+
 MAX_FOLDERS = 100_000
+MAX_NAME = 255  # characters of a name, as of file systems: archives and lists could have more
+TOO_LONG = f"has a name of more than {MAX_NAME} characters: shorten it"
 NOT_UTF8 = "has a name that is not UTF-8: rename it"
+if sys.getfilesystemencoding() != "utf-8":
+    NOT_UTF8 = f"has a name that is not {sys.getfilesystemencoding()}, as which it is read here: set PYTHONUTF8=1"
 
 
 def nfc(name: str) -> str:
@@ -77,8 +85,8 @@ def written_out(data: str) -> str:
 
 def perhaps(name: str) -> str:
     """What may have been meant by a name that no data have: the path of a folder, or of a file."""
-    if ":" in str(name) or not (path := Path(name).expanduser()).exists():
-        return "" if ":" in str(name) else "; here is no folder or file of that name"
+    if not name or re.match(KINDS, str(name)) or not (path := Path(name).expanduser()).exists():
+        return "" if not name or ":" in str(name) else "; here is no folder or file of that name"
     return f"; did you mean {'packed' if path.suffix == '.pt' else 'folder'}:{name}?"
 
 
@@ -111,6 +119,8 @@ class Found:
             self.refused[name] = f"is {ending}, which isn't read: bring it as {NAMES}, or move it away"
         elif ending not in suffixes:
             self.left_out.append((ending or "without an ending", name))
+        elif max(map(len, name.split("/"))) > MAX_NAME:
+            self.refused[name] = TOO_LONG
         elif name in self.images or not is_utf8(name):
             self.refused[name] = "is there twice" if name in self.images else NOT_UTF8
         else:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 from jaxtyping import UInt8
-from PIL import ExifTags, Image, UnidentifiedImageError
+from PIL import ExifTags, Image, TiffImagePlugin, UnidentifiedImageError
 
 from ..files import read_regular
 from .archives import MAX_FILE_BYTES
@@ -48,9 +48,12 @@ def opened(content: bytes, name: str) -> Iterator[Image.Image]:
                 raise ValueError(_too_many(image.width * image.height))
             yield image
     except UnidentifiedImageError:
-        raise ValueError(f"{name} is not a {NAMES} image") from None
+        tiff = content[:2] in (b"II", b"MM")
+        what = "is a TIFF of a rare kind, or a broken one: save it as PNG" if tiff else f"is not a {NAMES} image"
+        raise ValueError(f"{name} {what}") from None
     except ValueError as error:
-        raise ValueError(f"{name} {error}") from None
+        what = "has more than 1 MiB of text in it: save it without" if "MAX_TEXT" in str(error) else error
+        raise ValueError(f"{name} {what}") from None
     except Image.DecompressionBombError as error:  # twice the limit: Pillow says so before we can
         raise ValueError(f"{name} {_too_many(int(re.findall('[0-9]+', str(error))[0]))}") from None
     except MemoryError:
@@ -74,13 +77,25 @@ def orientation(image: Image.Image) -> int:
 
 
 def picture(content: bytes, name: str) -> Image.Image:
-    """The first picture of a file in RGB: upright, what is transparent laid over :data:`BACKGROUND`. Of 16 bits the
-    upper 8 count, in grey as in colour. A ValueError, as of :func:`opened`, for 32 bits a channel too."""
+    """The first picture of a file in RGB: upright, what is transparent laid over :data:`BACKGROUND`. Of 12 or 16 bits
+    the upper 8 count, in grey as in colour. A ValueError, as of :func:`opened`, for 32 bits a channel too, for levels
+    that have a sign, and for 16 bits of which one colour is transparent."""
     with opened(content, name) as image:
+        stored = str(image.tile[0][-1]) if image.tile else ""  # how pixels are packed: L;4
+        tags = getattr(image, "tag_v2", {})  # of a TIFF
+        bits = max(tags.get(TiffImagePlugin.BITSPERSAMPLE, (16,)))
         image.load()
         turned = orientation(image)
+        if 2 in tags.get(TiffImagePlugin.SAMPLEFORMAT, ()) and bits <= 16:
+            raise ValueError("has levels with a sign: save it without")
+        if image.format == "PNG" and "transparency" in image.info:  # a colour, in the file's levels
+            if ";16" in stored:
+                raise ValueError("has 16 bits a channel and a transparent colour: save it with an alpha channel")
+            image.info["transparency"] *= {"L;2": 85, "L;4": 17}.get(stored, 1)
         if image.mode.startswith("I;16") or (image.mode == "I" and image.format == "PNG"):  # older Pillows have I
-            image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+            levels = np.asarray(image) >> bits - 8
+            white_is_0 = tags.get(TiffImagePlugin.PHOTOMETRIC_INTERPRETATION) == 0
+            image = Image.fromarray((255 - levels if white_is_0 else levels).astype(np.uint8))
         if image.mode in ("I", "F"):
             raise ValueError(f"has 32 bits a channel (mode {image.mode}); 8 or 16 are read")
         if image.has_transparency_data:
@@ -99,3 +114,10 @@ def upright_size(content: bytes, name: str) -> tuple[int, int]:
     with opened(content, name) as image:
         lies = orientation(image) in (5, 6, 7, 8) and image.format != "TIFF"  # whose size Pillow turns itself
         return (image.width, image.height) if lies else (image.height, image.width)
+
+
+def turned_unseen(content: bytes, name: str) -> bool:
+    """Whether EXIF turns a picture, and its size doesn't tell: a mask that fits may be drawn on either."""
+    with opened(content, name) as image:
+        turned = orientation(image)
+        return turned != 1 and (turned < 5 or image.width == image.height)

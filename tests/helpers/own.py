@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -49,3 +50,25 @@ def exif(entries: list[tuple[int, int, int, bytes]]) -> bytes:
         body += value if len(value) > 4 else b""
         rows += struct.pack("<HHI", tag, kind, count) + field
     return b"Exif\0\0II*\0" + struct.pack("<IH", 8, len(entries)) + rows + b"\0" * 4 + body
+
+
+def raw_png(row: bytes, bits: int, colour: int, clear: bytes = b"", text: bytes = b"") -> bytes:
+    """One row of ``bits`` a sample, grey (0) or RGB (2); ``clear`` is the transparent colour, ``text`` packed."""
+
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        checksum = struct.pack(">I", zlib.crc32(kind + content))
+        return struct.pack(">I", len(content)) + kind + content + checksum
+
+    width = 8 * len(row) // (bits * (3 if colour == 2 else 1))
+    head = chunk(b"IHDR", struct.pack(">IIBBBBB", width, 1, bits, colour, 0, 0, 0))
+    head += chunk(b"tRNS", clear) if clear else b""
+    head += chunk(b"zTXt", b"Comment\0\0" + zlib.compress(text)) if text else b""
+    return b"\x89PNG\r\n\x1a\n" + head + chunk(b"IDAT", zlib.compress(b"\0" + row)) + chunk(b"IEND", b"")
+
+
+def raw_tiff(row: bytes, bits: int, white_is_0: bool = False, sign: int = 1) -> bytes:
+    """One row of grey levels; ``sign`` 2 says that they have one."""
+    width, place = 8 * len(row) // bits, 8 + 2 + 12 * 9 + 4
+    size = {256: width, 257: 1, 258: bits, 259: 1, 262: 0 if white_is_0 else 1, 273: place, 278: 1, 279: len(row)}
+    rows = [struct.pack("<HHII", tag, 4, 1, value) for tag, value in {**size, 339: sign}.items()]
+    return b"II*\0" + struct.pack("<IH", 8, len(rows)) + b"".join(rows) + bytes(4) + row

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from jaxtyping import Int64, UInt8
 from torch import Tensor
 
-from ..finding import perhaps, prepared, written_out
+from ..finding import KINDS, perhaps, prepared, written_out
 from .folders import read_own_images
 from .packed import PackedImages, read_packed
 from .randaugment import CIFAR10_MEAN, CIFAR10_STD
@@ -125,7 +125,7 @@ def load_cifar10_mini() -> ClassificationData:
 
 def check_dataset(name: str) -> None:
     """Raises a ValueError where :func:`load_dataset` knows no data set of that name."""
-    if not re.fullmatch(r"digits|cifar10(-jpeg|-mini)?|packed:.+|folder(@[0-9]+)?:.+", str(name)):
+    if not re.fullmatch(f"(?s)digits|cifar10(-jpeg|-mini)?|{KINDS}.+", str(name)):
         allowed = "digits, cifar10, cifar10-jpeg, cifar10-mini, packed:PATH, folder:PATH or folder@SIDE:PATH"
         raise ValueError(f"data must be {allowed}, got {name!r}{perhaps(name)}")
 

@@ -10,7 +10,7 @@ import torch
 from PIL import Image, ImageOps
 from tqdm.auto import tqdm
 
-from ...words import counted
+from ...words import counted, printable
 from ..archives import read_files
 from ..entry import FACTS, facts, read_all, remarks, side_by_side
 from ..finding import NAMES, SUFFIXES, UNLABELED, Found, find, is_almost_unlabeled
@@ -66,7 +66,7 @@ def read_own_images(
         made = read_all(lambda i: row(files[i][0], read_bytes(files[i][1])), sources, dtype, str(path), progress)
     else:
         found = Found(str(path))
-        bar = tqdm(read_files(path, SUFFIXES, found), desc=Path(path).name, disable=None if progress else True)
+        bar = tqdm(read_files(path, SUFFIXES, found), desc=printable(Path(path).name), disable=not progress or None)
         made = np.array([*side_by_side(lambda file: (b"", *row(*file)), bar)], dtype)
     if not len(made):
         raise ValueError(f"{path}: no {NAMES} image in class folders; in it: {found.others()}")

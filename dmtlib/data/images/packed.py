@@ -8,6 +8,7 @@ import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import torch
 from jaxtyping import Int64, UInt8
@@ -15,6 +16,7 @@ from torch import Tensor
 
 from ...files import load_whole, open_regular, whole_file
 from ...method.dynamic_loss import describe
+from ..finding import MAX_NAME
 
 FORMAT = "dmtlib packed images, version 1"
 
@@ -43,14 +45,19 @@ class PackedImages:
 
     def content_hash(self) -> str:
         """SHA-256 over pixels, labels, class names and source."""
-        digest = hashlib.sha256()
-        for name, value in vars(self).items():
-            if isinstance(value, Tensor):
-                digest.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
-                digest.update(value.contiguous().numpy())
-            else:
-                digest.update(f"{name} {value!r}".encode())
-        return digest.hexdigest()
+        return hash_of(vars(self))
+
+
+def hash_of(values: Mapping[str, Any]) -> str:
+    """SHA-256 over tensors, with shapes and dtypes, and plain values, by their names."""
+    digest = hashlib.sha256()
+    for name, value in values.items():
+        if isinstance(value, Tensor):
+            digest.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
+            digest.update(value.cpu().contiguous().numpy())
+        else:
+            digest.update(f"{name} {value!r}".encode())
+    return digest.hexdigest()
 
 
 def write_packed(images: PackedImages, path: str | Path) -> str:
@@ -104,8 +111,9 @@ def read_packed(path: str | Path) -> PackedImages:
 
 def _check(images: PackedImages) -> None:
     names = images.classes
-    if not (isinstance(names, tuple) and all(isinstance(name, str) for name in names) and len(set(names)) >= 2):
-        raise ValueError("classes must be a tuple of two or more different names")
+    fit = isinstance(names, tuple) and all(isinstance(name, str) and len(name) <= MAX_NAME for name in names)
+    if not (fit and len(set(names)) >= 2):
+        raise ValueError(f"classes must be a tuple of two or more different names of up to {MAX_NAME} characters")
     for part in ("train", "test"):
         pixels, labels = getattr(images, f"{part}_images"), getattr(images, f"{part}_labels")
         if pixels.dtype != torch.uint8 or pixels.dim() != 4 or pixels.shape[1] != 3:

@@ -16,6 +16,7 @@ from ...words import counted
 from ..entry import FACTS, facts, read_all, remarks
 from ..finding import perhaps, prepared, written_out
 from ..images.datasets import load_digits
+from ..pictures import read_bytes, turned_unseen
 from .folder import OwnFolder, find_masks, find_pictures, read_names, read_own_folder, require
 from .images import ListedImages, StoredImages, shrink
 from .masks import VOID
@@ -144,7 +145,7 @@ def load_small_camvid(name: str = "camvid-quarter", progress: bool = False) -> S
     parts = {}
     for part in ("train", "val"):
         images = whole.parts[part]
-        every = tqdm(range(len(images)), desc=f"{name} {part}", disable=None if progress else True)
+        every = tqdm(range(len(images)), desc=f"{name} {part}", disable=not progress or None)
         pictures, masks = zip(*(shrink(*images[i], CAMVID_SHRINKS_BY[name]) for i in every), strict=True)
         parts[part] = StoredImages(images.names, torch.stack(pictures), torch.stack(masks))
     return SegmentationData(name, whole.classes, parts)
@@ -183,12 +184,17 @@ def load_folder(path: str | Path, progress: bool = False) -> SegmentationData:
     def row(place: int) -> tuple:
         part, index = places[place]
         ids = torch.bincount(part.mask(index).flatten(), minlength=256)
-        return *facts(Image.fromarray(part.image(index).permute(1, 2, 0).numpy())), ids.numpy()
+        image, mask = part.files[index]
+        turned = mask is not None and turned_unseen(read_bytes(image), str(image))
+        return *facts(Image.fromarray(part.image(index).permute(1, 2, 0).numpy())), ids.numpy(), turned
 
     sources = [(*part.files[index], len(classes)) for part, index in places]
-    made = read_all(row, sources, np.dtype([*FACTS, ("ids", "i8", 256)]), str(path), progress)
+    made = read_all(row, sources, np.dtype([*FACTS, ("ids", "i8", 256), ("turned", "?")]), str(path), progress)
     rows = dict(zip(part_of, made, strict=True))
     told = remarks(rows, {name: (part, "") for name, part in part_of.items()})
+    if turned := [name for name in part_of if rows[name]["turned"]]:
+        images = f"{counted(len(turned), 'image')}, as {turned[0]!r}"
+        told.append(f"warning: upright by EXIF, and no size tells whether masks are: {images}")
     told += _check_classes({name: rows[name]["ids"] for name in part_of if name in own.masks}, own, Path(path))
     return SegmentationData(Path(path).name, classes, parts, own.labeled, remarks=(*told, *own.remarks))
 

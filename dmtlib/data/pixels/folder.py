@@ -19,7 +19,7 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from ...words import counted
-from ..finding import Found, find, nfc
+from ..finding import MAX_NAME, TOO_LONG, Found, find, nfc
 from ..pictures import read_bytes
 from .masks import VOID
 
@@ -40,12 +40,12 @@ class OwnFolder(NamedTuple):
 
 
 def read_own_folder(folder: Path) -> OwnFolder:
-    """A user's folder: ``images``, ``masks`` and ``classes.txt``; the lists are optional.
-
-    A training image without a mask is unlabeled. Without train.txt, every image that no other list has is a training
-    image. Without val.txt, a fifth of the training images that have a mask is set apart. Where something is missing,
-    or does not fit together, a ValueError of one line names the file.
-    """
+    """A user's folder: ``images``, ``masks`` and ``classes.txt``; the lists are optional. A training image without a
+    mask is unlabeled. Without train.txt, every image that no other list has is a training image. Without val.txt, a
+    fifth of the training images that have a mask is set apart. Where something is missing, or does not fit together, a
+    ValueError of one line names the file."""
+    if not folder.is_dir():
+        raise ValueError(f"{folder}: {'no folder' if folder.exists() else 'no such file or folder'}")
     for needed in ("images", "masks"):
         if not (folder / needed).is_dir():
             classes = (folder / "train").is_dir()
@@ -54,6 +54,9 @@ def read_own_folder(folder: Path) -> OwnFolder:
     classes = read_lines(folder / "classes.txt")
     if not 2 <= len(classes) <= VOID:
         raise ValueError(f"{folder / 'classes.txt'}: must name 2…{VOID} classes, one a line, got {len(classes)}")
+    for name in classes:
+        if len(name) > MAX_NAME:
+            raise ValueError(f"{folder / 'classes.txt'}: {name[:20]!r} … {TOO_LONG}")
     (images, found), masks = find_pictures(folder / "images"), find_masks(folder / "masks")
     remarks = found.passed_over()
     for name, file in masks.items():
@@ -162,5 +165,6 @@ def require(names: Iterable[str], there: Container[str], file: Path, what: str) 
     there = there if isinstance(there, Mapping) else set(there)
     for name in names:
         if name not in there:
-            hint = "; write it without its ending" if str(PurePosixPath(name).with_suffix("")) in there else ""
-            raise ValueError(f"{file}: there is no {what} named {name!r}{hint}")
+            plain = PurePosixPath(name)  # without ./ before it
+            near = next((str(n) for n in (plain, plain.with_suffix("")) if str(n) in there), "")
+            raise ValueError(f"{file}: there is no {what} named {name!r}{f'; write {near!r}' if near else ''}")

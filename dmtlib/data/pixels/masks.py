@@ -20,11 +20,9 @@ BRIGHT = 128  # an unknown id from here on was probably meant to be seen
 
 def decode_mask(content: bytes, name: str, size: tuple[int, int], num_ids: int) -> UInt8[np.ndarray, "H W"]:
     """The ids of an 8-bit grey or palette PNG; in a palette PNG, such as PASCAL VOC's, the id is the palette's index.
-
     The size is compared before any pixel is decoded, and ids are counted without a copy of them. A ValueError of one
     line begins with ``name``, for another ``size`` (height, width) than the image's, an id that is neither in
-    0…``num_ids`` − 1 nor 255, colours instead of ids, or a damaged file.
-    """
+    0…``num_ids`` − 1 nor 255, colours instead of ids, or a damaged file."""
     with opened(content, name) as image:
         if (image.height, image.width) != size:
             exchanged = (image.width, image.height) == size  # as the camera holds it, say

@@ -6,14 +6,14 @@ pseudo-labels-<i>.pt     what phase i learned from
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
 from torch import nn
 
+from ...data.images.packed import hash_of
 from ...models.whitened import classifier
 from ..directory import RunDirectory
-from ..storage import load_tensors, restoring, save_tensors
+from ..storage import restoring
 from .phase import PseudoLabels
 
 
@@ -29,30 +29,22 @@ def phase_model(run: RunDirectory, phase: int) -> nn.Module:
 
 def save_pseudo_labels(run: RunDirectory, phase: int, pseudo: PseudoLabels) -> None:
     """What :func:`stored_pseudo_labels` reads."""
-    save_tensors(pseudo_label_file(run, phase), {**pseudo._asdict(), "sha256": _hash(pseudo)})
+    run.save(pseudo_label_file(run, phase), {**pseudo._asdict(), "sha256": hash_of(pseudo._asdict())})
 
 
 def stored_pseudo_labels(run: RunDirectory, phase: int) -> PseudoLabels | None:
     """What phase ``phase`` learns from; None where that phase has not begun. Damaged is raised, if it is not what was
     written."""
     file = pseudo_label_file(run, phase)
-    stored = load_tensors(file)
+    stored = run.load(file)
     with restoring(file):
         if stored is None:
             return None
         written = stored.pop("sha256", None)  # older versions wrote none
         pseudo = PseudoLabels(**stored)
-        if written not in (None, _hash(pseudo)):
+        if written not in (None, hash_of(pseudo._asdict())):
             raise ValueError("other pseudo labels")
         return pseudo
-
-
-def _hash(pseudo: PseudoLabels) -> str:
-    digest = hashlib.sha256()
-    for name, values in pseudo._asdict().items():
-        digest.update(f"{name} {values.dtype} {tuple(values.shape)}".encode())
-        digest.update(values.cpu().contiguous().numpy())
-    return digest.hexdigest()
 
 
 def pseudo_label_file(run: RunDirectory, phase: int) -> Path:
