@@ -3,7 +3,15 @@
 The method is a handful of pure functions that can be lifted into other code: :func:`dynamic_loss` first of all.
 """
 
+import os
+import sys
 from typing import Any
+
+try:
+    os.getcwd()
+except OSError:  # torch's MKL would end the process, with a line about a file of its own
+    print("error: the working directory is gone: change to another one", file=sys.stderr)
+    raise SystemExit(2) from None
 
 from .method.difference_sampling import difference_maximized_subsets
 from .method.dynamic_loss import disagreement_cases, dynamic_loss, dynamic_weights, weighted_cross_entropy

@@ -5,6 +5,7 @@ Whatever is wrong with a command is told in one line on standard error, with exi
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import shlex
@@ -50,14 +51,21 @@ _what, _data, _where, _how = (partial(_option, panel) for panel in ("What to tra
 def _number(kind: type, written: str) -> Callable[[str], Any]:
     def number(text: str) -> Any:
         if not re.fullmatch(written, str(text)):  # Python reads the digits of all scripts, and 1_000
-            raise typer.BadParameter(f"{text!r} is no {'whole ' * (kind is int)}number in the digits 0…9")
+            what = "whole number of up to 18" if kind is int else "number in the"
+            raise typer.BadParameter(f"{text!r} is no {what} digits 0…9")
         return kind(text)
 
     return number
 
 
-_WHOLE = _number(int, "[-+]?[0-9]+")
+_WHOLE = _number(int, "[-+]?[0-9]{1,18}")
 _REAL = _number(float, r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?|nan")
+
+
+def _path(text: str) -> Path:
+    if not str(text):
+        raise typer.BadParameter("a path is needed, got ''")
+    return Path(text).expanduser()  # the shell leaves --out=~/x as it is
 
 
 class Stopped(Exception):
@@ -88,9 +96,9 @@ _rows = f"On images {', '.join(PRESETS)}; on pixels {', '.join(SEGMENTATION_PRES
 _variants = f"{' or '.join(VARIANTS)}: as the paper says, or as the authors' code does."
 Variant = Annotated[str, _what("NAME", _variants, autocompletion=lambda: list(VARIANTS))]
 Budget = Annotated[float, _what("SHARE", "Share of the full training length, in (0, 10].", parser=_REAL)]
-Runs = Annotated[Path, _where("FOLDER", "Folder of run directories.")]
+Runs = Annotated[Path, _where("FOLDER", "Folder of run directories.", parser=_path)]
 Device = Annotated[str, _where("NAME", "auto, cuda, cuda:N, mps or cpu.", autocompletion=lambda: list(DEVICES))]
-Records = Annotated[Path, _option(None, "FOLDER", "Folder of records.")]
+Records = Annotated[Path, _option(None, "FOLDER", "Folder of records.", parser=_path)]
 
 
 def _tell_version(asked: bool) -> None:
@@ -152,7 +160,9 @@ def train(
     ] = False,
     runs: Runs = Path("runs"),
     device: Device = "auto",
-    results: Annotated[Path | None, _where("FOLDER", "Also copy the record to this folder of records.")] = None,
+    results: Annotated[
+        Path | None, _where("FOLDER", "Also copy the record to this folder of records.", parser=_path)
+    ] = None,
     skip_recorded: Annotated[
         bool, _where(FLAG, "Do nothing where --results holds this run's record.", "--skip-recorded")
     ] = False,
@@ -187,9 +197,11 @@ def train(
 
 @app.command()
 def predict(
-    run: Annotated[Path, _argument("RUN", "Directory of a finished run: runs/PRESET/METHOD/seed-N.")],
-    images: Annotated[Path, _argument("IMAGES", "Folder of images, or one image.")],
-    out: Annotated[Path, _where("PATH", "CSV file for a run on images; a new folder of masks for one on pixels.")],
+    run: Annotated[Path, _argument("RUN", "Directory of a finished run: runs/PRESET/METHOD/seed-N.", parser=_path)],
+    images: Annotated[Path, _argument("IMAGES", "Folder of images, or one image.", parser=_path)],
+    out: Annotated[
+        Path, _where("PATH", "New CSV file for a run on images; new folder of masks for one on pixels.", parser=_path)
+    ],
     device: Device = "auto",
     skip_unreadable: Annotated[
         bool, _how(FLAG, "Leave out images that cannot be read, and name them.", "--skip-unreadable")
@@ -199,7 +211,7 @@ def predict(
     from .prediction import predict_folder
 
     try:
-        count = predict_folder(run, images.expanduser(), out, device=device, skip_unreadable=skip_unreadable)
+        count = predict_folder(run, images, out, device=device, skip_unreadable=skip_unreadable)
     except KeyboardInterrupt:
         raise Stopped("stopped; nothing was written, and the same command starts anew") from None
     print(printable(f"{counted(count, 'image')} predicted: {out}"))
@@ -218,7 +230,7 @@ def reproduce(
     jobs: Annotated[int | None, _how("N", "Runs at a time, by default one a GPU.", parser=_WHOLE)] = None,
     runs: Runs = Path("runs"),
     device: Device = "auto",
-    results: Annotated[Path, _where("FOLDER", "Folder of records.")] = Path("results"),
+    results: Annotated[Path, _where("FOLDER", "Folder of records.", parser=_path)] = Path("results"),
     tidy: Annotated[bool, _how(FLAG, "Delete a run's directory once it is recorded.", "--tidy")] = False,
     dry_run: Annotated[bool, _how(FLAG, "Only list what is to be done.", "--dry-run")] = False,
 ) -> None:
@@ -228,7 +240,7 @@ def reproduce(
 
     if not dry_run:  # the commands may be for another machine
         choose_device(device)
-    if seeds is not None and not re.fullmatch(r" *[0-9]+ *(, *[0-9]+ *)*", seeds):
+    if seeds is not None and not re.fullmatch(r" *[0-9]{1,18} *(, *[0-9]{1,18} *)*", seeds):
         raise ValueError(f"seeds must be whole numbers with commas between them, got {seeds!r}")
     chosen = None if seeds is None else [int(part) for part in seeds.split(",")]
     wanted = runs_of(tables, seeds=chosen, budget=budget, data=data, variant=variant)
@@ -295,6 +307,8 @@ def main(arguments: list[str] | None = None) -> int:
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     warnings.showwarning = lambda message, *_, **__: tell(f"warning: {message}")
     try:
+        if isinstance(sys.stdout, io.TextIOWrapper):  # letters that a terminal doesn't have are escaped
+            sys.stdout.reconfigure(errors="backslashreplace")
         code = app(arguments, prog_name=NAME, standalone_mode=False) or 0
         if code == INTERRUPTED:  # newer typers answer Ctrl-C themselves, with this code and no word
             raise KeyboardInterrupt

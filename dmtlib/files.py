@@ -138,7 +138,7 @@ def _replacing(path: Path) -> Iterator[tuple[Path, int | None]]:
             os.replace(unfinished, path)
     except BaseException as error:
         _remove(unfinished)
-        if isinstance(error, OSError) and error.errno and error.filename in (None, str(unfinished)):
+        if isinstance(error, OSError) and error.errno and str(error.filename or unfinished) == str(unfinished):
             raise OSError(error.errno, error.strerror, str(path)) from None  # not the name of what is gone
         raise
 
@@ -222,7 +222,7 @@ def open_regular(path: str | Path) -> BinaryIO:
     if not stat.S_ISREG(mode := os.fstat(handle).st_mode):
         os.close(handle)
         what = "a folder" if stat.S_ISDIR(mode) else "a pipe or a device"
-        raise OSError(errno.ENXIO, f"is no regular file, but {what}: move it away", str(path))
+        raise OSError(errno.ENXIO, f"is no regular file, but {what}", str(path))
     return open(handle, "rb")
 
 

@@ -26,7 +26,7 @@ from .data.images.folders import square
 from .data.pictures import picture, read_bytes
 from .data.pixels.images import ListedImages
 from .data.pixels.masks import encode_palette
-from .files import inside, open_regular, whole_file, whole_folder, write_file
+from .files import inside, whole_file, whole_folder, write_file
 from .method.pseudo_labels import pseudo_label
 from .training.directory import RunDirectory, RunError, is_run_directory
 from .training.images.evaluation import PREDICTION_BATCH, predict
@@ -38,7 +38,6 @@ from .training.storage import restoring, telling
 from .words import tell
 
 COLUMNS = ("file", "class", "confidence")
-HEADER = ",".join(COLUMNS).encode() + b"\n"
 
 
 @dataclass(frozen=True)
@@ -96,6 +95,7 @@ def load_run(path: str | Path, device: str = "auto") -> Classifier | Segmenter:
     last = len(record["phases"]) - 1
     with telling(run.path), restoring(run.phase_file(last)):
         state = run.load_phase(last)
+        run.check_record({"phases": state["records"]})
         if "best" in record and "classes" in state:
             return Segmenter(phase_segmenter(run, last, record["best"]).to(where), tuple(state["classes"]))
         if "data" in state:
@@ -119,9 +119,9 @@ def predict_folder(
     Args:
         run: a run directory; see :func:`load_run`.
         images: a folder, or one image; :mod:`.data.finding` says which files are images.
-        out: of a run on images, a CSV file with the columns file, class and confidence. Of a run on pixels, a new
-            folder: for each image a palette PNG of its size and name, a pixel's value being its class. Written under
-            another name and renamed: it is there whole, or not at all.
+        out: of a run on images, a new CSV file with the columns file, class and confidence. Of a run on pixels, a new
+            folder: for each image a palette PNG of its size and name, a pixel's value being its class. It is there
+            whole, or not at all.
         progress: show a bar, and what was left out.
         skip_unreadable: leave out what cannot be read, and name it. All images are read twice then.
 
@@ -162,7 +162,7 @@ def find_images(path: Path, skip_unreadable: bool = False) -> Found:
             raise ValueError(f"{path}: {NOT_UTF8}")
         return Found(str(path.parent), {path.name: path})
     if not path.is_dir():
-        raise ValueError(f"{path}: no such file or folder")
+        raise ValueError(f"{path}: {'no file and no folder' if path.exists() else 'no such file or folder'}")
     found = find(path)
     if skip_unreadable:
         told = [f"{path}: {name!r} {why}" for name, why in sorted(found.refused.items())]
@@ -186,15 +186,12 @@ def _unreadable(file: Path) -> str | None:
 
 
 def write_classes(model: Classifier, files: Sequence[Path], folder: Path, out: Path, progress: bool) -> None:
-    """A line for each image; an older table of that name is replaced. A name that begins as a formula does, with one
-    of ``= + - @``, has a quote mark before it. A ValueError, if a folder, or a file that is no such table, is there;
-    an OSError, if it cannot be read or written."""
+    """A line for each image. A name that begins as a formula does, with one of ``= + - @``, has a quote mark before
+    it. A ValueError, if a folder is there, or a file that has something in it; an OSError, if it cannot be written."""
     if out.is_dir():
         raise ValueError(f"{out} is a folder; the classes of images go into one CSV file")
-    if out.exists():
-        with open_regular(out) as there:
-            if there.read(len(HEADER)) != HEADER:
-                raise ValueError(f"{out} is there, and is no table of predictions: choose another --out")
+    if out.is_file() and out.stat().st_size:  # perhaps corrected by hand
+        raise ValueError(f"{out} is there already; choose another --out, or move it away")
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
     quoted = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL)  # the other one would leave \r as it is
@@ -232,4 +229,4 @@ def write_masks(model: Segmenter, files: Sequence[Path], folder: Path, out: Path
 
 
 def _bar(files: Sequence[Path], progress: bool) -> tqdm:
-    return tqdm(total=len(files), desc="predict", unit=" images", disable=not progress)
+    return tqdm(total=len(files), desc="predict", unit=" images", disable=not progress or None)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 import unicodedata
 
+LONGEST = 2000  # characters of a line
+
 
 def told(error: Exception) -> str:
     """One line; of the system's errors, which file and why."""
@@ -25,5 +27,6 @@ def printable(text: str) -> str:
 
 
 def tell(line: str) -> None:
-    """A line about a run, on standard error, with nothing in it that a terminal obeys."""
-    print(printable(line), file=sys.stderr, flush=True)
+    """A line on standard error, with nothing in it that a terminal obeys; of one without an end its ends."""
+    line = printable(line)
+    print(line if len(line) <= LONGEST else f"{line[:1000]} … {line[-1000:]}", file=sys.stderr, flush=True)

@@ -10,9 +10,12 @@ import json
 import lzma
 import os
 import re
+import shlex
 import shutil
 import signal
 import struct
+import subprocess
+import sys
 import tarfile
 import zipfile
 import zlib
@@ -30,9 +33,10 @@ from dmtlib.cli import main
 from dmtlib.data.images.packed import FORMAT, PackedImages
 from dmtlib.prediction import Classifier
 from dmtlib.presets import preset
-from dmtlib.training import RunDirectory, train
+from dmtlib.training import RunDirectory, RunError, train
 from dmtlib.training.directory import is_run_directory
 from dmtlib.training.metrics_log import MetricsLog
+from dmtlib.training.pixels.batches import workers
 from dmtlib.words import printable
 
 ELSEWHERE = {
@@ -99,11 +103,13 @@ def with_dictionary(code: int) -> bytes:
     return bytes(packed)
 
 
-def zipped(method: int = zipfile.ZIP_STORED, replace: tuple[bytes, bytes] = (b"", b"")) -> bytes:
+def zipped(
+    method: int = zipfile.ZIP_STORED, replace: tuple[bytes, bytes] = (b"", b""), label: str = "c\xe9t"
+) -> bytes:
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", method) as archive:
         for name in NAMES:
-            archive.writestr(name.replace("cat", "c\xe9t"), png())
+            archive.writestr(name.replace("cat", label), png())
     return file.getvalue().replace(*replace) if replace[0] else file.getvalue()
 
 
@@ -119,13 +125,13 @@ def packed(**changes) -> bytes:
 huge = tarfile.TarInfo("notes.txt")
 huge.size = 1 << 40
 DATA = {
-    "F4 padding": ("a.tar", tar()[:8192], "damaged after 'test/dog/1.png': it ends too early"),
+    "F4 padding": ("a.tar", tar()[:8192], "incomplete after 'test/dog/1.png': the mark of its end is missing"),
     "F4 more": ("a.tar", tar() + tar(), "there is more after the end of the archive: refused"),
     "F4 size": ("a.tar", huge.tobuf() + tar(), "damaged: it ends too early"),
     "F10 name": (
         "a.tar",
         with_header(b"L", 3 << 30, 0),
-        "a header in it is larger than 1 MiB: refused|it ends too early",
+        "a header in it is larger than 1 MiB: refused|the mark of its end is missing",
     ),
     "F10 pax": ("a.tar.gz", gzip.compress(with_header(b"x", 8 << 20, 8 << 20)), "is larger than 1 MiB: refused"),
     "F10 xz": ("a.tar.xz", with_dictionary(39), "unpacking it takes more than 128 MiB of memory: refused"),
@@ -135,6 +141,14 @@ DATA = {
         packed(train_images=torch.zeros(1, 1, 1, 1, dtype=torch.uint8).expand(10**6, 3, 99, 99)),
         "damaged, or not a packed data set: its tensors are larger than the file",
     ),
+    "B7 twice": ("a.zip", 2 * zipped(), "there is more before or after the zip archive: refused"),
+    "B7 before": ("a.zip", b"#!/bin/sh\n" + zipped(), "there is more before or after the zip archive: refused"),
+    "B7 after": ("a.zip", zipped() + b"\n", "there is more before or after the zip archive: refused"),
+    "B8 absolute": ("a.zip", zipped(replace=(b"train/dog/0.png", b"/etc/dogs/0.png")), "leads outside the archive"),
+    "B8 drive": ("a.zip", zipped(replace=(b"train/dog/0.png", b"C:/etcdog/0.png")), "leads outside the archive"),
+    "B8 above": ("a.zip", zipped(replace=(b"train/dog/0.png", b"tra/../../0.png")), "leads outside the archive"),
+    "E huge name": ("a.zip", zipped(label="c" * 10_000), "has a name of more than 255 characters: shorten it"),
+    "E huge name packed": ("a.pt", packed(classes=("cat", "d" * 256)), "different names of up to 255 characters"),
     "F22 zip": (
         "a.zip",
         zipped(replace=("\xe9".encode(), b"\xff\xfe")),
@@ -176,6 +190,182 @@ def test_data(case, capsys):
     kind = "packed" if name.endswith(".pt") else "folder@8"
     told = refused(capsys, "train", "digits-40", "--data", f"{kind}:{name}", "--all-labels", "--device", "cpu")
     assert told.startswith(f"error: {name}: ") and re.search(line, told), told
+
+
+def test_b7_a_tar_whose_last_file_is_a_zip_is_a_tar(capsys):
+    with tarfile.open("a.tar", "w") as archive:
+        for name, content in ({name: png() for name in NAMES} | {"train/notes.zip": zipped()}).items():
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+    assert main(["check", "folder@8:a.tar"]) == 0
+    assert "left out: 1 .zip ('train/notes.zip')" in capsys.readouterr().out
+
+
+def test_kind_d_a_jpeg_without_its_end_is_cut(capsys):
+    file = io.BytesIO()
+    Image.new("RGB", (40, 40)).save(file, "JPEG")
+    for name in NAMES:
+        Path("a", name).parent.mkdir(parents=True, exist_ok=True)
+        Path("a", name).with_suffix(".jpg").write_bytes(file.getvalue())
+    Path("a/train/cat/0.jpg").write_bytes(file.getvalue()[:-2])
+    assert "'train/cat/0.jpg' is damaged: image file is truncated" in refused(capsys, "check", "a")
+
+
+def test_kind_d_folders_that_link_to_each_other_end(capsys):
+    for name in NAMES:
+        Path("a", name).parent.mkdir(parents=True, exist_ok=True)
+        Path("a", name).write_bytes(png())
+    for label, other in (("cat", "dog"), ("dog", "cat")):
+        Path("a/train", label, "more").symlink_to(f"../{other}")
+    assert "'train/cat/more/0.png' is neither train/<class>/<image> nor" in refused(capsys, "check", "a")
+
+
+HUGE = "9" * 5000
+LINES = {  # of commands whose arguments can't be
+    "train digits-40 --data ''": "data must be digits, .* got ''$",
+    "train scenes-small --data ''": "data must be scenes, .* got ''$",
+    "check ''": "data must be digits, .* got ''$",
+    "check folder:/dev/zero": "/dev/zero: neither a folder nor a readable .tar",
+    "check packed:/dev/zero": "/dev/zero: cannot be read: is no regular file, but a pipe or a device$",
+    "check packed:.": ".: cannot be read: is no regular file, but a folder$",
+    "train scenes-small --data folder:/dev/zero": "/dev/zero: no folder$",
+    "train scenes-small --data folder:none": "none: no such file or folder$",
+    "predict RUN /dev/zero --out o.csv": "/dev/zero: no file and no folder$",
+    "predict RUN 0.png --out /proc/o.csv": "/proc/o.csv: No such file or directory; nothing was written$",
+    "predict RUN 0.png --out ''": "a path is needed, got ''$",
+    "predict RUN '' --out o.csv": "a path is needed, got ''$",
+    "predict '' 0.png --out o.csv": "a path is needed, got ''$",
+    "train digits-40 --runs ''": "a path is needed, got ''$",
+    "train digits-40 --results ''": "a path is needed, got ''$",
+    "reproduce digits --runs ''": "a path is needed, got ''$",
+    "reproduce digits --results ''": "a path is needed, got ''$",
+    "table digits --results ''": "a path is needed, got ''$",
+    "presets --results ''": "a path is needed, got ''$",
+    f"train digits-40 --seed {HUGE}": "is no whole number of up to 18 digits 0…9$",
+    f"train digits-40 --budget {HUGE}": r"budget must lie in \(0, 10\], got inf$",
+    f"train digits-40 --data folder@{HUGE}:.": "File name too long",
+    f"train digits-40 --data folder@{HUGE[:20]}:.": "data must be digits",
+    f"reproduce digits --dry-run --seeds 1,{HUGE}": "seeds must be whole numbers with commas between them",
+    f"reproduce digits --jobs {HUGE}": "is no whole number of up to 18 digits 0…9$",
+}
+
+
+@pytest.mark.parametrize("command", LINES, ids=lambda command: command[:40])
+def test_arguments_that_can_t_be(command, run, capsys):
+    Path("0.png").write_bytes(png())
+    told = refused(capsys, *shlex.split(command.replace("RUN", str(run))))
+    assert re.search(LINES[command], told) and len(told) < 2100, told
+
+
+def test_a_tilde_behind_an_equals_sign_is_the_home_folder(run, monkeypatch, capsys):
+    monkeypatch.setenv("HOME", str(Path.cwd()))
+    Path("0.png").write_bytes(png())
+    assert main(["predict", str(run), "~/0.png", "--out=~/there/o.csv", "--device", "cpu"]) == 0
+    assert Path("there/o.csv").is_file() and not Path("~").exists()
+
+
+@pytest.mark.parametrize("name", ["a:b", "a\nb", "a\x1b[2Jb", "folders:b"])
+@pytest.mark.parametrize("kind", ["", "folder@8:"])
+def test_a_path_may_have_any_letter(name, kind, run, capfd):
+    shutil.copytree(run.parents[3] / "photos", name)
+    assert main(["check", f"{kind}{name}"]) == 0
+    assert capfd.readouterr().out.startswith(f"{printable(name)}: 4 images to train on")
+
+
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [
+        ({"PYTHONIOENCODING": "ascii", "PYTHONUTF8": "1"}, r"p\\xe9: 4 images to train on"),
+        ({"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}, "is not ascii, .*: set PYTHONUTF8=1"),
+    ],
+)
+def test_letters_that_a_terminal_does_not_have(setting, words, run):
+    shutil.copytree(run.parents[3] / "photos", "p\xe9")
+    command = [sys.executable, "-m", "dmtlib", "check", "p\xe9".encode()]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), **setting}
+    done = subprocess.run(command, capture_output=True, env=environment)
+    assert re.search(words, (done.stdout + done.stderr).decode("ascii")), done
+    assert b"Traceback" not in done.stderr
+
+
+def test_a_working_directory_that_is_gone_is_told():
+    Path("gone").mkdir()
+    command = f"cd gone && rmdir ../gone && PYTHONPATH={ROOT} {sys.executable} -m dmtlib presets"
+    done = subprocess.run(command, shell=True, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (2, "error: the working directory is gone: change to another one\n")
+
+
+@pytest.mark.parametrize("jobs", ["0", "-1", "two", ""])
+def test_a_number_of_runs_that_is_none_is_told(jobs, monkeypatch):
+    monkeypatch.setenv("DMT_JOBS", jobs)
+    with pytest.raises(ValueError, match=f"^DMT_JOBS must be a whole number, 1 or more, got '{jobs}'$"):
+        workers()
+
+
+def test_b6_files_of_another_seed_are_not_taken_for_this_one_s(tmp_path, capsys):
+    """Refused by name, and left where they are."""
+    runs = [preset("digits-40", "cl", seed=seed, budget=0.002) for seed in (0, 1)]
+    for config in runs:
+        train(config, runs=tmp_path, device="cpu", progress=False)
+    here, there = (RunDirectory.of(config, tmp_path).path for config in runs)
+    for name, gone in (("pseudo-labels-5.pt", ["phase-5.pt"]), ("phase-5.pt", []), ("phase-4.pt", ["phase-5.pt"])):
+        shutil.copytree(here, whole := tmp_path / "whole")
+        for file in ("result.json", *gone):
+            (here / file).unlink()
+        shutil.copy(there / name, here)
+        with pytest.raises(RunError, match=f"{name} is another run's, .*: move it away"):
+            train(runs[0], runs=tmp_path, device="cpu", progress=False)
+        assert (here / name).read_bytes() == (there / name).read_bytes()
+        shutil.rmtree(here)
+        whole.rename(here)
+    Path("0.png").write_bytes(png())
+    predict = ["predict", str(here), "0.png", "--out", "o.csv", "--device", "cpu"]
+    shutil.copy(there / "result.json", here)
+    assert "result.json is not what the run's phases say (phases differ)" in refused(capsys, *predict)
+    shutil.copy(there / "phase-5.pt", here)
+    assert "phase-5.pt is another run's" in refused(capsys, *predict)
+
+
+def test_b6_pseudo_labels_of_pixels_of_another_seed(pixels, tmp_path):
+    other = SHORT.__class__(**{**vars(SHORT), "seed": 1})
+    train(other, runs=tmp_path, device="cpu", progress=False, data=scenes())
+    shutil.copytree(pixels, tmp_path, dirs_exist_ok=True)
+    here, there = (RunDirectory.of(config, tmp_path).path for config in (SHORT, other))
+    (here / "result.json").unlink()
+    (here / "phase-1.pt").unlink()
+    shutil.rmtree(here / "pseudo-labels-1-A")
+    shutil.copytree(there / "pseudo-labels-1-A", here / "pseudo-labels-1-A")
+    with pytest.raises(RunError, match="pseudo-labels-1-A is another run's"):
+        train(SHORT, runs=tmp_path, device="cpu", progress=False, data=scenes())
+
+
+@pytest.mark.parametrize(
+    ("make", "told"),
+    [
+        (Path.symlink_to, "is a link: move it away"),
+        (Path.hardlink_to, "is a link: move it away"),
+        (lambda lock, thesis: shutil.copy(thesis, lock), "is there, and is no lock"),
+    ],
+)
+def test_a_lock_that_is_somebody_s_file_is_left_alone(make, told, run, capsys):
+    command, folder = again(run), Path("runs/digits-40/baseline/seed-0")
+    Path("thesis").write_text("of three years\n")
+    (folder / "lock").unlink(missing_ok=True)
+    make(folder / "lock", Path("thesis").resolve())
+    assert main(command) == 2
+    assert f"{folder / 'lock'}: {told}" in capsys.readouterr().err
+    assert Path("thesis").read_text() == (folder / "lock").read_text() == "of three years\n"
+
+
+def test_a_phase_without_its_score_is_no_record(run, capsys):
+    command, file = again(run), Path("runs/digits-40/baseline/seed-0/result.json")
+    record = json.loads(file.read_text())
+    for name in ("test_accuracy", "steps"):
+        phase = {key: value for key, value in record["phases"][0].items() if key != name}
+        for phases in ([phase], [phase, *record["phases"]], [{**phase, name: None}]):
+            file.write_text(json.dumps(record | {"phases": phases}))
+            assert "is no run record: phases is [{" in refused(capsys, *command)
 
 
 @pytest.mark.parametrize(
@@ -255,8 +445,8 @@ def test_sigterm_stops_a_run_and_the_same_command_goes_on(run, capsys, monkeypat
 
 
 NO_FILES = {
-    "folder": (os.mkdir, "is no regular file, but a folder: move it away"),
-    "pipe": (os.mkfifo, "is no regular file, but a pipe or a device: move it away"),
+    "folder": (os.mkdir, "is no regular file, but a folder"),
+    "pipe": (os.mkfifo, "is no regular file, but a pipe or a device"),
     "itself": (lambda path: path.symlink_to(path.name), "is a link that leads nowhere: move it away"),
     "nothing": (lambda path: path.symlink_to("nowhere"), "is a link that leads nowhere: move it away"),
 }

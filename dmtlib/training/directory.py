@@ -14,6 +14,8 @@ What phase i learned from lies beside them; see :mod:`.images.stored` and :mod:`
 
 from __future__ import annotations
 
+import errno
+import hashlib
 import json
 import math
 import os
@@ -22,7 +24,7 @@ from typing import Any
 
 import filelock
 
-from ..files import plain, read_json, write_json
+from ..files import alone, plain, read_json, write_json
 from ..words import told
 from .provenance import read_record
 from .settings import Config
@@ -54,6 +56,9 @@ class RunDirectory:
         lock = filelock.FileLock(self.path / "lock")
         try:
             self.path.mkdir(parents=True, exist_ok=True)
+            place = alone(self.path / "lock")
+            if place.exists() and place.stat().st_size:  # which older filelocks would empty
+                raise OSError(errno.EEXIST, "is there, and is no lock", str(place))
             lock.acquire(timeout=wait)
         except filelock.Timeout:
             raise RunError(f"{self.path} is in use by another process; wait for it, or {OTHER_RUNS}") from None
@@ -108,14 +113,37 @@ class RunDirectory:
         write_json(self.path / "result.json", record)
         self.drop_checkpoint()
 
+    def mark(self) -> str | None:
+        """A hash over settings and split, which stored files bear; None where there are none yet."""
+        files = [self.path / name for name in ("config.json", "split.json")]
+        if not all(map(os.path.lexists, files)):
+            return None
+        return hashlib.sha256(json.dumps([*map(_read_json, files)], sort_keys=True).encode()).hexdigest()
+
+    def check_mark(self, mark: str | None, file: Path) -> None:
+        """A RunError, if ``file``, which bears ``mark``, is another run's. Older versions wrote none."""
+        if mark is not None and mark != self.mark():
+            raise RunError(f"{file} is another run's, of other settings or another split: move it away")
+
+    def save(self, file: Path, state: dict[str, Any]) -> None:
+        """As :func:`.storage.save_tensors`, with the run's mark."""
+        save_tensors(file, {**state, "run": self.mark()})
+
+    def load(self, file: Path) -> dict[str, Any] | None:
+        """What :meth:`save` was given; see :func:`.storage.load_tensors`. A RunError, if it is another run's."""
+        state = load_tensors(file)
+        if state is not None:
+            self.check_mark(state.pop("run", None), file)
+        return state
+
     # The phase in training
 
     def save_checkpoint(self, state: dict[str, Any]) -> None:
-        save_tensors(self.checkpoint_file, state)
+        self.save(self.checkpoint_file, state)
 
     def load_checkpoint(self) -> dict[str, Any] | None:
         """None where there is none; Damaged is raised, if it is not what a run wrote."""
-        return _load(self.checkpoint_file)
+        return self._load(self.checkpoint_file)
 
     def drop_checkpoint(self) -> None:
         self.checkpoint_file.unlink(missing_ok=True)
@@ -123,17 +151,17 @@ class RunDirectory:
     # Finished phases
 
     def save_phase(self, phase: int, state: dict[str, Any]) -> None:
-        save_tensors(self.phase_file(phase), state)
+        self.save(self.phase_file(phase), state)
         self.drop_checkpoint()
 
     def load_last_phase(self, phases: int) -> dict[str, Any] | None:
         """The last finished phase, None before the first; Damaged is raised, if its file is not what a run wrote."""
-        states = (_load(self.phase_file(phase), phase + 1) for phase in reversed(range(phases)))
+        states = (self._load(self.phase_file(phase), phase + 1) for phase in reversed(range(phases)))
         return next((state for state in states if state is not None), None)
 
     def load_phase(self, phase: int) -> dict[str, Any]:
         """What phase ``phase`` ended with, on the CPU; a RunError, if it is not finished, or damaged."""
-        state = load_tensors(self.phase_file(phase))
+        state = self.load(self.phase_file(phase))
         if state is None:
             raise RunError(f"{self.path} has no finished phase {phase}; {MADE_AGAIN}")
         return state
@@ -141,18 +169,17 @@ class RunDirectory:
     def phase_file(self, phase: int) -> Path:
         return self.path / f"phase-{phase}.pt"
 
-
-def _load(file: Path, finished: int | None = None) -> dict[str, Any] | None:
-    """Damaged is raised, unless it knows where the metrics log and the clock were, and either the phase in training or
-    the records of all ``finished`` ones."""
-    state = load_tensors(file)
-    if state is not None:
-        with restoring(file):
-            place, seconds = state["metrics_bytes"], state["seconds"]
-            whole = "phase" in state if finished is None else len([{**r} for r in state["records"]]) == finished
-            if not (whole and isinstance(place, int) and place >= 0 and 0 <= seconds < math.inf):
-                raise ValueError("another phase's, or no place in the metrics log")
-    return state
+    def _load(self, file: Path, finished: int | None = None) -> dict[str, Any] | None:
+        """Damaged is raised, unless it knows where the metrics log and the clock were, and either the phase in
+        training or the records of all ``finished`` ones."""
+        state = self.load(file)
+        if state is not None:
+            with restoring(file):
+                place, seconds = state["metrics_bytes"], state["seconds"]
+                whole = "phase" in state if finished is None else len([{**r} for r in state["records"]]) == finished
+                if not (whole and isinstance(place, int) and place >= 0 and 0 <= seconds < math.inf):
+                    raise ValueError("another phase's, or no place in the metrics log")
+        return state
 
 
 def _claim(file: Path, values: dict[str, Any]) -> dict[str, tuple[Any, Any]]:

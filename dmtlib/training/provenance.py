@@ -138,17 +138,15 @@ def read_record(file: Path, *needed: str) -> dict[str, Any]:
 
 def _check_score(record: dict[str, Any], score: str) -> None:
     """The number that stands in tables is that of the last phase; on pixels, of the better of its two models."""
+    name = f"{record.get('scored_on')}_mean_iou" if score == "mean_iou" else score
     try:
         for phase in record["phases"]:
-            for model in phase.get("models", {}).values():
-                model.get("steps", 0) + 0
-        if score == "mean_iou":
-            last = phase.get("models", {}).get(record.get("best"), {}).get(f"{record.get('scored_on')}_mean_iou")
-        else:
-            last = phase.get(score)
-    except (TypeError, AttributeError):
+            models = phase["models"] if score == "mean_iou" else {"": phase}
+            scores = {model: found[name] + 0 * found["steps"] for model, found in models.items()}
+        last = scores[record.get("best", "")]
+    except (TypeError, AttributeError, KeyError):
         raise ValueError(f"phases is {json.dumps(record['phases'])[:40]}") from None
-    if last not in (None, record[score]):
+    if last != record[score]:
         raise ValueError(f"{score} is not that of its last phase")
 
 

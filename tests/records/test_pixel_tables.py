@@ -19,7 +19,12 @@ def record(preset, method, seed, mean_iou, *, budget=1.0, data="voc", class_iou=
         "class_iou": class_iou or {"sky": 90.0, "pole": None},
         "seconds": 60.0,
         "config": {"budget": budget, "data": data},
-        "phases": [{"models": {"A": {"steps": 800}}}, {"models": {"A": {"steps": 400}, "B": {"steps": 400}}}],
+        "best": "A",
+        "scored_on": "val",
+        "phases": [
+            {"models": {name: {"steps": steps, "val_mean_iou": mean_iou} for name in names}}
+            for names, steps in (("A", 800), ("AB", 400))
+        ],
     }
 
 

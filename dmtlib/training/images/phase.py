@@ -22,6 +22,7 @@ from ...method.mixup import mixup, mixup_loss
 from ...method.rules import PREDICTION_FREE, RULES, Supervision, supervise
 from ...method.schedules import gamma_ramp
 from ...models.whitened import classifier
+from ...words import printable
 from ..descent import SCHEDULES, Descent, start_descent
 from ..seeding import ShuffledStream, derive_seed
 from ..statistics import batch_sums
@@ -30,13 +31,8 @@ from .graph import Replayed
 
 
 class PseudoLabels(NamedTuple):
-    """What a model has said of some unlabeled images.
-
-    Attributes:
-        indices: into the training images.
-        labels, confidence: y_A and c_A.
-        truth: for the record only; −1 where unknown.
-    """
+    """What a model has said of some unlabeled images, ``indices`` into the training images: ``labels`` y_A and
+    ``confidence`` c_A. The ``truth`` is for the record only; −1 where unknown."""
 
     indices: Int64[Tensor, " p"]
     labels: Int64[Tensor, " p"]
@@ -45,14 +41,9 @@ class PseudoLabels(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """What one step learns. All that changes from step to step stands here, so that the rest can be replayed.
-
-    Attributes:
-        which, targets: training images and their labels, the labeled ones first.
-        pseudo: more of the others; None in phase 0.
-        lam: λ of mixup, None without it.
-        gammas: γ1 and γ2 at this step: numbers on the CPU, elsewhere tensors without dimensions.
-    """
+    """What one step learns. All that changes from step to step stands here, so that the rest can be replayed: training
+    images (``which``) and their labels, the labeled ones first; more of the others, None in phase 0; λ of mixup, None
+    without it; γ1 and γ2 at this step: numbers on the CPU, elsewhere tensors without dimensions."""
 
     which: Int64[Tensor, " b"]
     targets: Int64[Tensor, " b"]
@@ -105,7 +96,7 @@ def start_phase(task: PhaseTask, before: nn.Module | None = None) -> Descent:
 
             report = load_classifier(model, config.network, config.initialisation)
             if task.phase == 0:
-                tqdm.write(f"each phase starts from {config.initialisation}: {report}", file=sys.stderr)
+                tqdm.write(printable(f"each phase starts from {config.initialisation}: {report}"), file=sys.stderr)
     if task.whitening is not None:
         model.whitening.copy_(task.whitening)
     if before is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -35,17 +36,10 @@ class SegmentationBatch(NamedTuple):
 
 @dataclass(frozen=True)
 class SegmentationBatches(Dataset):
-    """Item t is the whole batch of step t.
-
-    Attributes:
-        images: the training images.
-        labeled: indices of those whose masks are learned.
-        unlabeled: indices of the others; empty in phase 0.
-        pseudo: what stands for their masks, in the order of ``unlabeled``; None for Online ST: every pixel of the
-            image takes part, and what is learned there is not known before the step.
-        labeled_per_batch: labeled images in a batch; all of them in phase 0.
-        seed: of this model in this phase.
-    """
+    """Item t is the whole batch of step t. Of the training ``images`` the masks of those with the indices ``labeled``
+    are learned; of ``unlabeled`` ones (none in phase 0) what ``pseudo`` has in their order, or None for Online ST:
+    every pixel of the image takes part, and what is learned there is not known before the step. In phase 0 all of a
+    batch are labeled. The ``seed`` is of this model in this phase."""
 
     images: ListedImages | StoredImages
     labeled: list[int]
@@ -143,7 +137,10 @@ class _Told(Dataset):
 def workers() -> int:
     """How many processes prepare batches: all cores that this process may use but one, divided by the runs that share
     them, no more than keep a GPU busy, and as many as have room for what they hand over (in a container /dev/shm may
-    have 64 MiB)."""
+    have 64 MiB). A ValueError for a ``DMT_JOBS`` that is no number of runs."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     room = shutil.disk_usage(SHARED_MEMORY).free // HANDED_OVER if os.path.isdir(SHARED_MEMORY) else MOST_WORKERS
-    return max(1, min(MOST_WORKERS, (cores - 1) // int(os.environ.get("DMT_JOBS", 1)), room))
+    jobs = os.environ.get("DMT_JOBS", "1")
+    if not re.fullmatch("[1-9][0-9]{0,8}", jobs):
+        raise ValueError(f"DMT_JOBS must be a whole number, 1 or more, got {jobs!r}")
+    return max(1, min(MOST_WORKERS, (cores - 1) // int(jobs), room))

@@ -143,7 +143,8 @@ class MutualTraining:
         teacher = restore(self.architecture, weights, self.device, labeler.model)
         predictions = label_images(teacher, self.images, self.plan.unlabeled)
         folder = pixel_label_folder(self.directory, phase, name)
-        return write_pixel_labels(folder, predictions, len(self.data.classes), self.config.alphas[phase - 1])
+        alpha, mark = self.config.alphas[phase - 1], self.directory.mark()
+        return write_pixel_labels(folder, predictions, len(self.data.classes), alpha, mark)
 
     def _task(self, phase: int, name: str, pseudo: PixelLabels | None) -> SegmentationTask:
         config = self.config

@@ -42,13 +42,14 @@ HEADER = 128  # bytes before the first pixel
 @dataclass(frozen=True)
 class PixelLabels:
     """The pseudo labels of some images: their ``names`` in the order in which they were labeled, height and width of
-    each (``sizes``), and how many pixels of each class were ``kept``. It holds no pixels itself, so handing it to a
-    worker process costs nothing."""
+    each (``sizes``), how many pixels of each class were ``kept``, and the mark of their ``run``. It holds no pixels
+    itself, so handing it to a worker process costs nothing."""
 
     folder: Path
     names: tuple[str, ...]
     sizes: tuple[tuple[int, int], ...]
     kept: tuple[int, ...]
+    run: str | None = None
 
     def __len__(self) -> int:
         return len(self.names)
@@ -78,6 +79,7 @@ def write_pixel_labels(
     predictions: Iterable[tuple[str, UInt8[Tensor, "H W"], Float[Tensor, "H W"]]],
     num_classes: int,
     alpha: float,
+    run: str | None = None,
 ) -> PixelLabels:
     """Store predictions as they come, then ignore all but the top α of the pixels of each class (Alg. 2, line 12).
 
@@ -88,10 +90,10 @@ def write_pixel_labels(
             sizes, on any device. Iterated once.
         num_classes: labels are 0…num_classes − 1.
         alpha: the share to keep, in (0, 1].
+        run: whose they are, as :meth:`.directory.RunDirectory.mark` says.
 
-    Raises:
-        ValueError: ``num_classes`` or ``alpha`` out of range, no predictions, or some that do not fit: one line,
-            naming the image.
+    A ValueError, if ``num_classes`` or ``alpha`` are out of range, there are no predictions, or some do not fit: one
+    line, naming the image.
     """
     count_selected(alpha, 0)  # refuses a bad alpha before all the predicting
     histogram = empty_histogram(num_classes)
@@ -104,10 +106,11 @@ def write_pixel_labels(
             "names": stored.names,
             "sizes": stored.sizes,
             "kept": kept,
+            "run": run,
             "sha256": {name: _file_hash(unfinished / name) for name in (LABELS, CONFIDENCE)},
         }
         write_file(unfinished / MANIFEST, json.dumps({"contents": contents, "sha256": _hash(contents)}).encode())
-    return PixelLabels(folder, stored.names, stored.sizes, kept)
+    return PixelLabels(folder, stored.names, stored.sizes, kept, run)
 
 
 def read_pixel_labels(folder: str | Path) -> PixelLabels:
@@ -131,7 +134,7 @@ def read_pixel_labels(folder: str | Path) -> PixelLabels:
         if not file.is_file() or _file_hash(file) != contents["sha256"][name]:
             raise ValueError(f"{file}: missing or damaged: its hash is not the one in {MANIFEST}")
     sizes = tuple((height, width) for height, width in contents["sizes"])
-    return PixelLabels(folder, tuple(contents["names"]), sizes, tuple(contents["kept"]))
+    return PixelLabels(folder, tuple(contents["names"]), sizes, tuple(contents["kept"]), contents.get("run"))
 
 
 def _store(

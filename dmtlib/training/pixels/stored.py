@@ -21,6 +21,7 @@ from tqdm.auto import tqdm
 from ...models.backbones import TIMM
 from ...models.deeplab import DeepLabV2
 from ...models.pretrained import pretrained
+from ...words import printable
 from ..directory import RunDirectory, RunError
 from ..seeding import derive_seed
 from ..storage import restoring
@@ -38,7 +39,8 @@ def initialise(config: SegmentationConfig, architecture: dict[str, Any], name: s
         if weights == "random":
             return DeepLabV2(**architecture)
         model, report = pretrained(**architecture, initialisation=weights, path=path or None)
-    tqdm.write(f"model {name} starts from {config.initialisations['AB'.index(name)]}: {report}", file=sys.stderr)
+    told = f"model {name} starts from {config.initialisations['AB'.index(name)]}: {report}"
+    tqdm.write(printable(told), file=sys.stderr)
     return model
 
 
@@ -84,7 +86,9 @@ def stored_pixel_labels(run: RunDirectory, phase: int, model: str) -> PixelLabel
     if not folder.exists():
         return None
     try:
-        return read_pixel_labels(folder)
+        stored = read_pixel_labels(folder)
     except ValueError as error:
         warnings.warn(f"{error}; they are made again", stacklevel=2)
         return None
+    run.check_mark(stored.run, folder)
+    return stored

@@ -115,11 +115,14 @@ def test_records_give_the_rule_of_thumb(tmp_path):
         write_record(record_path(tmp_path, record), record)
 
     write("images", "baseline", 0, test_accuracy=90.0)
-    write("images", "dmt", 0, test_accuracy=93.0, phases=[{}, {"pseudo_label_error": 0.5}])
-    write("images", "dmt", 1, test_accuracy=99.0, phases=[{}, {"pseudo_label_error": 0.5}])  # no baseline of seed 1
+    for seed, accuracy in ((0, 93.0), (1, 99.0)):  # no baseline of seed 1
+        phase = {"steps": 1, "test_accuracy": accuracy}
+        write("images", "dmt", seed, test_accuracy=accuracy, phases=[phase, {**phase, "pseudo_label_error": 0.5}])
     write("pixels", "baseline", 0, mean_iou=50.0)
-    models = {"A": {"pseudo_label_error": 16.0}, "B": {"pseudo_label_error": 20.0}}
-    write("pixels", "dmt", 0, mean_iou=45.0, phases=[{}, {"models": models}])
+    errors = {"A": 16.0, "B": 20.0}
+    models = {m: {"steps": 1, "val_mean_iou": 45.0, "pseudo_label_error": error} for m, error in errors.items()}
+    chosen = {"best": "B", "scored_on": "val"}
+    write("pixels", "dmt", 0, mean_iou=45.0, **chosen, phases=[{"models": models}, {"models": models}])
     points = first_error_and_gain(tmp_path, ("images", "pixels", "never run"))
     assert points.to_dict("list") == {
         "preset": ["images", "pixels"],
@@ -130,7 +133,7 @@ def test_records_give_the_rule_of_thumb(tmp_path):
     for model, iou in zip("AB", (43.0, 49.0), strict=True):
         models[model]["val_mean_iou"] = iou
     write("scenes", "baseline", 0, mean_iou=50.0)
-    write("scenes", "dmt", 0, mean_iou=49.0, phases=[{}, {"models": models}])
+    write("scenes", "dmt", 0, mean_iou=49.0, **chosen, phases=[{"models": models}, {"models": models}])
     assert first_error_and_gain(tmp_path, ("scenes",))["gain"].tolist() == [-4.0]  # of the mean of A and B
     assert first_error_and_gain(tmp_path, ("never run",)).empty
     assert first_error_and_gain(tmp_path, ("images",), "cl").empty
