@@ -369,6 +369,7 @@ def test_transparent_becomes_white_and_sixteen_bits_eight(tmp_path):
         (raw_tiff(struct.pack("<4H", 0, 256, 40_000, 65_535), 16, white_is_0=True), [255, 254, 99, 0]),
         (raw_tiff(bytes.fromhex("000400800fff"), 12), [0, 64, 128, 255]),
         (raw_tiff(b"\0\1\xfe\xff", 8, white_is_0=True), [255, 254, 1, 0]),
+        (raw_tiff(b"\0\0\x64\x80", 8, alpha=True), [255, 227]),
     ],
 )
 def test_levels_mean_what_they_look_like(content, levels):

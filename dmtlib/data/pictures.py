@@ -98,6 +98,8 @@ def picture(content: bytes, name: str) -> Image.Image:
             image = Image.fromarray((255 - levels if white_is_0 else levels).astype(np.uint8))
         if image.mode in ("I", "F"):
             raise ValueError(f"has 32 bits a channel (mode {image.mode}); 8 or 16 are read")
+        if image.mode == "La":  # which Pillow converts to nothing else
+            image = image.convert("LA")
         if image.has_transparency_data:
             image = Image.alpha_composite(Image.new("RGBA", image.size, BACKGROUND), image.convert("RGBA"))
         image = image.convert("RGB")

@@ -1,7 +1,5 @@
-"""Tables 4 to 7, and the book's own runs on pixels: paper beside ours, from records alone.
-
-As in :mod:`.image_tables`, what the paper prints and what was measured here never share a column.
-"""
+"""Tables 4 to 7, and the book's own runs on pixels: paper beside ours, from records alone. As
+in :mod:`.image_tables`, what the paper prints and what was measured here never share a column."""
 
 from __future__ import annotations
 

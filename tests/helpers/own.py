@@ -66,9 +66,10 @@ def raw_png(row: bytes, bits: int, colour: int, clear: bytes = b"", text: bytes 
     return b"\x89PNG\r\n\x1a\n" + head + chunk(b"IDAT", zlib.compress(b"\0" + row)) + chunk(b"IEND", b"")
 
 
-def raw_tiff(row: bytes, bits: int, white_is_0: bool = False, sign: int = 1) -> bytes:
-    """One row of grey levels; ``sign`` 2 says that they have one."""
-    width, place = 8 * len(row) // bits, 8 + 2 + 12 * 9 + 4
-    size = {256: width, 257: 1, 258: bits, 259: 1, 262: 0 if white_is_0 else 1, 273: place, 278: 1, 279: len(row)}
-    rows = [struct.pack("<HHII", tag, 4, 1, value) for tag, value in {**size, 339: sign}.items()]
+def raw_tiff(row: bytes, bits: int, white_is_0: bool = False, sign: int = 1, alpha: bool = False) -> bytes:
+    """One row of grey levels; ``sign`` 2 says that they have one, ``alpha`` that each is multiplied by the next."""
+    samples, place = 1 + alpha, 8 + 2 + 12 * (10 + alpha) + 4
+    size = {256: 8 * len(row) // bits // samples, 257: 1, 258: bits * (2**16 + 1), 259: 1, 262: 0 if white_is_0 else 1}
+    tags = {**size, 273: place, 277: samples, 278: 1, 279: len(row), **({338: 1} if alpha else {}), 339: sign}
+    rows = [struct.pack("<HHII", tag, *((3, samples) if tag == 258 else (4, 1)), tags[tag]) for tag in tags]
     return b"II*\0" + struct.pack("<IH", 8, len(rows)) + b"".join(rows) + bytes(4) + row
