@@ -51,8 +51,8 @@ _what, _data, _where, _how = (partial(_option, panel) for panel in ("What to tra
 def _number(kind: type, written: str) -> Callable[[str], Any]:
     def number(text: str) -> Any:
         if not re.fullmatch(written, str(text)):  # Python reads the digits of all scripts, and 1_000
-            what = "whole number of up to 18" if kind is int else "number in the"
-            raise typer.BadParameter(f"{text!r} is no {what} digits 0…9")
+            whole, most = ("whole ", ", at most 18 of them") if kind is int else ("", "")
+            raise typer.BadParameter(f"{text!r} is no {whole}number in the digits 0…9{most}")
         return kind(text)
 
     return number

@@ -242,12 +242,12 @@ LINES = {  # of commands whose arguments can't be
     "reproduce digits --results ''": "a path is needed, got ''$",
     "table digits --results ''": "a path is needed, got ''$",
     "presets --results ''": "a path is needed, got ''$",
-    f"train digits-40 --seed {HUGE}": "is no whole number of up to 18 digits 0…9$",
+    f"train digits-40 --seed {HUGE}": "is no whole number in the digits 0…9, at most 18 of them$",
     f"train digits-40 --budget {HUGE}": r"budget must lie in \(0, 10\], got inf$",
     f"train digits-40 --data folder@{HUGE}:.": "File name too long",
     f"train digits-40 --data folder@{HUGE[:20]}:.": "data must be digits",
     f"reproduce digits --dry-run --seeds 1,{HUGE}": "seeds must be whole numbers with commas between them",
-    f"reproduce digits --jobs {HUGE}": "is no whole number of up to 18 digits 0…9$",
+    f"reproduce digits --jobs {HUGE}": "is no whole number in the digits 0…9, at most 18 of them$",
 }
 
 

@@ -42,7 +42,7 @@ SYSTEM = ("__macosx", "thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r")  # ma
 UNLABELED = "unlabeled"
 """The folder beside the classes of the training images whose images have no label."""
 
-KINDS = r"(packed|folder(@[0-9]{1,9})?):"
+KINDS = r"(packed|folder(@[0-9]{1,18})?):"
 """What stands before the path of data that are somebody's own."""
 
 MAX_FOLDERS = 100_000

@@ -147,7 +147,7 @@ def test_a_scored_image_needs_a_mask(folder):
 
 
 def test_folders_without_any_use_are_told(folder, tmp_path):
-    assert refusal(tmp_path / "nowhere") == f"{tmp_path / 'nowhere'}: there must be a folder 'images' in it"
+    assert refusal(tmp_path / "nowhere") == f"{tmp_path / 'nowhere'}: no such file or folder"
     for i in range(1, 10):
         (folder / "masks" / f"{i}.png").unlink()
     assert "at least two training images need masks" in refusal(folder)
