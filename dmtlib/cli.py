@@ -1,4 +1,4 @@
-"""The command line: ``dmtlib check | train | predict | reproduce | presets | table``.
+"""The command line: ``dmtlib check | train | predict | export | reproduce | presets | table``.
 
 Whatever is wrong with a command is told in one line on standard error, with exit code 2 and no traceback.
 """
@@ -203,6 +203,18 @@ def predict(
     except KeyboardInterrupt:
         raise Stopped("stopped; nothing was written, and the same command starts anew") from None
     print(printable(f"{counted(count, 'image')} predicted: {out}"))
+
+
+@app.command()
+def export(
+    run: Annotated[Path, _argument("RUN", "Directory of a finished run: runs/PRESET/METHOD/seed-N.")],
+    out: Annotated[Path, _where("FILE", "A new file; a card that describes it is FILE.md.")],
+    format: Annotated[str, _how("NAME", "onnx, torchscript or safetensors.")] = "onnx",
+) -> None:
+    """Write a finished run's model to a file for other programs: RGB images in, probabilities out."""
+    from .export import export_run
+
+    print(printable(f"written: {out}, and what it is: {export_run(run, out, format)}"))
 
 
 @app.command()

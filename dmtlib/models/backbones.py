@@ -120,7 +120,9 @@ class TimmClassifier(nn.Module):
         """Logits, in float32."""
         x = images * self.scale + self.shift
         if x.shape[-2:] != (self.side, self.side):
-            x = F.interpolate(x, (self.side, self.side), mode="bilinear", antialias=True)
+            # Enlarged, an image is the same without antialiasing, which ONNX's exporter doesn't know.
+            antialias = not torch.jit.is_tracing() or self.side < max(images.shape[-2:])
+            x = F.interpolate(x, (self.side, self.side), mode="bilinear", antialias=antialias)
         x = self.body(x.contiguous(memory_format=torch.channels_last))
         kind = x.device.type if torch.amp.is_autocast_available(x.device.type) else "cpu"
         with torch.autocast(kind, enabled=False):  # as WideResNet's

@@ -117,7 +117,10 @@ class DeepLabV2(nn.Module):
         return sum_of_dilated(self.aspp, features).float()  # 16 bits would leave steps
 
 
-def enlarge(logits: Float[Tensor, "B C h w"], size: tuple[int, int]) -> Float[Tensor, "B C H W"]:
+def enlarge(
+    logits: Float[Tensor, "B C h w"],
+    size: tuple[int | Tensor, int | Tensor],  # tensors where the network is traced
+) -> Float[Tensor, "B C H W"]:
     """Bilinear, corners aligned. On CUDA by two matrix products: interpolation's backward pass adds up there in an
     order that changes from time to time, and no run could be repeated to the bit."""
     if logits.device.type != "cuda":
