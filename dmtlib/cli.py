@@ -24,6 +24,7 @@ from .files import inside
 from .presets import METHODS, PRESETS, SEGMENTATION_METHODS, SEGMENTATION_PRESETS, VARIANTS, preset
 from .records.store import check_writable, find_record, record_path, write_record
 from .training import RunDirectory, RunError
+from .training.images.presets import FOLDER
 from .training.precision import DEVICES, choose_device
 from .training.settings import Config
 from .words import counted, printable, tell, told
@@ -150,6 +151,10 @@ def train(
     all_labels: Annotated[
         bool, _data(FLAG, "Learn every label that the data have, not a drawn subset of them.", "--all-labels")
     ] = False,
+    network: Annotated[
+        list[str] | None,
+        _what("NAME", "Of the preset folder: timm:NAME, pre-trained; given twice, two networks take turns."),
+    ] = None,
     runs: Runs = Path("runs"),
     device: Device = "auto",
     results: Annotated[Path | None, _where("FOLDER", "Also copy the record to this folder of records.")] = None,
@@ -158,7 +163,9 @@ def train(
     ] = False,
 ) -> None:
     """Train, or go on where the same command was stopped."""
-    config = preset(name, method, seed, budget, data, variant, all_labels)
+    config = preset(name, method, seed, budget, data, variant, all_labels, network or ())
+    if config.data == FOLDER:
+        raise ValueError(f"the preset {name} needs your images: --data folder:PATH")
     if skip_recorded and results is None:
         raise ValueError("--skip-recorded needs --results, the folder of records to look in")
     recorded = None if results is None else find_record(results, config)

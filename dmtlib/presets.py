@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from typing import Any
 
 from .data.finding import written_out
+from .models.backbones import default_weights, timm_model
 from .training.images.config import RunConfig
 from .training.images.presets import PRESETS
 from .training.methods import METHODS, SEGMENTATION_METHODS
@@ -13,6 +16,8 @@ from .training.pixels.presets import SEGMENTATION_PRESETS
 
 VARIANTS = ("paper", "authors")
 """`paper`: the row of that name. `authors`: the row beside it whose name ends so."""
+
+LEAST_SIDE = 32  # of photographs, in pixels: networks of timm's halve it five times
 
 _GAMMA = re.compile(r"(?P<row>.+)-gamma-(?P<gamma1>[0-9]+(?:\.[0-9]+)?)(?:-(?P<gamma2>[0-9]+(?:\.[0-9]+)?))?")
 
@@ -25,6 +30,7 @@ def preset(
     data: str | None = None,
     variant: str = "paper",
     all_labels: bool = False,
+    network: Sequence[str] = (),
 ) -> RunConfig | SegmentationConfig:
     """The settings of one run.
 
@@ -42,6 +48,8 @@ def preset(
         all_labels: whether the labeled subset is what the data say, instead of one that is drawn: every training image
             that has a label, in its folder or in ``labeled.txt``. The others are the unlabeled ones, and nothing is
             set apart for validation.
+        network: of the preset ``folder``, ``timm:NAME``, or two of them, which take turns. Images are brought to the
+            side that it was trained with (of two, the larger one), unless ``data`` say another.
 
     A ValueError for an argument that is not allowed says what is.
     """
@@ -60,7 +68,26 @@ def preset(
     config = RunConfig if row in PRESETS else SegmentationConfig
     if all_labels:
         settings |= {"num_labels": None, "validation": 0} if row in PRESETS else {"labeled_ratio": None}
+    if network and plain != "folder":
+        raise ValueError(f"only the preset folder lets you choose a network, not {plain}")
+    if plain == "folder" and data is not None:
+        settings |= _fine_tuned(settings, network)
     return config(preset=name.replace(plain, row, 1), method=method, seed=seed, budget=budget, **settings)
+
+
+def _fine_tuned(settings: dict[str, Any], network: Sequence[str]) -> dict[str, Any]:
+    """Networks, their weights, and the side of the images."""
+    kind, _, path = settings["data"].partition(":")
+    names = tuple(network) or (settings["network"],)
+    sides = [timm_model(name).pretrained_cfg["input_size"][-1] for name in names]
+    if kind == "folder":
+        kind = f"folder@{max(sides)}"
+    side = int(kind.partition("@")[2] or max(sides))
+    if side < LEAST_SIDE:
+        raise ValueError(f"images of {side} pixels a side are too small to fine-tune on; {LEAST_SIDE} or more will do")
+    found = {"network": names, "initialisation": tuple(map(default_weights, names))}
+    one = {name: both if len(both) > 1 else both[0] for name, both in found.items()}
+    return {"data": f"{kind}:{path}" if path else kind, "side": side, **one}
 
 
 __all__ = ["METHODS", "PRESETS", "SEGMENTATION_METHODS", "SEGMENTATION_PRESETS", "VARIANTS", "preset"]

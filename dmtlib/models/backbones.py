@@ -39,12 +39,18 @@ def timm_model(network: str, **arguments: Any) -> nn.Module:
     except ImportError as error:
         raise ValueError(f"{network} needs timm: pip install timm, or '.[backbones]' in a clone") from error
     name = network.removeprefix(TIMM)
-    if not timm.is_model(name):
-        raise ValueError(f"{network}: timm {timm.__version__} has no network of that name")
+    if not network.startswith(TIMM) or not timm.is_model(name):
+        raise ValueError(f"{network}: timm {timm.__version__} has no network of that name, {TIMM}NAME")
     try:
         return timm.create_model(name, **arguments)
     except Exception as error:  # its networks refuse in ways of their own
         raise ValueError(f"{network}: {' '.join(str(error).split())}") from error
+
+
+def default_weights(network: str) -> str:
+    """Those that a network of timm's starts from where nobody says: what pip brings for it, else timm's download."""
+    name = network.removeprefix(TIMM).partition(".")[0].removeprefix("tf_").replace("_", "-")
+    return f"pip:{name}" if name in PACKAGES else "pretrained"
 
 
 def normalisation_of(model: nn.Module) -> tuple[tuple[float, ...], tuple[float, ...]]:

@@ -57,7 +57,7 @@ OF_IMAGES = [
     (dict(validation=-1), "validation must be a whole number, 0 or more, got -1"),
     (
         dict(augmentation="cutout"),
-        "augmentation must be one of digits, paper, paper-half, authors, got 'cutout'",
+        "augmentation must be one of digits, paper, paper-half, photo, authors, got 'cutout'",
     ),
     (dict(depth=12), r"depth must be 6n \+ 4 with n ≥ 1 \(10, 16, 22, 28, …\), got 12"),
     (dict(widen_factor=0), "widen_factor must be a whole number, 1 or more, got 0"),
@@ -67,7 +67,7 @@ OF_IMAGES = [
     (dict(widths=(1, 2, 0)), r"widths must be three, each 1 or more, got \(1, 2, 0\)"),
     (dict(widths=(1, 2, 3)), "depth must be None beside widths, got 10"),
     (dict(depth=None), "depth must be 6n .*, got None"),
-    (dict(network="resnet18"), "network must be timm:NAME or None, got 'resnet18'"),
+    (dict(network="resnet18"), "network must be timm:NAME, two of them, or None, got 'resnet18'"),
     (dict(network="timm:resnet18"), "depth must be None beside a network, got 10"),
     (dict(side=0), "side must be 1 or more, or None, got 0"),
     (dict(initialisation="pretrained"), "initialisation must be one of random, got 'pretrained'"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ..settings import Steps, baseline
+from ..settings import Epochs, Steps, baseline
 from .config import ImageRun
 
 CIFAR10 = ImageRun(num_labels=4000, baseline=baseline(300, 50_000 / 4000))
@@ -85,3 +85,29 @@ PRESETS["cifar10-4000-fast"] = FAST
 # A quarter of the labels: half the share of a batch, and by Appendix B half the steps of a baseline.
 PRESETS["cifar10-1000-fast"] = replace(FAST, num_labels=1000, labeled_per_batch=32, baseline=Steps(1250))
 PRESETS |= {f"{name}-wide": replace(PRESETS[name], widths=(64, 256, 256)) for name in list(PRESETS)[-2:]}  # for GPUs
+
+FOLDER = "folder:PATH"  # --data says which
+PRESETS["folder"] = ImageRun(
+    data=FOLDER,
+    num_labels=None,
+    validation=0,
+    augmentation="photo",
+    depth=None,
+    widen_factor=None,
+    network="timm:tf_efficientnet_lite0",
+    initialisation="pip:efficientnet-lite0",
+    batch_size=32,
+    labeled_per_batch=8,  # 1 : 3
+    learning_rate=0.01,  # fine-tuning: a tenth of what is learned from scratch
+    supervised_learning_rate=0.01,
+    nesterov=True,
+    weight_decay=1e-4,
+    ema_decay=0.95,  # 20 steps: a phase of a small folder has no more than 50
+    mixup_alpha=0,
+    phase=Epochs(10),
+    baseline=Epochs(30),
+    oracle=Epochs(20),
+    least_steps=50,
+)
+"""Anyone's photographs, from weights that others trained. Its settings are those of many recipes; none was tried here
+against others."""
