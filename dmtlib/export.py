@@ -19,6 +19,8 @@ import warnings
 from contextlib import redirect_stdout
 from importlib.util import find_spec
 from pathlib import Path
+from string import Template
+from textwrap import indent
 from typing import Any
 
 import torch
@@ -98,7 +100,7 @@ def _made(model: Classifier | Segmenter, directory: RunDirectory, format: str) -
     images = torch.randint(0, 256, (2, 3, *size), generator=torch.Generator().manual_seed(0)).to(torch.uint8)
     with torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what depends on sizes is traced as such; the check below would show it
-        content = (_torchscript if format == "torchscript" else _onnx)(portable, images)
+        content = _traced(portable, images, format)
         if format == "onnx" and find_spec("onnxruntime") is None:
             return content, "not checked: onnxruntime isn't installed here"
         other = images[:1] if on_images else images[:1, :, :41, :50]
@@ -108,28 +110,17 @@ def _made(model: Classifier | Segmenter, directory: RunDirectory, format: str) -
     return content, f"probabilities of noise are PyTorch's, to within {furthest:.1g}"
 
 
-def _torchscript(portable: Portable, images: Tensor) -> bytes:
-    content = io.BytesIO()
-    torch.jit.save(torch.jit.trace(portable, images, check_trace=False), content)
-    return content.getvalue()
-
-
-def _onnx(portable: Portable, images: Tensor) -> bytes:
-    """Not by the newer exporter: of a network of timm's it takes minutes, where heights and widths are free."""
-    content = io.BytesIO()
-    free = {0: "B"} if portable.interface else {0: "B", 2: "H", 3: "W"}
+def _traced(portable: Portable, images: Tensor, format: str) -> bytes:
+    content, free = io.BytesIO(), {0: "B"} if portable.interface else {0: "B", 2: "H", 3: "W"}
+    named = dict(input_names=["images"], output_names=["probabilities"])
+    named["dynamic_axes"] = {"images": free, "probabilities": free}
+    if format == "torchscript":
+        torch.jit.save(torch.jit.trace(portable, images, check_trace=False), content)
+        return content.getvalue()
     try:
-        with redirect_stdout(io.StringIO()):  # where it would print the whole network, if it failed
-            torch.onnx.export(
-                portable,
-                (images,),
-                content,
-                dynamo=False,
-                opset_version=OPSET,
-                input_names=["images"],
-                output_names=["probabilities"],
-                dynamic_axes={"images": free, "probabilities": free},
-            )
+        with redirect_stdout(io.StringIO()):  # it would print the whole network, where it fails
+            # Not by the newer exporter: of a network of timm's it takes minutes, where heights and widths are free.
+            torch.onnx.export(portable, (images,), content, dynamo=False, opset_version=OPSET, **named)
     except torch.onnx.errors.OnnxExporterError as error:
         raise ValueError(f"this network cannot be written as ONNX: {str(error).splitlines()[0]}") from None
     return content.getvalue()
@@ -159,50 +150,24 @@ def _weights(model: Classifier | Segmenter, directory: RunDirectory) -> bytes:
 
 
 def _card(model: Classifier | Segmenter, directory: RunDirectory, name: str, format: str, checked: str) -> str:
-    """Markdown. What others wrote is escaped; the settings are JSON in an indented block, which nothing ends."""
-    record, on_pixels = directory.record, isinstance(model, Segmenter)
-    said = {key: _escaped(record.get(key)) for key in ("preset", "method", "seed", "device", "commit", "seconds")}
-    said |= {key: _escaped(record.get(key)) for key in ("data_fingerprint", "split_sha256", "scored_on", "best")}
-    sizes = ", ".join(f"{_escaped(count)} {_escaped(part)}" for part, count in directory.split["sizes"].items())
-    if on_pixels:
-        size, score = "any", f"mean IoU {record['mean_iou']:.2f}% on {said['scored_on']}, model {said['best']}"
+    """``model_card.md``, filled in. What others wrote is escaped; settings are JSON in a block, which nothing ends."""
+    record, classes = directory.record, model.classes
+    said = {key: _escaped(value) for key, value in record.items()} | {"format": format, "checked": checked}
+    if isinstance(model, Segmenter):
+        said |= {"each": "pixel", "size": "any", "width": f"{len(classes)}, H, W"}
+        said["score"] = f"mean IoU {record['mean_iou']:.2f}% on {said['scored_on']}, model {said['best']}"
     else:
-        size = f"{model.side}×{model.side}; the shorter side is brought to it (bicubic, antialiased), the middle kept"
-        score = f"test accuracy {record['test_accuracy']:.2f}%, fine-grained {record['fine_grained_accuracy']:.2f}%"
-    goes_in = "`images`, uint8 (B, 3, H, W), RGB, 0–255, as in a picture's file: normalisation is in the model"
-    comes_out = "`probabilities`"
+        said |= {"each": "image", "width": str(len(classes))}
+        said["size"] = f"{model.side}: the shorter side is brought to it (bicubic, antialiased), the middle kept"
+        said["score"] = f"test accuracy {record['test_accuracy']:.2f}%"
+    said["input"], said["output"] = "`images`, uint8 (B, 3, H, W), RGB as in a picture's file", "`probabilities`"
     if format == "safetensors":
-        goes_in = "normalised images; how, and how the network is built, is in the file's metadata"
-        comes_out = "logits"
-    sections = {
-        f"{_escaped(name)}: a class for every {'pixel' if on_pixels else 'image'}": [
-            f"Learned by {said['method']}, preset {said['preset']}, seed {said['seed']}, with dmtlib."
-        ],
-        "Use": [
-            f"- format: {format}; {checked}",
-            f"- input: {goes_in}",
-            f"- height and width: {size}",
-            f"- output: {comes_out}, float32 (B, {len(model.classes)}{', H, W' * on_pixels})",
-        ],
-        "Classes": [f"{number}. {_escaped(label)}" for number, label in enumerate(model.classes)],
-        "Data": [
-            f"- {_escaped(record['config']['data'])}, fingerprint {said['data_fingerprint']}",
-            f"- to train on: {sizes}; split {said['split_sha256']}",
-            "- license of the data, and so of what was learned from them: unknown to this program",
-        ],
-        "Scores": [
-            f"- {score}: one run, one seed",
-            f"- trained in {said['seconds']} s on {said['device']}, commit {said['commit']}",
-        ],
-        "Limits": [
-            "- Most labels it learned may be pseudo labels: an error of the first model can live on in the last.",
-            "- Nothing was calibrated, and whatever an image shows gets one of the classes above.",
-            "- The scores are of images like those held out. Where yours come from elsewhere, label some first.",
-        ],
-        "Settings": [f"    {line}" for line in json.dumps(record["config"], indent=2).splitlines()],
-    }
-    parts = [f"# {head}\n\n" + "".join(f"{line}\n" for line in lines) for head, lines in sections.items()]
-    return "\n#".join(parts)
+        said |= {"input": "normalised images; the file's metadata say how", "output": "logits"}
+    said |= {"file": _escaped(name), "data": _escaped(record["config"]["data"])}
+    said["classes"] = "\n".join(f"{number}. {_escaped(label)}" for number, label in enumerate(classes))
+    said["sizes"] = ", ".join(f"{_escaped(n)} {_escaped(part)}" for part, n in directory.split["sizes"].items())
+    said["settings"] = indent(json.dumps(record["config"], indent=2), " " * 4)
+    return Template(Path(__file__).with_name("model_card.md").read_text(encoding="utf-8")).safe_substitute(said)
 
 
 def _escaped(text: Any) -> str:
