@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 from .directory import RunDirectory
 from .metrics_log import MetricsLog, describe_window, progress_bar
@@ -13,18 +13,6 @@ from .storage import restoring
 
 CHECKPOINT_SHARE = 0.01  # of a run's time that goes into checkpoints, at most
 CHECKPOINT_SECONDS = 2.0  # never more often than this
-
-
-@runtime_checkable
-class Trainer(Protocol):
-    """:class:`~dmtlib.training.images.phase.PhaseTrainer`, or the one of pixels."""
-
-    task: Any
-    state: Any
-
-    def step(self) -> None: ...
-
-    def close_window(self) -> dict[str, Any]: ...
 
 
 class Journal:
@@ -72,12 +60,13 @@ class Journal:
 
     def run_steps(
         self,
-        trainer: Trainer,
+        trainer: Any,
         checkpoint: Callable[[], None],
         after_step: Callable[[int], None] | None = None,
         steps_before: int = 0,
     ) -> None:
-        """Run what is left of a phase; ``steps_before`` counts the steps of its models that are through with it.
+        """Run what is left of a phase by its ``trainer``, a :class:`~dmtlib.training.images.phase.PhaseTrainer` or the
+        one of pixels; ``steps_before`` counts the steps of its models that are through with it.
 
         When a checkpoint is due is a question of time, and has no influence on any result. ``after_step`` is called
         with the number of steps taken, before a checkpoint may follow.
