@@ -35,6 +35,8 @@ from .training.storage import telling
 from .words import printable
 
 FORMATS = ("onnx", "torchscript", "safetensors")
+"""What :func:`export_run` writes."""
+
 OPSET = 18  # of ONNX
 TOLERANCE = 1e-3  # of probabilities, between PyTorch and what reads the file
 
@@ -165,7 +167,8 @@ def _card(model: Classifier | Segmenter, directory: RunDirectory, name: str, for
         said |= {"input": "normalised images; the file's metadata say how", "output": "logits"}
     said |= {"file": _escaped(name), "data": _escaped(record["config"]["data"])}
     said["classes"] = "\n".join(f"{number}. {_escaped(label)}" for number, label in enumerate(classes))
-    said["sizes"] = ", ".join(f"{_escaped(n)} {_escaped(part)}" for part, n in directory.split["sizes"].items())
+    sizes = directory.split.get("sizes", {})
+    said["sizes"] = ", ".join(f"{_escaped(number)} {_escaped(part)}" for part, number in sizes.items())
     said["settings"] = indent(json.dumps(record["config"], indent=2), " " * 4)
     return Template(Path(__file__).with_name("model_card.md").read_text(encoding="utf-8")).safe_substitute(said)
 
