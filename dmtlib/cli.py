@@ -21,10 +21,9 @@ import typer
 
 from . import training
 from .files import inside
-from .presets import METHODS, PRESETS, SEGMENTATION_METHODS, SEGMENTATION_PRESETS, VARIANTS, preset
+from .presets import FOLDER, METHODS, PRESETS, SEGMENTATION_METHODS, SEGMENTATION_PRESETS, VARIANTS, preset
 from .records.store import check_writable, find_record, record_path, write_record
 from .training import RunDirectory, RunError
-from .training.images.presets import FOLDER
 from .training.precision import DEVICES, choose_device
 from .training.settings import Config
 from .words import counted, printable, tell, told

@@ -2,11 +2,10 @@
 
     dmtlib export RUN --format onnx --out FILE
 
-does what :func:`export_run` does. In ONNX and TorchScript normalisation is part of the model: ``images`` go in, RGB as
-in a picture's file, uint8 (B, 3, H, W), and ``probabilities`` come out, float32 (B, classes), of a run on pixels (B,
-classes, H, W). B is any number; H and W are any on pixels, else the run's side, to which
-:func:`.data.images.folders.square` brings an image. A safetensors file holds weights alone; how to build the network,
-the classes, and how images are normalised, is JSON in its metadata.
+does what :func:`export_run` does. In ONNX and TorchScript, normalisation is part of the model: RGB ``images`` go in,
+uint8 (B, 3, H, W), and ``probabilities`` come out, float32 (B, classes), on pixels (B, classes, H, W). B is any; H and
+W are any on pixels, else the run's side, to which :func:`.data.images.folders.square` brings an image. A safetensors
+file holds weights; architecture, classes and normalisation are JSON in its metadata.
 """
 
 from __future__ import annotations
@@ -58,13 +57,8 @@ class Portable(nn.Module):
 
 
 def export_run(run: str | Path, out: str | Path, format: str = "onnx") -> Path:
-    """Write the model of a finished run to ``out``, and its card beside it, whose path is returned: the same name with
-    ``.md`` behind it.
-
-    Args:
-        run: a run directory; see :func:`.prediction.load_run`.
-        out: a file that isn't there yet.
-        format: one of :data:`FORMATS`.
+    """Write the model of a finished run to a new file, in one of :data:`FORMATS`, and beside it a card, whose path is
+    returned: the same name with ``.md`` behind it.
 
     A RunError, as of :func:`.prediction.load_run`, or if a file cannot be written; a ValueError of one line for an
     unknown format, a package that it needs and that isn't there, a place where something is already or that belongs to
@@ -144,9 +138,7 @@ def _weights(model: Classifier | Segmenter, directory: RunDirectory) -> bytes:
     from safetensors.torch import save
 
     state = directory.load_phase(len(directory.record["phases"]) - 1)
-    told = {"architecture": state["architecture"], "classes": model.classes}
-    if isinstance(model, Classifier):
-        told |= {name: getattr(model, name) for name in ("side", "mean", "std")}
+    told = {"architecture": state["architecture"], **state.get("data", {"classes": model.classes})}
     weights = {name: value.contiguous() for name, value in model.model.state_dict().items()}
     return save(weights, {"format": "pt", **{name: json.dumps(value) for name, value in told.items()}})
 

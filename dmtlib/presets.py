@@ -1,21 +1,56 @@
-"""The settings of a run by name; the rows stand beside the settings that they fill."""
+"""The settings of a run by name. The rows stand in a ``presets.yml`` beside the settings that they fill."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
+
+import yaml
 
 from .data.finding import written_out
 from .models.backbones import default_weights, timm_model
-from .training.images.config import RunConfig
-from .training.images.presets import PRESETS
+from .training.images.config import ImageRun, RunConfig
 from .training.methods import METHODS, SEGMENTATION_METHODS
-from .training.pixels.config import SegmentationConfig
-from .training.pixels.presets import SEGMENTATION_PRESETS
+from .training.pixels.config import PixelRun, SegmentationConfig
+from .training.settings import Epochs, Steps, baseline
 
 VARIANTS = ("paper", "authors")
 """`paper`: the row of that name. `authors`: the row beside it whose name ends so."""
+
+
+def read_rows(file: Path, kind: type) -> dict[str, Any]:
+    """The presets in a YAML file, rows of ``kind``, by name. A row has the settings of the one that it is ``like``,
+    but for those it names. A length is `8 steps`, `30 epochs`, or `300 epochs, one label in 8`: :func:`baseline`."""
+    table = yaml.safe_load(file.read_text(encoding="utf-8"))
+
+    def row(name: str) -> Any:
+        told = {key: _value(written) for key, written in table[name].items()}
+        like = vars(row(told.pop("like"))) if "like" in told else {}
+        return kind(**like | told)
+
+    return {name: row(name) for name in table}
+
+
+def _value(written: Any) -> Any:
+    if not (length := re.fullmatch(r"([0-9]+) (steps|epochs)(?:, one label in ([0-9.]+))?", str(written))):
+        return tuple(written) if isinstance(written, list) else written
+    number, unit, ratio = length.groups()
+    if ratio:
+        return baseline(int(number), float(ratio))
+    return (Steps if unit == "steps" else Epochs)(int(number))
+
+
+_TRAINING = Path(__file__).with_name("training")
+PRESETS: dict[str, ImageRun] = read_rows(_TRAINING / "images/presets.yml", ImageRun)
+"""The settings of each preset on images, by name."""
+
+SEGMENTATION_PRESETS: dict[str, PixelRun] = read_rows(_TRAINING / "pixels/presets.yml", PixelRun)
+"""The settings of each preset on pixels, by name."""
+
+FOLDER = "folder:PATH"
+"""The data of the preset ``folder``, until somebody says which."""
 
 LEAST_SIDE = 32  # of photographs, in pixels: networks of timm's halve it five times
 
@@ -35,8 +70,7 @@ def preset(
     """The settings of one run.
 
     Args:
-        name: a row of :data:`~dmtlib.training.images.presets.PRESETS` or
-            :data:`~dmtlib.training.pixels.presets.SEGMENTATION_PRESETS`. With ``-gamma-G`` behind it both γ of Eq. 3
+        name: a row of :data:`PRESETS` or :data:`SEGMENTATION_PRESETS`. With ``-gamma-G`` behind it both γ of Eq. 3
             are G, with ``-gamma-G1-G2`` γ1 and γ2 are these: ``digits-10-gamma-8``, ``digits-10-gamma-1-4``.
         method: one of :data:`dmtlib.training.methods.METHODS`, on pixels of
             :data:`dmtlib.training.methods.SEGMENTATION_METHODS`.

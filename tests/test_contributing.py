@@ -21,9 +21,9 @@ from run_chapter import run
 from dmtlib import presets
 from dmtlib.cli import main
 from dmtlib.method import rules
+from dmtlib.presets import read_rows
 from dmtlib.training import methods
 from dmtlib.training.images.config import ImageRun
-from dmtlib.training.settings import read_rows
 
 TEXT = (ROOT / "CONTRIBUTING.md").read_text()
 

@@ -109,7 +109,8 @@ def cost_table(results: Path) -> pd.DataFrame:
         groups = [group for setting, group in recorded_settings(results, row).items() if setting.variant == "paper"]
         for method in COMPARED:
             images = training_images(preset(row, method))
-            on_gpu = [r for group in groups for r in group[method] if _on_gpu(r)]
+            timed = [r for group in groups for r in group[method] if {"seconds", "images_per_second"} <= r.keys()]
+            on_gpu = [r for r in timed if r.get("device", "").startswith("cuda")]
             whole = [r["seconds"] / 3600 for r in on_gpu if r["config"]["budget"] == 1]
             rows.append(
                 {
@@ -123,10 +124,6 @@ def cost_table(results: Path) -> pd.DataFrame:
                 }
             )
     return pd.DataFrame(rows).set_index(["labels", "method"])
-
-
-def _on_gpu(record: dict[str, Any]) -> bool:
-    return record.get("device", "").startswith("cuda") and {"seconds", "images_per_second"} <= record.keys()
 
 
 def _paper_oracle() -> float:

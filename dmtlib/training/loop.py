@@ -56,7 +56,7 @@ class Journal:
         finally:
             self._bar.close()
             self._log.close()
-        return self._seconds
+        return time.monotonic() - self._start
 
     def run_steps(
         self,
@@ -102,9 +102,5 @@ class Journal:
         self.records.append(record)
         self._directory.save_phase(phase, {**state, "records": self.records, **self._place()})
 
-    @property
-    def _seconds(self) -> float:
-        return time.monotonic() - self._start
-
     def _place(self) -> dict[str, Any]:
-        return {**self._log.place(), "seconds": self._seconds}
+        return {**self._log.place(), "seconds": time.monotonic() - self._start}

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import functools
 import math
-import re
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, fields
-from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
-
-import yaml
 
 from .methods import METHODS
 from .precision import PRECISIONS
@@ -53,31 +49,6 @@ def settings(cls: type) -> type:
 
     cls.__init__ = init
     return cls
-
-
-def read_rows(file: Path, kind: type) -> dict[str, Any]:
-    """The presets in a YAML file, rows of ``kind``, by name. A row has the settings of the one that it is ``like``,
-    but for those it names. A length is `8 steps`, `30 epochs`, or `300 epochs, one label in 8`: :func:`baseline`."""
-    table = yaml.safe_load(file.read_text(encoding="utf-8"))
-
-    def row(name: str) -> Any:
-        told = {key: _value(written) for key, written in table[name].items()}
-        like = vars(row(told.pop("like"))) if "like" in told else {}
-        return kind(**like | told)
-
-    return {name: row(name) for name in table}
-
-
-def _value(written: Any) -> Any:
-    if not (length := _LENGTH.fullmatch(str(written))):
-        return tuple(written) if isinstance(written, list) else written
-    number, unit, ratio = length.groups()
-    if ratio:
-        return baseline(int(number), float(ratio))
-    return (Steps if unit == "steps" else Epochs)(int(number))
-
-
-_LENGTH = re.compile(r"([0-9]+) (steps|epochs)(?:, one label in ([0-9.]+))?")
 
 
 def later(default: Any) -> Any:

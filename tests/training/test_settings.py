@@ -11,10 +11,10 @@ from tiny_scenes import CONFIG
 
 from dmtlib.data.images.augment import AUGMENTATIONS
 from dmtlib.models import pretrained, resnet
-from dmtlib.presets import PRESETS, SEGMENTATION_PRESETS, preset
+from dmtlib.presets import PRESETS, SEGMENTATION_PRESETS, preset, read_rows
 from dmtlib.training.images.config import ImageRun
 from dmtlib.training.pixels.config import BACKBONES, INITIALISATIONS
-from dmtlib.training.settings import Epochs, Steps, read_rows
+from dmtlib.training.settings import Epochs, Steps
 
 ROWS = [PRESETS["cifar10-4000"], SEGMENTATION_PRESETS["voc-8"], preset("cifar10-4000", "dmt"), preset("voc-8", "dmt")]
 ROOT = Path(__file__).resolve().parents[2]

@@ -13,8 +13,8 @@ from ..settings import NOT_NEGATIVE, SHARE, Config, check_row, later, one_of, re
 
 @settings
 class ImageRun:
-    """A row of :data:`~.presets.PRESETS`: all settings of a run on images but its method, seed and budget. What a row
-    doesn't say is as on CIFAR-10 (Sec. 5.2.2, Table 1 rows 7 and 8, Appendix B).
+    """A row of :data:`~dmtlib.presets.PRESETS`: all settings of a run on images but its method, seed and budget. What
+    a row doesn't say is as on CIFAR-10 (Sec. 5.2.2, Table 1 rows 7 and 8, Appendix B).
 
     A length is ``Steps(800)`` or ``Epochs(750)``: an epoch of a mutual-training phase is one pass over the
     pseudo-labeled set, of a supervised phase one over the labeled subset.
