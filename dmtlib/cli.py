@@ -150,10 +150,7 @@ def train(
     all_labels: Annotated[
         bool, _data(FLAG, "Learn every label that the data have, not a drawn subset of them.", "--all-labels")
     ] = False,
-    network: Annotated[
-        list[str] | None,
-        _what("NAME", "Of the preset folder: timm:NAME, pre-trained; given twice, two networks take turns."),
-    ] = None,
+    network: Annotated[list[str] | None, _what("NAME", "timm:NAME, for folder; given twice, they take turns.")] = None,
     runs: Runs = Path("runs"),
     device: Device = "auto",
     results: Annotated[Path | None, _where("FOLDER", "Also copy the record to this folder of records.")] = None,

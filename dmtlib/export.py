@@ -36,7 +36,6 @@ from .words import printable
 FORMATS = ("onnx", "torchscript", "safetensors")
 """What :func:`export_run` writes."""
 
-OPSET = 18  # of ONNX
 TOLERANCE = 1e-3  # of probabilities, between PyTorch and what reads the file
 
 
@@ -116,7 +115,7 @@ def _traced(portable: Portable, images: Tensor, format: str) -> bytes:
     try:
         with redirect_stdout(io.StringIO()):  # it would print the whole network, where it fails
             # Not by the newer exporter: of a network of timm's it takes minutes, where heights and widths are free.
-            torch.onnx.export(portable, (images,), content, dynamo=False, opset_version=OPSET, **named)
+            torch.onnx.export(portable, (images,), content, dynamo=False, opset_version=18, **named)
     except torch.onnx.errors.OnnxExporterError as error:
         raise ValueError(f"this network cannot be written as ONNX: {str(error).splitlines()[0]}") from None
     return content.getvalue()

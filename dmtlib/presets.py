@@ -37,9 +37,7 @@ def _value(written: Any) -> Any:
     if not (length := re.fullmatch(r"([0-9]+) (steps|epochs)(?:, one label in ([0-9.]+))?", str(written))):
         return tuple(written) if isinstance(written, list) else written
     number, unit, ratio = length.groups()
-    if ratio:
-        return baseline(int(number), float(ratio))
-    return (Steps if unit == "steps" else Epochs)(int(number))
+    return baseline(int(number), float(ratio)) if ratio else (Steps if unit == "steps" else Epochs)(int(number))
 
 
 _TRAINING = Path(__file__).with_name("training")
