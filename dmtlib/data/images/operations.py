@@ -155,9 +155,9 @@ VARIANTS = {
     ),
 }
 """``paper``: RandAugment's list, any strength, Cutout 16. ``authors``: what the authors' code draws.
-``paper-half``: the first, for images of 16×16 pixels; ``photo``: for those of hundreds."""
+``paper-half``: the first, for images of 16×16 pixels; ``photo``: without Cutout."""
 
 # For images of half the side: lengths in pixels halve with it, everything else stays.
 VARIANTS["paper-half"] = replace(VARIANTS["paper"], cutout=8, padding=2)
-# For photographs of some 100 to 300 pixels a side, and networks that know how such look: what is lost is a part.
-VARIANTS["photo"] = replace(VARIANTS["paper"], cutout=48, padding=16)
+# For photographs of any side, and networks that know how such look: without Cutout, whose side is in pixels.
+VARIANTS["photo"] = replace(VARIANTS["paper"], cutout=0)
