@@ -39,8 +39,9 @@ def timm_model(network: str, **arguments: Any) -> nn.Module:
     except ImportError as error:
         raise ValueError(f"{network} needs timm: pip install timm, or '.[backbones]' in a clone") from error
     name = network.removeprefix(TIMM)
-    if not network.startswith(TIMM) or not timm.is_model(name):
-        raise ValueError(f"{network}: timm {timm.__version__} has no network of that name, {TIMM}NAME")
+    if name == network or not timm.is_model(name):
+        hint = ", timm:NAME" * (name == network)
+        raise ValueError(f"{network}: timm {timm.__version__} has no network of that name{hint}")
     try:
         return timm.create_model(name, **arguments)
     except Exception as error:  # its networks refuse in ways of their own
