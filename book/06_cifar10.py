@@ -69,7 +69,7 @@ from book.studies.recorded import difference, last_phase, mean_over_seeds, recor
 from dmtlib import presets
 from dmtlib.data.images.datasets import MINI_IMAGES, load_dataset
 from dmtlib.data.images.splits import split_labeled
-from dmtlib.records import image_tables as tables
+from dmtlib.records import tables
 from dmtlib.records.comparison import NAMES
 from dmtlib.records.costs import training_images
 from dmtlib.records.printed import paper_number

@@ -67,7 +67,7 @@ from book.studies.segmentation_results import (
 from dmtlib import presets
 from dmtlib.data.pixels.datasets import ROWS, SCENES
 from dmtlib.data.pixels.splits import labeled_count
-from dmtlib.records import pixel_tables as tables
+from dmtlib.records import tables
 from dmtlib.records.comparison import comparison, paired_differences
 from dmtlib.records.printed import paper_number, printed_numbers
 

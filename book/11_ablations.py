@@ -75,7 +75,7 @@ from dmtlib import presets
 from dmtlib.data.pixels.datasets import load_segmentation
 from dmtlib.method import rules
 from dmtlib.method.dynamic_loss import disagreement_cases
-from dmtlib.records import pixel_tables as tables
+from dmtlib.records import tables
 from dmtlib.records.comparison import Spread, difference_cell, paired_differences, signed
 from dmtlib.records.printed import paper_number
 from dmtlib.records.reproduction import GAMMA_DIAL

@@ -158,7 +158,7 @@ tables.table_1()
 
 # %% [markdown]
 # *Epochs are passes over the pseudo-labeled images of a phase, and a run of DMT has five such phases after the
-# supervised one. The settings of the small presets are in `presets.py` of `dmtlib/training/images` and `pixels`.*
+# supervised one. The settings of the small presets are in `presets.yml` of `dmtlib/training/images` and `pixels`.*
 #
 # ## What it costs
 #

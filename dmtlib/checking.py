@@ -58,6 +58,7 @@ def check(data: str, name: str | None = None, runs: str | Path = "runs", progres
     data = written_out(f"folder:{data}" if is_path else data)
     own, enough = ":" in data, round(ENOUGH / CURRICULUM_ALPHAS[0])
     config = None if name is None else preset(name, "dmt", data=data, all_labels=own)
+    data = config.data if config else data  # of the preset folder, with the side of its network
     fits = (Path(data.partition(":")[2]) / "masks").is_dir() if own else data in PREPARED
     if pixels := fits if config is None else isinstance(config, SegmentationConfig):
         from .training.pixels.mutual import MutualTraining as Algorithm  # needs torchvision, which takes seconds

@@ -1,4 +1,4 @@
-"""The command line: ``dmtlib check | train | predict | reproduce | presets | table``.
+"""The command line: ``dmtlib check | train | predict | export | reproduce | presets | table``.
 
 Whatever is wrong with a command is told in one line on standard error, with exit code 2 and no traceback.
 """
@@ -22,7 +22,7 @@ import typer
 
 from . import training
 from .files import inside
-from .presets import METHODS, PRESETS, SEGMENTATION_METHODS, SEGMENTATION_PRESETS, VARIANTS, preset
+from .presets import FOLDER, METHODS, PRESETS, SEGMENTATION_METHODS, SEGMENTATION_PRESETS, VARIANTS, preset
 from .records.store import check_writable, find_record, record_path, write_record
 from .training import RunDirectory, RunError
 from .training.precision import DEVICES, choose_device
@@ -158,6 +158,7 @@ def train(
     all_labels: Annotated[
         bool, _data(FLAG, "Learn every label that the data have, not a drawn subset of them.", "--all-labels")
     ] = False,
+    network: Annotated[list[str] | None, _what("NAME", "timm:NAME, for folder; given twice, they take turns.")] = None,
     runs: Runs = Path("runs"),
     device: Device = "auto",
     results: Annotated[
@@ -168,7 +169,9 @@ def train(
     ] = False,
 ) -> None:
     """Train, or go on where the same command was stopped."""
-    config = preset(name, method, seed, budget, data, variant, all_labels)
+    config = preset(name, method, seed, budget, data, variant, all_labels, network or ())
+    if config.data == FOLDER:
+        raise ValueError(f"the preset {name} needs your images: --data folder:PATH")
     if skip_recorded and results is None:
         raise ValueError("--skip-recorded needs --results, the folder of records to look in")
     recorded = None if results is None else find_record(results, config)
@@ -215,6 +218,18 @@ def predict(
     except KeyboardInterrupt:
         raise Stopped("stopped; nothing was written, and the same command starts anew") from None
     print(printable(f"{counted(count, 'image')} predicted: {out}"))
+
+
+@app.command()
+def export(
+    run: Annotated[Path, _argument("RUN", "Directory of a finished run: runs/PRESET/METHOD/seed-N.")],
+    out: Annotated[Path, _where("FILE", "A new file; a card that describes it is FILE.md.")],
+    format: Annotated[str, _how("NAME", "onnx, torchscript or safetensors.")] = "onnx",
+) -> None:
+    """Write a finished run's model to a file for other programs: RGB images in, probabilities out."""
+    from .export import export_run
+
+    print(printable(f"written: {out}, and what it is: {export_run(run, out, format)}"))
 
 
 @app.command()

@@ -40,6 +40,12 @@ from .words import tell
 COLUMNS = ("file", "class", "confidence")
 
 
+def grey(pixels: UInt8[Tensor, "*B 3 H W"]) -> UInt8[Tensor, "*B 1 H W"]:
+    """As bright as RGB pixels are to the eye (ITU-R 601-2)."""
+    red, green, blue = pixels.int().split(1, dim=-3)
+    return ((299 * red + 587 * green + 114 * blue + 500) // 1000).to(torch.uint8)
+
+
 @dataclass(frozen=True)
 class Classifier:
     """The last model of a run on images, and what it must know of an image: its shorter side is brought to ``side``
@@ -55,10 +61,7 @@ class Classifier:
     def read(self, file: Path) -> UInt8[Tensor, "C side side"]:
         """Raises a ValueError of one line that names the file, where it is unreadable."""
         pixels = torch.from_numpy(square(picture(read_bytes(file), str(file)), self.side).copy())
-        if len(self.mean) == 3:
-            return pixels
-        red, green, blue = pixels.int()
-        return ((299 * red + 587 * green + 114 * blue + 500) // 1000).to(torch.uint8).unsqueeze(0)
+        return pixels if len(self.mean) == 3 else grey(pixels)
 
     def probabilities(self, images: UInt8[Tensor, "N C side side"]) -> Float[Tensor, "N classes"]:
         """Of clean images, on the CPU."""

@@ -1,18 +1,56 @@
-"""The settings of a run by name; the rows stand beside the settings that they fill."""
+"""The settings of a run by name. The rows stand in a ``presets.yml`` beside the settings that they fill."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
 
 from .data.finding import written_out
-from .training.images.config import RunConfig
-from .training.images.presets import PRESETS
+from .models.backbones import default_weights, timm_model
+from .training.images.config import ImageRun, RunConfig
 from .training.methods import METHODS, SEGMENTATION_METHODS
-from .training.pixels.config import SegmentationConfig
-from .training.pixels.presets import SEGMENTATION_PRESETS
+from .training.pixels.config import PixelRun, SegmentationConfig
+from .training.settings import Epochs, Steps, baseline
 
 VARIANTS = ("paper", "authors")
 """`paper`: the row of that name. `authors`: the row beside it whose name ends so."""
+
+
+def read_rows(file: Path, kind: type) -> dict[str, Any]:
+    """The presets in a YAML file, rows of ``kind``, by name. A row has the settings of the one that it is ``like``,
+    but for those it names. A length is `8 steps`, `30 epochs`, or `300 epochs, one label in 8`: :func:`baseline`."""
+    table = yaml.safe_load(file.read_text(encoding="utf-8"))
+
+    def row(name: str) -> Any:
+        told = {key: _value(written) for key, written in table[name].items()}
+        like = vars(row(told.pop("like"))) if "like" in told else {}
+        return kind(**like | told)
+
+    return {name: row(name) for name in table}
+
+
+def _value(written: Any) -> Any:
+    if not (length := re.fullmatch(r"([0-9]+) (steps|epochs)(?:, one label in ([0-9.]+))?", str(written))):
+        return tuple(written) if isinstance(written, list) else written
+    number, unit, ratio = length.groups()
+    return baseline(int(number), float(ratio)) if ratio else (Steps if unit == "steps" else Epochs)(int(number))
+
+
+_TRAINING = Path(__file__).with_name("training")
+PRESETS: dict[str, ImageRun] = read_rows(_TRAINING / "images/presets.yml", ImageRun)
+"""The settings of each preset on images, by name."""
+
+SEGMENTATION_PRESETS: dict[str, PixelRun] = read_rows(_TRAINING / "pixels/presets.yml", PixelRun)
+"""The settings of each preset on pixels, by name."""
+
+FOLDER = "folder:PATH"
+"""The data of the preset ``folder``, until somebody says which."""
+
+LEAST_SIDE = 32  # of photographs, in pixels: networks of timm's halve it five times
 
 _GAMMA = re.compile(r"(?P<row>.+)-gamma-(?P<gamma1>[0-9]+(?:\.[0-9]+)?)(?:-(?P<gamma2>[0-9]+(?:\.[0-9]+)?))?")
 
@@ -25,12 +63,12 @@ def preset(
     data: str | None = None,
     variant: str = "paper",
     all_labels: bool = False,
+    network: Sequence[str] = (),
 ) -> RunConfig | SegmentationConfig:
     """The settings of one run.
 
     Args:
-        name: a row of :data:`~dmtlib.training.images.presets.PRESETS` or
-            :data:`~dmtlib.training.pixels.presets.SEGMENTATION_PRESETS`. With ``-gamma-G`` behind it both γ of Eq. 3
+        name: a row of :data:`PRESETS` or :data:`SEGMENTATION_PRESETS`. With ``-gamma-G`` behind it both γ of Eq. 3
             are G, with ``-gamma-G1-G2`` γ1 and γ2 are these: ``digits-10-gamma-8``, ``digits-10-gamma-1-4``.
         method: one of :data:`dmtlib.training.methods.METHODS`, on pixels of
             :data:`dmtlib.training.methods.SEGMENTATION_METHODS`.
@@ -42,6 +80,8 @@ def preset(
         all_labels: whether the labeled subset is what the data say, instead of one that is drawn: every training image
             that has a label, in its folder or in ``labeled.txt``. The others are the unlabeled ones, and nothing is
             set apart for validation.
+        network: of the preset ``folder``, ``timm:NAME``, or two of them, which take turns. Images are brought to the
+            side that it was trained with (of two, the larger one), unless ``data`` say another.
 
     A ValueError for an argument that is not allowed says what is.
     """
@@ -60,7 +100,26 @@ def preset(
     config = RunConfig if row in PRESETS else SegmentationConfig
     if all_labels:
         settings |= {"num_labels": None, "validation": 0} if row in PRESETS else {"labeled_ratio": None}
+    if network and plain != "folder":
+        raise ValueError(f"only the preset folder lets you choose a network, not {plain}")
+    if plain == "folder" and data is not None:
+        settings |= _fine_tuned(settings, network)
     return config(preset=name.replace(plain, row, 1), method=method, seed=seed, budget=budget, **settings)
+
+
+def _fine_tuned(settings: dict[str, Any], network: Sequence[str]) -> dict[str, Any]:
+    """Networks, their weights, and the side of the images."""
+    kind, _, path = settings["data"].partition(":")
+    names = tuple(network) or (settings["network"],)
+    sides = [timm_model(name).pretrained_cfg["input_size"][-1] for name in names]
+    if kind == "folder":
+        kind = f"folder@{max(sides)}"
+    side = int(kind.partition("@")[2] or max(sides))
+    if side < LEAST_SIDE:
+        raise ValueError(f"images of {side} pixels a side are too small to fine-tune on; {LEAST_SIDE} or more will do")
+    found = {"network": names, "initialisation": tuple(map(default_weights, names))}
+    one = {name: both if len(both) > 1 else both[0] for name, both in found.items()}
+    return {"data": f"{kind}:{path}" if path else kind, "side": side, **one}
 
 
 __all__ = ["METHODS", "PRESETS", "SEGMENTATION_METHODS", "SEGMENTATION_PRESETS", "VARIANTS", "preset"]

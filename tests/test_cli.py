@@ -142,7 +142,7 @@ def panels(text: str) -> dict[str, list[str]]:
             "train",
             {
                 "Options": "help",
-                "What to train": "method variant seed budget",
+                "What to train": "method variant seed budget network",
                 "Data": "data all-labels",
                 "Where": "runs device results skip-recorded",
             },
@@ -157,6 +157,7 @@ def panels(text: str) -> dict[str, list[str]]:
             },
         ),
         ("predict", {"Options": "help", "Where": "out device", "How": "skip-unreadable"}),
+        ("export", {"Options": "help", "Where": "out", "How": "format"}),
         ("check", {"Options": "help", "What to train": "preset", "Where": "runs"}),
         ("presets", {"Options": "results help"}),
         ("table", {"Options": "results help"}),
@@ -177,7 +178,7 @@ def test_help_lists_the_commands(capsys, monkeypatch):
     text = told("--help", capsys)
     assert {"--version", "--install-completion", "--help"} <= set(panels(text)["Options"])
     commands = re.findall(r"^│ ([a-z]+)  ", text, re.MULTILINE)
-    assert commands == ["check", "train", "predict", "reproduce", "presets", "table"]
+    assert commands == ["check", "train", "predict", "export", "reproduce", "presets", "table"]
 
 
 @pytest.mark.parametrize(("commit", "words"), [("0a1b2c+changes", " (0a1b2c+changes)"), (None, "")])

@@ -21,8 +21,9 @@ from run_chapter import run
 from dmtlib import presets
 from dmtlib.cli import main
 from dmtlib.method import rules
+from dmtlib.presets import read_rows
 from dmtlib.training import methods
-from dmtlib.training.images import presets as image_presets
+from dmtlib.training.images.config import ImageRun
 
 TEXT = (ROOT / "CONTRIBUTING.md").read_text()
 
@@ -84,16 +85,19 @@ def test_the_rule(monkeypatch, tmp_path):
 
 
 def test_the_data_set(monkeypatch, tmp_path):
-    script, preset_row = blocks("A data set, worked")
+    (script,), (preset_row,) = blocks("A data set, worked"), blocks("A data set, worked", "yaml")
     (commands,) = blocks("A data set, worked", "")
     prepare, command = commands.splitlines()
     path = tmp_path / prepare.split()[1]
     path.parent.mkdir()
     path.write_text(script)
     subprocess.run([sys.executable, path], cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, check=True)
-    monkeypatch.setitem(presets.PRESETS, *row(preset_row, vars(image_presets)))
+    rows, file = (ROOT / "dmtlib/training/images/presets.yml").read_text(), tmp_path / "presets.yml"
+    file.write_text(rows + preset_row)
+    monkeypatch.setitem(presets.PRESETS, "stripes-20", read_rows(file, ImageRun)["stripes-20"])
+    file.write_text(rows + preset_row.replace("num_labels", "labels"))
     with pytest.raises(ValueError, match="labels is no setting of ImageRun; there are data, num_labels, "):
-        row(preset_row.replace("num_labels", "labels"), vars(image_presets))
+        read_rows(file, ImageRun)
     record = train(command, monkeypatch, tmp_path)
     assert record["config"]["data"] == "packed:data/stripes.pt" and len(record["phases"]) == 6
 

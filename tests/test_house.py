@@ -55,7 +55,8 @@ def wheel(tmp_path_factory) -> zipfile.ZipFile:
 def test_the_package_is_the_library_alone(wheel):
     names = wheel.namelist()
     assert {name.split("/")[0] for name in names if ".dist-info/" not in name} == {"dmtlib"}
-    assert "dmtlib/method/dynamic_loss.py" in names
+    files = ("method/dynamic_loss.py", "model_card.md", "training/images/presets.yml", "training/pixels/presets.yml")
+    assert {f"dmtlib/{file}" for file in files} <= set(names)
     assert any(name.endswith("licenses/LICENSE") for name in names)
 
 

@@ -9,10 +9,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from dmtlib.records.comparison import NAMES, Spread
-from dmtlib.records.pixel_tables import OURS
 from dmtlib.records.printed import printed_numbers
 from dmtlib.records.reproduction import VOC
 from dmtlib.records.store import load_records
+from dmtlib.records.tables import OURS
 
 from ..page.colours import COLOURS, METHOD_COLOURS, METHOD_MARKERS, PEERS, WORDS
 from ..page.look import WIDTH, described

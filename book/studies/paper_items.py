@@ -108,7 +108,7 @@ _CIFAR10_SMALL = Runs("cifar10-small", methods=("baseline", "cl", "dmt"))
 _SCENES = Runs("scenes", "scenes", methods=("baseline", "dmt", "oracle"))
 _LOSS, _LABELS = "dmtlib.method.dynamic_loss", "dmtlib.method.pseudo_labels"
 _RESULTS = "book.figures.segmentation_results"
-_CIFAR10, _PIXELS = "dmtlib.records.image_tables", "dmtlib.records.pixel_tables"
+_TABLES = "dmtlib.records.tables"
 
 PAPER = [
     Item(
@@ -170,12 +170,12 @@ PAPER = [
         Runs("camvid-small", methods=("baseline", "dmt")),
     ),
     Item("Table 1", "hyper-parameters", "13_reproduce", "book.studies.reproduce.table_1"),
-    Item("Table 2", "DMT and CL, CIFAR-10", "06_cifar10", f"{_CIFAR10}.table_2", Runs("table-2"), _CIFAR10_SMALL),
+    Item("Table 2", "DMT and CL, CIFAR-10", "06_cifar10", f"{_TABLES}.table_2", Runs("table-2"), _CIFAR10_SMALL),
     Item(
         "Table 3",
         "DMT and other methods, CIFAR-10",
         "06_cifar10",
-        f"{_CIFAR10}.table_3",
+        f"{_TABLES}.table_3",
         Runs("table-3"),
         _CIFAR10_SMALL,
     ),
@@ -183,20 +183,20 @@ PAPER = [
         "Table 4",
         "DMT and other methods, VOC",
         "10_segmentation_results",
-        f"{_PIXELS}.table_4",
+        f"{_TABLES}.table_4",
         Runs("table-4"),
         _SCENES,
     ),
-    Item("Table 5", "DMT and human labels, VOC", "10_segmentation_results", f"{_PIXELS}.table_5", Runs("table-5")),
+    Item("Table 5", "DMT and human labels, VOC", "10_segmentation_results", f"{_TABLES}.table_5", Runs("table-5")),
     Item(
         "Table 6",
         "DMT and other methods, Cityscapes",
         "10_segmentation_results",
-        f"{_PIXELS}.table_6",
+        f"{_TABLES}.table_6",
         Runs("table-6"),
         Runs("camvid-small"),
     ),
-    Item("Table 7", "ablations, VOC", "11_ablations", f"{_PIXELS}.table_7", Runs("table-7"), Runs("scenes", "scenes")),
+    Item("Table 7", "ablations, VOC", "11_ablations", f"{_TABLES}.table_7", Runs("table-7"), Runs("scenes", "scenes")),
     Item("Eq. 1", "entropy", "01_pseudo_labels", f"{_LABELS}.entropy"),
     Item("Eq. 2", "the pseudo label", "01_pseudo_labels", f"{_LABELS}.pseudo_label"),
     Item("Eq. 3", "the dynamic weight", "03_dynamic_loss", f"{_LOSS}.dynamic_weights"),

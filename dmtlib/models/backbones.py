@@ -39,12 +39,19 @@ def timm_model(network: str, **arguments: Any) -> nn.Module:
     except ImportError as error:
         raise ValueError(f"{network} needs timm: pip install timm, or '.[backbones]' in a clone") from error
     name = network.removeprefix(TIMM)
-    if not timm.is_model(name):
-        raise ValueError(f"{network}: timm {timm.__version__} has no network of that name")
+    if name == network or not timm.is_model(name):
+        hint = ", timm:NAME" * (name == network)
+        raise ValueError(f"{network}: timm {timm.__version__} has no network of that name{hint}")
     try:
         return timm.create_model(name, **arguments)
     except Exception as error:  # its networks refuse in ways of their own
         raise ValueError(f"{network}: {' '.join(str(error).split())}") from error
+
+
+def default_weights(network: str) -> str:
+    """Those that a network of timm's starts from where nobody says: what pip brings for it, else timm's download."""
+    name = network.removeprefix(TIMM).partition(".")[0].removeprefix("tf_").replace("_", "-")
+    return f"pip:{name}" if name in PACKAGES else "pretrained"
 
 
 def normalisation_of(model: nn.Module) -> tuple[tuple[float, ...], tuple[float, ...]]:
@@ -119,7 +126,9 @@ class TimmClassifier(nn.Module):
         """Logits, in float32."""
         x = images * self.scale + self.shift
         if x.shape[-2:] != (self.side, self.side):
-            x = F.interpolate(x, (self.side, self.side), mode="bilinear", antialias=True)
+            # Enlarged, an image is the same without antialiasing, which ONNX's exporter doesn't know.
+            antialias = not torch.jit.is_tracing() or self.side < max(images.shape[-2:])
+            x = F.interpolate(x, (self.side, self.side), mode="bilinear", antialias=antialias)
         x = self.body(x.contiguous(memory_format=torch.channels_last))
         kind = x.device.type if torch.amp.is_autocast_available(x.device.type) else "cpu"
         with torch.autocast(kind, enabled=False):  # as WideResNet's

@@ -67,4 +67,6 @@ def _seen(side: int, d: int) -> list[tuple[slice, slice]]:
 
 
 def _in_float32_on_cpu(x: Tensor) -> bool:
-    return x.device.type == "cpu" and x.dtype == torch.float32 and not torch.is_autocast_enabled("cpu")
+    """Nor is the network being traced: in a file for other programs stands what they know."""
+    plain = x.dtype == torch.float32 and not torch.is_autocast_enabled("cpu")
+    return x.device.type == "cpu" and plain and not torch.jit.is_tracing()

@@ -114,9 +114,9 @@ class DeepLabV2(nn.Module):
         return sum_of_dilated(self.aspp, features).float()  # 16 bits would leave steps
 
 
-def enlarge(logits: Float[Tensor, "B C h w"], size: tuple[int, int]) -> Float[Tensor, "B C H W"]:
-    """Bilinear, corners aligned. On CUDA by two matrix products: interpolation's backward pass adds up there in an
-    order that changes from time to time, and no run could be repeated to the bit."""
+def enlarge(logits: Float[Tensor, "B C h w"], size: tuple) -> Float[Tensor, "B C H W"]:
+    """To a height and width, bilinear, corners aligned. On CUDA by two matrix products: interpolation's backward pass
+    adds up there in an order that changes from time to time, and no run could be repeated to the bit."""
     if logits.device.type != "cuda":
         return F.interpolate(logits, size=size, mode="bilinear", align_corners=True)
     return enlarge_by_products(logits, size)

@@ -72,7 +72,7 @@ def recorded_in_words(row: Row) -> str:
 
 def cost_in_words(row: Row) -> str:
     """Seconds that were measured, by the kind of device; else images, counted, from a million on in three digits; else
-    "not run": the length depends on data of unknown size."""
+    "depends": the length is that of somebody's data."""
     seconds: dict[str, list[float]] = {}
     for record in sum(row.recorded.values(), []):
         seconds.setdefault(printable(record["device"]).partition(" ")[0], []).append(record["seconds"])
@@ -81,7 +81,7 @@ def cost_in_words(row: Row) -> str:
         return "\n".join(f"{'–'.join(ends[kind])} s {kind}" for kind in sorted(ends))
     images = training_images(row.config)
     if images is None:
-        return "not run"
+        return "depends"
     return f"{images:,} images" if images < 1e6 else f"{float(f'{images / 1e6:.3g}'):,g}M images"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 from .directory import RunDirectory
 from .metrics_log import MetricsLog, describe_window, progress_bar
@@ -13,18 +13,6 @@ from .storage import restoring
 
 CHECKPOINT_SHARE = 0.01  # of a run's time that goes into checkpoints, at most
 CHECKPOINT_SECONDS = 2.0  # never more often than this
-
-
-@runtime_checkable
-class Trainer(Protocol):
-    """:class:`~dmtlib.training.images.phase.PhaseTrainer`, or the one of pixels."""
-
-    task: Any
-    state: Any
-
-    def step(self) -> None: ...
-
-    def close_window(self) -> dict[str, Any]: ...
 
 
 class Journal:
@@ -66,18 +54,21 @@ class Journal:
         finally:
             self._bar.close()
             self._log.close()
-        return self._seconds
+        return time.monotonic() - self._start
 
     def run_steps(
         self,
-        trainer: Trainer,
+        trainer: Any,
         checkpoint: Callable[[], None],
         after_step: Callable[[int], None] | None = None,
         steps_before: int = 0,
     ) -> None:
-        """Run what is left of a phase; ``steps_before`` counts the steps of its models that are through with it. When
-        a checkpoint is due is a question of time, and has no influence on any result. ``after_step`` is called with
-        the number of steps taken, before a checkpoint may follow."""
+        """Run what is left of a phase by its ``trainer``, a :class:`~dmtlib.training.images.phase.PhaseTrainer` or the
+        one of pixels; ``steps_before`` counts the steps of its models that are through with it.
+
+        When a checkpoint is due is a question of time, and has no influence on any result. ``after_step`` is called
+        with the number of steps taken, before a checkpoint may follow.
+        """
         config, phase, total = self._config, trainer.task.phase, trainer.task.total_steps
         steps_before += sum(self.lengths[:phase])
         run = f"{config.preset} {config.method} seed {config.seed}"
@@ -109,9 +100,5 @@ class Journal:
         self.records.append(record)
         self._directory.save_phase(phase, {**state, "records": self.records, **self._place()})
 
-    @property
-    def _seconds(self) -> float:
-        return time.monotonic() - self._start
-
     def _place(self) -> dict[str, Any]:
-        return {**self._log.place(), "seconds": self._seconds}
+        return {**self._log.place(), "seconds": time.monotonic() - self._start}

@@ -11,12 +11,12 @@ from tiny_scenes import CONFIG
 
 from dmtlib.data.images.augment import AUGMENTATIONS
 from dmtlib.models import pretrained, resnet
-from dmtlib.presets import PRESETS, SEGMENTATION_PRESETS, preset
-from dmtlib.training.images.presets import CIFAR10, DIGITS
+from dmtlib.presets import PRESETS, SEGMENTATION_PRESETS, preset, read_rows
+from dmtlib.training.images.config import ImageRun
 from dmtlib.training.pixels.config import BACKBONES, INITIALISATIONS
-from dmtlib.training.pixels.presets import SCENES, VOC
 from dmtlib.training.settings import Epochs, Steps
 
+ROWS = [PRESETS["cifar10-4000"], SEGMENTATION_PRESETS["voc-8"], preset("cifar10-4000", "dmt"), preset("voc-8", "dmt")]
 ROOT = Path(__file__).resolve().parents[2]
 CONFIGS = json.loads(Path(__file__).with_name("configs.json").read_text())
 """Of every preset with seed 1 and budget 0.5 at commit 544693a, where a preset was a dict, and of later ones as they
@@ -57,7 +57,7 @@ OF_IMAGES = [
     (dict(validation=-1), "validation must be a whole number, 0 or more, got -1"),
     (
         dict(augmentation="cutout"),
-        "augmentation must be one of digits, paper, paper-half, authors, got 'cutout'",
+        "augmentation must be one of digits, paper, paper-half, photo, authors, got 'cutout'",
     ),
     (dict(depth=12), r"depth must be 6n \+ 4 with n ≥ 1 \(10, 16, 22, 28, …\), got 12"),
     (dict(widen_factor=0), "widen_factor must be a whole number, 1 or more, got 0"),
@@ -67,7 +67,7 @@ OF_IMAGES = [
     (dict(widths=(1, 2, 0)), r"widths must be three, each 1 or more, got \(1, 2, 0\)"),
     (dict(widths=(1, 2, 3)), "depth must be None beside widths, got 10"),
     (dict(depth=None), "depth must be 6n .*, got None"),
-    (dict(network="resnet18"), "network must be timm:NAME or None, got 'resnet18'"),
+    (dict(network="resnet18"), "network must be timm:NAME, two of them, or None, got 'resnet18'"),
     (dict(network="timm:resnet18"), "depth must be None beside a network, got 10"),
     (dict(side=0), "side must be 1 or more, or None, got 0"),
     (dict(initialisation="pretrained"), "initialisation must be one of random, got 'pretrained'"),
@@ -108,13 +108,13 @@ def names(value: object) -> str | None:
 
 
 @pytest.mark.parametrize(("changes", "message"), OF_BOTH + OF_IMAGES, ids=names)
-@pytest.mark.parametrize("whole", [DIGITS, preset("digits-40", "dmt")], ids=["row", "config"])
+@pytest.mark.parametrize("whole", [PRESETS["digits-40"], preset("digits-40", "dmt")], ids=["row", "config"])
 def test_refused_on_images(whole, changes, message):
     refused(whole, changes, message)
 
 
 @pytest.mark.parametrize(("changes", "message"), OF_BOTH + OF_PIXELS, ids=names)
-@pytest.mark.parametrize("whole", [SCENES, CONFIG], ids=["row", "config"])
+@pytest.mark.parametrize("whole", [SEGMENTATION_PRESETS["scenes"], CONFIG], ids=["row", "config"])
 def test_refused_on_pixels(whole, changes, message):
     refused(whole, changes, message)
 
@@ -125,7 +125,7 @@ def refused(whole, changes, message):
     assert "\n" not in str(error.value)
 
 
-@pytest.mark.parametrize("whole", [CIFAR10, VOC, preset("cifar10-4000", "dmt"), preset("voc-8", "dmt")], ids=type)
+@pytest.mark.parametrize("whole", ROWS, ids=type)
 def test_a_length_is_in_steps_or_in_epochs(whole):
     steps = dataclasses.replace(whole, phase=Steps(7))
     assert (steps.phase_steps, steps.phase_epochs) == (7, None)
@@ -177,3 +177,27 @@ def test_records_are_of_the_presets():
         if changed := CHANGED_SINCE.get(stored["preset"]):
             now[changed] = stored[changed]
         assert json.dumps({key: now[key] for key in now if key in stored}) == json.dumps(stored), file
+
+
+def test_rows_of_a_file_say_what_they_are_like_and_how_long(tmp_path):
+    file = tmp_path / "rows.yml"
+    file.write_text("b: {like: a, widths: [1, 2, 3], phase: 7 steps}\n" + ROW_A)
+    rows = read_rows(file, ImageRun)
+    assert list(rows) == ["b", "a"]
+    assert (rows["a"].phase_epochs, rows["a"].baseline_epochs, rows["a"].oracle_steps) == (4, 300 * math.sqrt(12.5), 5)
+    changes = dict(widths=(1, 2, 3), phase=Steps(7))
+    assert rows["b"] == dataclasses.replace(rows["a"], **changes) and rows["b"].phase_epochs is None
+    file.write_text(ROW_A.replace("num_labels", "labels"))
+    with pytest.raises(ValueError, match="labels is no setting of ImageRun"):
+        read_rows(file, ImageRun)
+
+
+ROW_A = """a:
+  num_labels: 8
+  depth: null
+  widen_factor: null
+  widths: [2, 2, 2]
+  phase: 4 epochs
+  baseline: 300 epochs, one label in 12.5
+  oracle: 5 steps
+"""

@@ -61,6 +61,7 @@ AUGMENTATIONS: dict[str, Callable[[Sequence[float], Sequence[float]], Augmentati
     "digits": lambda mean, std: partial(augment_digits, mean=mean, std=std),
     "paper": partial(RandAugment, "paper"),
     "paper-half": partial(RandAugment, "paper-half"),
+    "photo": partial(RandAugment, "photo"),
     "authors": partial(RandAugment, "authors"),
 }
 """By the name in a preset: from the data's mean and std to an augmentation."""

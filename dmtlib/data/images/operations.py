@@ -151,7 +151,9 @@ VARIANTS = {
     ),
 }
 """``paper``: RandAugment's list, any strength, Cutout 16. ``authors``: what the authors' code draws.
-``paper-half``: the first, for images of 16×16 pixels."""
+``paper-half``: the first, for images of 16×16 pixels; ``photo``: without Cutout."""
 
 # For images of half the side: lengths in pixels halve with it, everything else stays.
 VARIANTS["paper-half"] = replace(VARIANTS["paper"], cutout=8, padding=2)
+# For photographs of any side, and networks that know how such look: without Cutout, whose side is in pixels.
+VARIANTS["photo"] = replace(VARIANTS["paper"], cutout=0)

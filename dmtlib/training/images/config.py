@@ -13,10 +13,15 @@ from ..settings import NOT_NEGATIVE, SHARE, Config, check_row, later, one_of, re
 
 @settings
 class ImageRun:
-    """A row of :data:`~.presets.PRESETS`: all settings of a run on images but its method, seed and budget. What a row
-    doesn't say is as on CIFAR-10 (Sec. 5.2.2, Table 1 rows 7 and 8, Appendix B). A length is ``Steps(800)`` or
-    ``Epochs(750)``: an epoch of a mutual-training phase is one pass over the pseudo-labeled set, of a supervised phase
-    one over the labeled subset. A ValueError for an unknown setting, or one that is not allowed, says what is."""
+    """A row of :data:`~dmtlib.presets.PRESETS`: all settings of a run on images but its method, seed and budget. What
+    a row doesn't say is as on CIFAR-10 (Sec. 5.2.2, Table 1 rows 7 and 8, Appendix B).
+
+    A length is ``Steps(800)`` or ``Epochs(750)``: an epoch of a mutual-training phase is one pass over the
+    pseudo-labeled set, of a supervised phase one over the labeled subset.
+
+    Raises:
+        ValueError: an unknown setting, or one that is not allowed; the message says what is.
+    """
 
     data: str = "cifar10"
     num_labels: int | None  # None: every label that there is
@@ -48,9 +53,11 @@ class ImageRun:
     widths: tuple[int, ...] | None = later(None)  # of WhitenedCNN, in the place of WideResNet
     schedule: str = later("cosine")
     nesterov: bool = later(False)
-    network: str | None = later(None)  # timm:NAME, in the place of WideResNet
+    # timm:NAME, in the place of WideResNet; two take turns, phase by phase, each with its own initialisation.
+    network: str | tuple[str, str] | None = later(None)
     side: int | None = later(None)  # of the images that it sees; None: its own
-    initialisation: str = later("random")  # of each phase's network but for its head; see WEIGHTS
+    initialisation: str | tuple[str, str] = later("random")  # of each phase's network but for its head; see WEIGHTS
+    least_steps: int = later(1)  # of a phase, whose epochs may be short
 
     def __post_init__(self) -> None:
         check_dataset(self.data)
@@ -58,12 +65,18 @@ class ImageRun:
         require(self, "num_labels", ("be 1 or more, or None", lambda n: n is None or n >= 1))
         require(self, "validation", whole(0))
         require(self, "augmentation", one_of(AUGMENTATIONS))
-        require(self, "network", ("be timm:NAME or None", lambda name: name is None or name.startswith(TIMM)))
+        networks, weights = ((x,) if isinstance(x, str) else x or () for x in (self.network, self.initialisation))
+        of_timm = len(networks) <= 2 and all(name.startswith(TIMM) for name in networks)
+        require(self, "network", ("be timm:NAME, two of them, or None", lambda _: of_timm))
         require(self, "side", ("be 1 or more, or None", lambda side: side is None or side >= 1))
         known = ("random", *WEIGHTS) if self.network else ("random",)
+        each = len(weights) == max(1, len(networks)) and all(name.partition(":")[0] in known for name in weights)
         require(
-            self, "initialisation", (f"be one of {', '.join(known)}", lambda name: name.partition(":")[0] in known)
+            self,
+            "initialisation",
+            (f"be one of {', '.join(known)}{' for each' * (len(networks) > 1)}", lambda _: each),
         )
+        require(self, "least_steps", whole(1))
         if self.network is not None:
             require(self, "depth widen_factor widths", ("be None beside a network", lambda n: n is None))
         elif self.widths is None:
@@ -94,6 +107,18 @@ class RunConfig(Config, ImageRun):
     def alpha(self, phase: int) -> float:
         """The share of the unlabeled images that phase 1 or later learns from. Online ST has all of them at once."""
         return 1.0 if METHODS[self.method].online else self.alphas[phase - 1]
+
+    def steps(self, phase: int, images: int) -> int:
+        """As of all runs, and of few images still as many as ``least_steps`` says."""
+        return max(round(self.least_steps * self.budget), super().steps(phase, images))
+
+    def start(self, phase: int) -> tuple[str | None, str]:
+        """A phase's network, and its initialisation. Of two the even phases have the first one, the odd ones the
+        second; where a model goes on from phase to phase, all have the first."""
+        if self.network is None or isinstance(self.network, str):
+            return self.network, self.initialisation
+        turn = 0 if self.goes_on_from(phase) == phase - 1 else phase % 2
+        return self.network[turn], self.initialisation[turn]
 
     def goes_on_from(self, phase: int) -> int | None:
         """The phase whose model goes on: that before, of a pair the one before that, or none: a new one."""

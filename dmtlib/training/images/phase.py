@@ -77,7 +77,7 @@ class PhaseTask:
         """The arguments of :func:`~dmtlib.models.whitened.classifier`."""
         config = self.config
         if config.network is not None:
-            sizes = {"network": config.network, "side": config.side, **self.normalised}
+            sizes = {"network": config.start(self.phase)[0], "side": config.side, **self.normalised}
         else:
             names = ("depth", "widen_factor") if config.widths is None else ("widths",)
             sizes = {name: getattr(config, name) for name in names}
@@ -91,12 +91,14 @@ def start_phase(task: PhaseTask, before: nn.Module | None = None) -> Descent:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive_seed(config.seed, "initialise", task.phase))
         model = classifier(**task.architecture)
-        if config.initialisation != "random" and before is None:
+        network, weights = config.start(task.phase)
+        if weights != "random" and before is None:
             from ...models.pretrained import load_classifier  # torchvision, which it needs, takes seconds
 
-            report = load_classifier(model, config.network, config.initialisation)
-            if task.phase == 0:
-                tqdm.write(printable(f"each phase starts from {config.initialisation}: {report}"), file=sys.stderr)
+            report = load_classifier(model, network, weights)
+            if task.phase < (1 if network == config.network else 2):
+                each = "each" if network == config.network else "every other"
+                tqdm.write(printable(f"{each} phase starts from {weights}: {report}"), file=sys.stderr)
     if task.whitening is not None:
         model.whitening.copy_(task.whitening)
     if before is not None:

@@ -26,10 +26,15 @@ INITIALISATIONS = ("random", "imagenet", "coco-voc", "coco-caffe")
 
 @settings
 class PixelRun:
-    """A row of :data:`~.presets.SEGMENTATION_PRESETS`: all settings of a run on pixels but method, seed and budget.
-    What a row doesn't say is as on VOC (Table 1, Sec. 5.2, Appendix B). A length is ``Steps(800)`` or ``Epochs(750)``:
-    an epoch of a phase on pseudo labels is one pass over the unlabeled images, of a supervised phase one over its
-    labeled images. A ValueError for an unknown setting, or one that is not allowed, says what is."""
+    """A row of :data:`~dmtlib.presets.SEGMENTATION_PRESETS`: all settings of a run on pixels but method, seed and
+    budget. What a row doesn't say is as on VOC (Table 1, Sec. 5.2, Appendix B).
+
+    A length is ``Steps(800)`` or ``Epochs(750)``: an epoch of a phase on pseudo labels is one pass over the unlabeled
+    images, of a supervised phase one over its labeled images.
+
+    Raises:
+        ValueError: an unknown setting, or one that is not allowed; the message says what is.
+    """
 
     data: str = "voc"
     labeled_ratio: float | None  # training images for each labeled one; None: the subset that the data prescribe

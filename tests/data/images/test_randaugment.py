@@ -340,7 +340,7 @@ def test_wrong_images_are_refused(images):
 
 
 def test_unknown_names_are_refused_with_those_that_exist():
-    with pytest.raises(ValueError, match="variant must be one of paper, authors, paper-half, got 'strong'"):
+    with pytest.raises(ValueError, match="variant must be one of paper, authors, paper-half, photo, got 'strong'"):
         RandAugment("strong")
     with pytest.raises(ValueError, match="operation must be one of identity, .*cutout, got 'blur'"):
         apply_operation(photographs(1), "blur", 1)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from dmtlib.records import image_tables as tables
+from dmtlib.records import tables
 from dmtlib.records.store import record_path, write_record
 from dmtlib.records.tables import TABLES, render
 

@@ -3,7 +3,7 @@
 import pytest
 
 from dmtlib.presets import SEGMENTATION_PRESETS
-from dmtlib.records import pixel_tables as tables
+from dmtlib.records import tables
 from dmtlib.records.comparison import comparison
 from dmtlib.records.printed import printed_numbers
 from dmtlib.records.store import record_path, write_record
