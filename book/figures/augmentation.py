@@ -51,7 +51,7 @@ def photograph(name: str, square: tuple[int, int, int], side: int = 32) -> UInt8
 def operations_frame(image: UInt8[Tensor, "1 3 H W"], share: float, variant: str = "paper") -> Figure:
     """Every operation of a variant at one share of its range, and the Cutout that comes on top."""
     operations = (*VARIANTS[variant].operations, Range("cutout", *[VARIANTS[variant].cutout] * 2))
-    figure, axes = plt.subplots(3, 5, figsize=(WIDTH, 4.9))
+    figure, axes = plt.subplots(3, 5, figsize=(WIDTH, 4.4))
     for ax, operation in zip(axes.flat, operations, strict=True):
         value = strength_of(operation, share, image.shape[3])
         text = "–" if operation.name in SWITCHES else UNITS.get(operation.name, "{:.2f}").format(value)
@@ -65,7 +65,7 @@ def operations_frame(image: UInt8[Tensor, "1 3 H W"], share: float, variant: str
 )
 def samples(image: UInt8[Tensor, "1 3 H W"], variants: Sequence[str], seed: int = 0) -> Figure:
     """What a model gets to see of one image: for each variant two rows of whole augmentations."""
-    figure, axes = plt.subplots(2 * len(variants), 7, figsize=(WIDTH, 2.15 * len(variants)))
+    figure, axes = plt.subplots(2 * len(variants), 7, figsize=(WIDTH, 1.9 * len(variants)))
     generator = Generator().manual_seed(seed)
     for rows, variant in zip(axes.reshape(len(variants), -1), variants, strict=True):
         augment, copies = RandAugment(variant), image.repeat(len(rows), 1, 1, 1)
@@ -78,7 +78,7 @@ def samples(image: UInt8[Tensor, "1 3 H W"], variants: Sequence[str], seed: int 
 @described("The pagoda translated at ten levels. Authors: 10, 20, 30 pixels, then black. Paper: 1 to 10 pixels.")
 def translations(image: UInt8[Tensor, "1 3 H W"], levels: int = 10) -> Figure:
     """translate_x at every level of the authors' range, and at the same shares of ours."""
-    figure, axes = plt.subplots(2, levels, figsize=(WIDTH, 1.75))
+    figure, axes = plt.subplots(2, levels, figsize=(WIDTH, 1.6))
     for row, variant in zip(axes, ("authors", "paper"), strict=True):
         (operation,) = [o for o in VARIANTS[variant].operations if o.name == "translate_x"]
         for level, ax in enumerate(row, start=1):
@@ -101,27 +101,27 @@ def anchoring() -> Figure:
         ax.set(xlim=(0, 100), ylim=(0, 46))
         ax.axis("off")
         ax.set_title(title)
-        box(ax, (9, 23), (16, 11), "image $u$", quiet)
-        for start, end in [((12, 17.5), (25, 10)), ((43, 10), (51, 10)), ((65, 10), (77, 10))]:
+        box(ax, (10, 23), (19, 11), "image $u$", quiet)
+        for start, end in [((13, 17.5), (25.5, 10)), ((47.5, 10), (54, 10)), ((66, 10), (77, 10))]:
             arrow(ax, start, end, ink)
-        box(ax, (34, 10), (18, 11), "augment", ink)
-        box(ax, (58, 10), (14, 11), "$F^i$", COLOURS["B"])
-        ax.text(70.5, 11.5, "$p$", ha="center", va="bottom", fontsize=13)
+        box(ax, (36.5, 10), (22, 11), "augment", ink)
+        box(ax, (60, 10), (12, 11), "$F^i$", COLOURS["B"])
+        ax.text(71.5, 11.5, "$p$", ha="center", va="bottom", fontsize=13)
     anchored, consistent = axes
-    arrow(anchored, (12, 28.5), (51, 36), purple)
-    box(anchored, (58, 36), (14, 11), "$F^{i-1}$", COLOURS["A"])
-    arrow(anchored, (65, 36), (77, 36), purple)
+    arrow(anchored, (13, 28.5), (54, 36), purple)
+    box(anchored, (60, 36), (12, 11), "$F^{i-1}$", COLOURS["A"])
+    arrow(anchored, (66, 36), (77, 36), purple)
     box(anchored, (88, 36), (22, 11), "label $y_A$", purple)
     arrow(anchored, (88, 30.5), (88, 15.5), purple)
     box(anchored, (88, 10), (22, 11), "CE$(y_A, p)$", ink)
     anchored.text(30, 37, "clean, once", ha="center", va="bottom")
     anchored.text(86, 23, "stays", ha="right", va="center")
-    arrow(consistent, (12, 28.5), (25, 36), ink)
-    box(consistent, (34, 36), (18, 11), "augment", ink)
-    arrow(consistent, (43, 36), (51, 36), ink)
-    box(consistent, (58, 36), (14, 11), "$F^i$", COLOURS["B"])
-    arrow(consistent, (65, 36), (88, 15.5), ink, bend=-0.45)
-    consistent.text(70.5, 38.5, "$p'$", ha="center", va="bottom", fontsize=13)
+    arrow(consistent, (13, 28.5), (25.5, 36), ink)
+    box(consistent, (36.5, 36), (22, 11), "augment", ink)
+    arrow(consistent, (47.5, 36), (54, 36), ink)
+    box(consistent, (60, 36), (12, 11), "$F^i$", COLOURS["B"])
+    arrow(consistent, (66, 36), (88, 15.5), ink, bend=-0.45)
+    consistent.text(71, 38.5, "$p'$", ha="center", va="bottom", fontsize=13)
     box(consistent, (88, 10), (22, 11), r"$\Vert p - p'\Vert^2$", ink)
     consistent.text(89, 34, "moves with\nevery step", ha="center", va="bottom")
     return figure
@@ -195,4 +195,4 @@ def _image(ax: Axes, image: UInt8[Tensor, "1 3 H W"], title: str = "") -> None:
     for spine in ax.spines.values():
         spine.set_visible(False)
     if title:
-        ax.set_title(title, fontsize=10.5, weight="normal", loc="center", pad=3)
+        ax.set_title(title, fontsize=11, weight="normal", loc="center", pad=3)

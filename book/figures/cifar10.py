@@ -12,6 +12,7 @@ from dmtlib.records.printed import paper_number
 
 from ..page.colours import COLOURS, METHOD_COLOURS, METHOD_MARKERS, WORDS
 from ..page.look import WIDTH, described
+from .methods import phase_ticks
 
 
 @described(
@@ -75,8 +76,7 @@ def learning_curves(records: ByMethod) -> Figure:
         for ax, values in ((accuracy, reached), (error, learned)):
             ax.plot(values.index, values, linewidth=0.8, alpha=0.5, **look)
             ax.plot(values.index, values.mean(axis=1), marker=METHOD_MARKERS[method], markersize=6, **look)
-        ticks = [f"{i}\ntop {alpha:.0%}" for i, alpha in enumerate(phases[0]["alpha"].iloc[1:], start=1)]
-        accuracy.set_xticks(range(len(reached)), ["0\nlabels only", *ticks])
+        accuracy.set_xticks(range(len(reached)), phase_ticks(phases[0]["alpha"].iloc[1:]))
     if not any(records.values()):
         for ax in (error, accuracy):
             ax.text(0.5, 0.5, NOT_RUN, transform=ax.transAxes, ha="center")

@@ -13,6 +13,7 @@ from dmtlib.records.comparison import NAMES
 from ..page.colours import COLOURS, METHOD_COLOURS, METHOD_MARKERS
 from ..page.look import WIDTH, described
 from .diagrams import arrow, arrow_key, box, canvas
+from .methods import phase_ticks
 
 
 @described(
@@ -72,7 +73,7 @@ def phases(records: dict[str, dict[str, Any]]) -> Figure:
         wrong = [phase["pseudo_label_error"] for phase in record["phases"][1:]]
         error.plot(range(1, len(results)), wrong, **look)
     alphas = [phase["alpha"] for phase in record["phases"][1:]]
-    ticks = ["0\nlabels only"] + [f"{i}\ntop {alpha:.0%}" for i, alpha in enumerate(alphas, start=1)]
+    ticks = phase_ticks(alphas)
     accuracy.set_xticks(range(len(ticks)), ticks)
     error.set(ylim=(0, None))
     error.set_title("wrong pseudo labels learned (%)")
@@ -99,5 +100,5 @@ def weights(record: dict[str, Any]) -> Figure:
         ax.plot(table.index, column, color=COLOURS[name], marker="o", markersize=7, label=f"{name} labels, DMT")
     ax.axhline(1, color=METHOD_COLOURS["cl"], linestyle="--", label="all labels, CL")
     ax.set(xlabel="phase", ylabel="mean weight", ylim=(0, 1.06), xticks=table.index)
-    ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncol=3, columnspacing=1.2, handlelength=1.5)
+    figure.legend(loc="outside upper left", ncol=2)
     return figure

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from dmtlib.records.comparison import Spread, signed
 
-from ..page.colours import COLOURS, PALE
+from ..page.colours import COLOURS, PALE, WORDS
 from ..page.look import WIDTH, described
 from ..studies.disagreement import Pair, Predict, Task, errors_found, least, spiral_class
 from .diagrams import arrow, arrow_key, box, canvas
@@ -29,7 +29,7 @@ def boundaries(task: Task, pair: Pair, predict: Predict) -> Figure:
     """Fig. 3: the truth, what A and B made of the same labels, and where the two disagree."""
     plane = _plane()
     a, b = predict(plane).argmax(dim=2)
-    figure, axes = plt.subplots(2, 2, figsize=(WIDTH, 6.8), layout="compressed")
+    figure, axes = plt.subplots(2, 2, figsize=(WIDTH, 5.7), layout="compressed")
     _ground(axes[0, 0], "The truth, and 40 labels", spiral_class(plane), CLASS_TINTS)
     _ground(axes[0, 1], "Model A", a, CLASS_TINTS)
     _ground(axes[1, 0], "Model B", b, CLASS_TINTS)
@@ -49,7 +49,7 @@ def boundaries(task: Task, pair: Pair, predict: Predict) -> Figure:
 def flags(task: Task, pair: Pair, share: float) -> Figure:
     """As many points flagged by A's confidence as by B's probability for A's label: the errors that each finds."""
     count, words = round(share * len(pair.wrong)), []
-    figure, axes = plt.subplots(1, 2, figsize=(WIDTH, 4.2), layout="compressed")
+    figure, axes = plt.subplots(1, 2, figsize=(WIDTH, 3.6), layout="compressed")
     for ax, name, score in [(axes[0], "A's confidence", pair.c_a), (axes[1], "B's probability", pair.p_b)]:
         flagged = least(score, count)
         found = int(pair.wrong[flagged].sum())
@@ -88,7 +88,7 @@ def found_curve(pairs: list[Pair]) -> Figure:
     ax.plot([0, 50], [0, 50], color=COLOURS["quiet"], linewidth=1.2, linestyle="--", label="flags drawn by lot")
     disagreement = 100 * np.mean([pair.disagree.float().mean().item() for pair in pairs])
     ax.axvline(disagreement, color=COLOURS["quiet"], linewidth=1.2)
-    ax.text(disagreement + 0.8, 24, "as many as\ndisagreements", color=COLOURS["quiet"], fontsize=11)
+    ax.text(disagreement + 0.8, 36, "as many as\ndisagreements", color=WORDS, fontsize=11)
     ax.set(xlabel="points flagged (%)", ylabel="A's errors found (%)", xlim=(0, 50), ylim=(0, 102))
     ax.legend(loc="lower right")
     return figure
@@ -148,9 +148,9 @@ def framework() -> Figure:
     arrow(ax, (58, 30), (80, 33), ink, bend=0.45)
     ax.text(31.5, 43, "$y_A,\\,c_A$", ha="center", va="bottom", fontsize=13)
     ax.text(68.5, 43, "$y_B,\\,c_B$\n$p_B$", ha="center", va="bottom", fontsize=13)
-    _step(ax, (18, 57), "1", "each learns the labels, from its own seed", brown)
-    _step(ax, (18, 22), "2", "A labels, once,\nand stays as it is", purple)
-    _step(ax, (59, 19), "3", "B learns from\nA's labels", ink)
+    _step(ax, (18, 57), "1", "each learns the labels,\nfrom its own seed", brown)
+    _step(ax, (17.5, 22), "2", "A labels, once,\nand stays as it is", purple)
+    _step(ax, (56.5, 18), "3", "B learns from\nA's labels", ink)
     return figure
 
 

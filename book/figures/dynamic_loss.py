@@ -129,7 +129,7 @@ def ramp(gamma_max: float) -> Figure:
     for ax in axes:
         ax.set(xlabel="of the phase (%)", xlim=(0, 100), xticks=[0, 50, 100])
     axes[0].set(ylim=(0, gamma_max * 1.05))
-    axes[1].set(ylim=(-0.02, 1.05))
+    axes[1].set(ylim=(-0.05, 1.05))
     return figure
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -60,7 +60,7 @@ def widths(accuracy: float, marks: dict[str, int], level: float = 0.95) -> Figur
         above = position % 2 == 0  # above the falling line to the right, below it to the left: neighbours stay apart
         where = dict(ha="left", va="bottom") if above else dict(ha="right", va="top")
         factor = 1.1 if above else 1 / 1.1
-        ax.text(count * factor, width(count) * factor, f"{count:,}\n{name}", fontsize=10.5, **where)
+        ax.text(count * factor, width(count) * factor, f"{count:,}\n{name}", fontsize=11, **where)
     ax.axhline(0.2, color=COLOURS["quiet"], linestyle="--", linewidth=1.2)
     ax.text(55, 0.21, "0.2 points", color=WORDS, va="bottom")
     ax.set(xscale="log", yscale="log", xlabel="images", ylabel="width of the interval (points)", ylim=(0.1, 40))
@@ -106,7 +106,7 @@ def ranking(pairs: pd.DataFrame, images: int) -> Figure:
     axes[1].set_xticks(ticks, [f"{tick:g}" for tick in ticks])
     axes[1].xaxis.set_minor_locator(NullLocator())
     axes[1].set_xlim(0.8 * pairs["gap"].min(), 1.25 * pairs["gap"].max())
-    figure.legend(*axes[1].get_legend_handles_labels(), loc="outside lower center", ncol=2, handletextpad=0.1)
+    figure.legend(*axes[1].get_legend_handles_labels(), loc="outside lower left", handletextpad=0.1)
     return figure
 
 
@@ -122,11 +122,20 @@ def lengths(accuracies: pd.DataFrame, marks: dict[str, float]) -> Figure:
     for name, steps in marks.items():
         ax.axvline(steps, color=COLOURS["quiet"], linestyle="--", linewidth=1.2)
         where = dict(transform=ax.get_xaxis_transform(), ha="center", va="bottom")
-        ax.text(steps, 1.02, f"{name}\n{steps:,.0f} steps", color=WORDS, fontsize=10.5, **where)
+        ax.text(steps, 1.02, f"{name}\n{steps:,.0f} steps", color=WORDS, fontsize=11, **where)
     ax.set(xscale="log", xlabel="steps", ylabel="accuracy on unseen images (%)")
-    ax.set_xticks(accuracies.index, [f"{steps:,}" for steps in accuracies.index])
+    ax.set_xticks(accuracies.index, _apart(accuracies.index))
     ax.xaxis.set_minor_locator(NullLocator())
     return figure
+
+
+def _apart(numbers: Iterable[int], factor: float = 1.6) -> list[str]:
+    """Numbers as ticks of a logarithmic axis, without those that would touch the one before."""
+    last, ticks = 0.0, []
+    for number in numbers:
+        ticks.append(f"{number:,}" if number >= factor * last else "")
+        last = number if ticks[-1] else last
+    return ticks
 
 
 @described(
@@ -166,7 +175,7 @@ def gains(images: int, disagreements: Sequence[float], printed: float) -> Figure
         ax.plot(counts, curve, "o-", color=colour, markersize=5)
         ax.text(counts[-1] * 1.08, curve[-1], f"{disagreement:g}%", color=colour, va="center", weight="bold")
     ax.hlines(printed, counts[0], counts[-2], color=COLOURS["quiet"], linestyle="--", linewidth=1.2)
-    ax.text(1, printed + 0.006, f"DMT − CL, printed: {printed:.2f}", color=WORDS, va="bottom", fontsize=10.5)
+    ax.text(1, printed + 0.006, f"DMT − CL,\nprinted: {printed:.2f}", color=WORDS, va="bottom", fontsize=11)
     ax.set(xscale="log", xlabel="checkpoints to choose from", ylabel="gain by chance (points)", ylim=(0, None))
     ax.set_xticks([1, 2, 5, 10, 20, 50, 100, 200], ["1", "2", "5", "10", "20", "50", "100", "200"])
     ax.xaxis.set_minor_locator(NullLocator())

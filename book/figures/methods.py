@@ -117,6 +117,12 @@ def map_words(points: pd.DataFrame) -> str:
     return ", ".join(means) or "not run"
 
 
+def phase_ticks(alphas: Iterable[float]) -> list[str]:
+    """What stands below each phase of a run: phase 0 learns labels only, the others a share of pseudo labels too."""
+    shares = ("all" if alpha == 1 else f"top {alpha:.0%}" for alpha in alphas)
+    return ["0\nlabels\nonly", *(f"{i}\n{share}" for i, share in enumerate(shares, start=1))]
+
+
 def _dots(ax: Axes, row: int, values: list[float], method: str, *, interval: bool = False) -> None:
     """A dot a seed, equal ones below each other; above them their mean with its deviation, or its interval."""
     depth = [sum(abs(other - value) < 1e-6 for other in values[:i]) for i, value in enumerate(values)]

@@ -22,6 +22,7 @@ from ..studies.mutual_training import ERROR, SCORE, Lessons, Record, course, cur
 from ..studies.stored_lesson import Lesson
 from .diagrams import arrow, arrow_key, box, canvas
 from .masks import SHADES, paint, picture_figure
+from .methods import phase_ticks
 
 
 @described(
@@ -59,14 +60,14 @@ def by_phase(records: dict[str, list[Record]]) -> Figure:
         records: of runs with equal phases, by method.
     """
     figure, panels = plt.subplots(2, 1, figsize=(WIDTH, 6.8), sharex=True)
-    titles = {ERROR: "wrong pixels among the pseudo labels learned (%)", SCORE: "mean IoU afterwards (%)"}
+    titles = {ERROR: "wrong pseudo labels learned (%)", SCORE: "mean IoU afterwards (%)"}
     for ax, (key, title) in zip(panels, titles.items(), strict=True):
         for method, runs in records.items():
             name = NAMES[method] if runs else f"{NAMES[method]}: {NOT_RUN}"
             _lines(ax, curves(runs, key), name, METHOD_COLOURS[method], METHOD_MARKERS[method])
         ax.set_title(title)
     alphas = next((runs[0]["config"]["alphas"] for runs in records.values() if runs), [])
-    ticks = ["0\nlabels only"] + [f"{i}\ntop {alpha:.0%}" for i, alpha in enumerate(alphas, start=1)]
+    ticks = phase_ticks(alphas)
     panels[0].set_ylim(0, None)
     panels[1].set_xticks(range(len(ticks)), ticks)
     panels[1].set_xlabel("phase")
@@ -88,7 +89,7 @@ def weights(records: list[Record]) -> Figure:
     ax.axhline(1, color=METHOD_COLOURS["cbst"], linestyle="--", label="all labels, CBST")
     ax.set(xlabel="phase", ylabel="mean weight", ylim=(0, 1.06))
     ax.xaxis.get_major_locator().set_params(integer=True)
-    ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncol=3, columnspacing=1.2, handlelength=1.5)
+    figure.legend(loc="outside upper left", ncol=2)
     return figure
 
 

@@ -35,7 +35,7 @@ def error_bars(table: pd.DataFrame, here: str) -> Figure:
     ax.hlines(overall, places[-1] + 0.08, places[-1] + 0.48, label="the paper: CIFAR-10, 4,000 labels", **look)
     ax.hlines(below, place + 0.08, place + 0.48, **look)
     for x, y, text in [(places[-1], overall, f"{overall:.2f}"), (place, below, f"< {below}")]:
-        ax.text(x + 0.28, y + 0.2, text, ha="center", va="bottom", color=WORDS)
+        ax.text(x + 0.1, y + 0.2, text, ha="left", va="bottom", color=WORDS)
     ax.set(ylabel="wrong pseudo labels (%)", ylim=(0, 1.18 * max(overall, table["error"].max())))
     ax.legend(loc="upper left")
     heights = "; ".join(f"{name} {error:.1f}%" for name, error in zip(names, table["error"], strict=True))
@@ -49,7 +49,8 @@ def error_bars(table: pd.DataFrame, here: str) -> Figure:
 def gallery(images: UInt8[Tensor, "n C H W"], captions: Sequence[str], columns: int = 5, title: str = "") -> Figure:
     """Small images in rows, each with a caption above it."""
     rows = max(1, math.ceil(len(images) / columns))
-    figure, axes = plt.subplots(rows, columns, figsize=(WIDTH, 1.95 * rows + 0.35), squeeze=False)
+    height = min(1.95, WIDTH / columns + 0.55)  # of a row: an image, and two lines above it
+    figure, axes = plt.subplots(rows, columns, figsize=(WIDTH, height * rows + 0.35), squeeze=False)
     for ax in axes.flat:
         ax.axis("off")
     for ax, image, caption in zip(axes.flat, images, captions, strict=False):

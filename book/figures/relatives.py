@@ -40,18 +40,18 @@ def four_uses() -> Figure:
     _sign(co_training, "=", "both are pulled\ntogether, everywhere", (50, 60))
     arrow(student, (30, 45), (70, 45), ink)
     _sign(student, ">", "the surer one teaches,\nelement by element", (50, 57))
-    box(mutual, (16, 45), (26, 22), "A", COLOURS["A"])
-    box(mutual, (50, 45), (26, 22), "labels", purple)
-    box(mutual, (84, 45), (26, 22), "B", COLOURS["B"])
-    arrow(mutual, (29, 45), (37, 45), quiet)
-    arrow(mutual, (63, 45), (71, 45), purple)
-    _sign(mutual, "≈", "fixed labels count as far\nas B agrees with them", (67, 65))
+    box(mutual, (13, 45), (22, 22), "A", COLOURS["A"])
+    box(mutual, (50, 45), (32, 22), "labels", purple)
+    box(mutual, (87, 45), (22, 22), "B", COLOURS["B"])
+    arrow(mutual, (24, 45), (34, 45), quiet)
+    arrow(mutual, (66, 45), (76, 45), purple)
+    _sign(mutual, "≈", "fixed labels count as far\nas B agrees with them", (71, 65))
     return figure
 
 
 def pull_map(points: Float[Tensor, "n 2"], batch: Batch) -> Figure:
     """Where each method pulls B, and whether towards the truth: the larger the dot, the stronger the pull."""
-    figure, axes = plt.subplots(2, 2, figsize=(WIDTH, 7.0), layout="compressed")
+    figure, axes = plt.subplots(2, 2, figsize=(WIDTH, 6.2), layout="compressed")
     words = []
     for ax, (name, loss) in zip(axes.flat, LOSSES.items(), strict=True):
         pull = pulls(loss, batch, batch.truth)

@@ -16,7 +16,7 @@ from torch import Generator, Tensor
 from dmtlib.data.pixels.joint_augment import JointAugment
 from dmtlib.method.pixel_selection import IGNORED
 
-from ..page.colours import COLOURS, FADED_RIGHT, FADED_WRONG, PALE
+from ..page.colours import COLOURS, FADED_RIGHT, FADED_WRONG, PALE, WORDS
 from ..page.look import WIDTH, described
 from ..studies.segmentation import (
     PixelLabeling,
@@ -46,7 +46,7 @@ def kept_shares(labeling: PixelLabeling, alpha: float) -> Figure:
         counts = kept_by_class(labeling, keep_top(labeling, alpha, by_class))
         shares = 100 * counts["kept"] / counts["labeled"].clip(lower=1)
         bars = ax.barh(counts.index, shares, color=CLASS_COLOURS[: len(counts)], height=0.7)
-        ax.bar_label(bars, [f"{kept:,}" for kept in counts["kept"]], padding=4, fontsize=10.5)
+        ax.bar_label(bars, [f"{kept:,}" for kept in counts["kept"]], padding=4, fontsize=11)
         ax.set(xlim=(0, 60), xlabel="kept of its labels (%)", title=title)
         ax.tick_params(axis="y", length=0)
     axes[0].invert_yaxis()
@@ -64,7 +64,7 @@ def alpha_frame(labeling: PixelLabeling, scenes: Sequence[int], alpha: float) ->
         scenes: positions in ``labeling``.
     """
     kept = keep_top(labeling, alpha)
-    heights = [3 * WIDTH / len(scenes), 0.34 * len(labeling.classes) + 1.25]
+    heights = [3 * WIDTH / len(scenes), 0.34 * len(labeling.classes) + 1.5]
     figure = plt.figure(figsize=(WIDTH, sum(heights)))
     above, below = figure.subfigures(2, 1, height_ratios=heights)
     figure.get_layout_engine().set(w_pad=0.03, h_pad=0.03, wspace=0, hspace=0)
@@ -120,7 +120,7 @@ def first_labels(
 ) -> Figure:
     """What a model says of the first unlabeled scenes."""
     rows = [[images[i], labeling.truth[i], labeling.labels[i], confidence[i]] for i in range(3)]
-    return picture_figure(rows, ["image", "truth", "the model's labels", "confidence"], classes=labeling.classes)
+    return picture_figure(rows, ["image", "truth", "pseudo labels", "confidence"], classes=labeling.classes)
 
 
 def joint_views(
@@ -144,7 +144,7 @@ def joint_views(
 def view_rows(rows: list[list[Tensor]], classes: Sequence[str]) -> Figure:
     """What :func:`joint_views` made."""
     titles = ["clean", *(f"view {n}" for n in range(1, len(rows[0])))]
-    return picture_figure(rows, titles, names=["image", "pseudo label", "confidence"], classes=classes, void="ignored")
+    return picture_figure(rows, titles, names=["image", "label", "confidence"], classes=classes, void="ignored")
 
 
 @described(
@@ -164,7 +164,7 @@ def halves(labeled: Sequence[str], a: Sequence[str], b: Sequence[str]) -> Figure
     n = len(labeled)
     ax.text(0, 3.8, f"{n} labeled images, by name", va="bottom")
     arrow(ax, (n / 2, 2.5), (n / 2, 1.75), COLOURS["quiet"])
-    ax.text(n / 2 + 0.02 * n, 2.1, "shuffled", va="center", color=COLOURS["quiet"])
+    ax.text(n / 2 + 0.02 * n, 2.1, "shuffled", va="center", color=WORDS)
     _bracket(ax, 0, len(a), 1.35, f"A: the first {len(a)}", MEMBERS["A alone"], "left")
     _bracket(ax, n - len(b), n, -0.35, f"B: the last {len(b)}", MEMBERS["B alone"], "right")
     ax.set(xlim=(-0.5, n + 0.3), ylim=(-1.25, 4.4))
@@ -197,7 +197,7 @@ def _part_bars(ax: Axes, parts: pd.DataFrame) -> None:
     ax.spines["left"].set_visible(False)
     ax.invert_yaxis()
     ax.tick_params(axis="y", length=0)
-    ax.legend(loc="lower center", bbox_to_anchor=(0.42, 1.0), ncol=4, handlelength=1, columnspacing=1, fontsize=10)
+    ax.legend(loc="lower left", bbox_to_anchor=(-0.02, 1.0), ncol=2, handlelength=1)
 
 
 def _rgb(*colours: str) -> UInt8[Tensor, "n 3"]:

@@ -43,7 +43,7 @@ def over_ratios(results: Path) -> Figure:
         gap.plot([place for place, _ in numbers], [n["gap"] for _, n in numbers], **look)
     oracle = printed["Ours (DMT)", "Oracle"]["value"]
     score.axhline(oracle, color=COLOURS["quiet"], linestyle="--", linewidth=1.4)
-    score.text(0, oracle - 0.6, "DMT's Oracle", color=WORDS, fontsize=10.5, va="top")
+    score.text(0, oracle - 0.6, "DMT's Oracle", color=WORDS, fontsize=11, va="top")
     gap.axhline(0, color=COLOURS["quiet"], linestyle="--", linewidth=1.4)
     for ratio, preset in VOC.items():
         for method in ("baseline", "dmt"):

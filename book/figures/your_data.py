@@ -56,7 +56,7 @@ def folder_contents(data: ClassificationData) -> Figure:
 
 def checks(report: Readiness, title: str) -> Figure:
     """Above, the error by share of most confident answers, with the rule of thumb; below, the balance of classes."""
-    figure, (error, balance) = plt.subplots(2, 1, figsize=(WIDTH, 5.8), height_ratios=(3, 2))
+    figure, (error, balance) = plt.subplots(2, 1, figsize=(WIDTH, 6.2), height_ratios=(3, 2))
     tops = report.tops
     shares = ["all" if share == 1 else f"top {share:.0%}" for share in tops.index]
     names = [f"{share}\n{wrong:.1f}" for share, wrong in zip(shares, tops["error"], strict=True)]
@@ -68,7 +68,7 @@ def checks(report: Readiness, title: str) -> Figure:
         error.axhline(level, color=COLOURS["ink"], linestyle="--", linewidth=1.2, zorder=0)
     top = max(tops["error"].max(), tops["high"].max() if "high" in tops else 0, NOISY)
     error.set(ylim=(0, 1.12 * top))
-    error.set_title(f"{title}: wrong, by held-out labels (%)")
+    error.set_title(f"{title}:\nwrong, by held-out labels (%)")
 
     percent = 100 * report.balance / report.balance.sum().clip(lower=1)
     places = range(len(percent))
@@ -84,7 +84,7 @@ def checks(report: Readiness, title: str) -> Figure:
         f"Above, bars of the share of wrong answers among the most confident: {'; '.join(names)}, and dashed lines at "
         f"{CLEAN:g} and {NOISY:g} percent. Below, the share of each class among the pseudo labels.".replace("\n", " ")
     )
-    balance.legend(loc="upper right", ncol=2, bbox_to_anchor=(1, 1.22), columnspacing=1.2, handlelength=1.2)
+    figure.legend(*balance.get_legend_handles_labels(), loc="outside lower left", ncol=2)
     return figure
 
 

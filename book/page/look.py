@@ -23,7 +23,7 @@ from dmtlib.records.comparison import HERE, PAPER
 
 from .colours import COLOURS
 
-WIDTH = 6.4  # inches, of nearly every figure: it fills the text column, and its print survives on a telephone
+WIDTH = 5.2  # inches, of nearly every figure: on a telephone's whole screen, print of 11 points is 10 pixels high
 PIXELS_PER_INCH = 110  # on the page
 SHARPNESS = 1.6  # image pixels per page pixel
 PHOTOGRAPH = 16_384  # more colours than that, and a palette would show
