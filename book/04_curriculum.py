@@ -207,7 +207,7 @@ say(f"On CIFAR-10 the paper reports, for DMT − CL, {' and '.join(gains)} (prin
 # %% tags=["hide-input"]
 show(draw.weights(whole["dmt"]))
 table = draw.phases_table(whole["dmt"])
-table.round(2).astype(object).fillna("–")
+draw.in_print(table)
 
 # %% tags=["hide-input"]
 last = table.iloc[-1]

@@ -259,8 +259,10 @@ say(
 #
 # $$
 # \begin{aligned}
-# \hat x &= \lambda x + (1-\lambda)\,x' , \qquad \hat\omega = \lambda\,\omega + (1-\lambda)\,\omega' , \\
-# \ell &= \hat\omega\,\bigl[\lambda\,\mathrm{CE}(y, F(\hat x)) + (1-\lambda)\,\mathrm{CE}(y', F(\hat x))\bigr] .
+# \hat x &= \lambda x + (1-\lambda)\,x' , \\
+# \hat\omega &= \lambda\,\omega + (1-\lambda)\,\omega' , \\
+# \ell &= \hat\omega\,\bigl[\lambda\,\mathrm{CE}(y, F(\hat x)) \\
+# & \qquad + (1-\lambda)\,\mathrm{CE}(y', F(\hat x))\bigr] .
 # \end{aligned}
 # $$
 #

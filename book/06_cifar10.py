@@ -56,7 +56,7 @@ if missing:
 from pathlib import Path
 
 from book.figures import cifar10 as draw
-from book.figures.curriculum import phases, phases_table, weights
+from book.figures.curriculum import in_print, phases, phases_table, weights
 from book.figures.methods import by_method
 from book.figures.pseudo_labels import error_bars, gallery
 from book.page.look import say, show, show_table, style
@@ -172,7 +172,7 @@ if fast["dmt"]:
     end = whole["phases"][-1]
     right, wrong = (1 - end[f"mean_weight_{kind}"] for kind in ("right", "wrong"))
     say(f"A wrong label has lost {wrong:.0%} of its weight there, and a right one {right:.0%}.")
-    show_table(phases_table(whole).round(2).astype(object).fillna("–"))
+    show_table(in_print(phases_table(whole)))
 else:
     say("No run of DMT is recorded yet.")
 
@@ -339,7 +339,7 @@ has_phases = record is not None and config.iterative
 if has_phases:
     say("A method with phases shows two things more: what it learned in each phase, and what that was worth.")
     show(phases({method: record}))
-phases_table(record).round(2).astype(object).fillna("–") if has_phases else None
+in_print(phases_table(record)) if has_phases else None
 
 # %% [markdown]
 # ## Other methods: Table 3

@@ -187,7 +187,10 @@ say(
 # all probabilities by the thresholds of their classes, and keeps a pixel if its largest quotient exceeds 1:
 #
 # $$
-# \text{label} = \arg\max_c \frac{p_c}{t_c} , \qquad \text{kept if } \max_c \frac{p_c}{t_c} > 1 .
+# \begin{gathered}
+# \text{label} = \arg\max_c \frac{p_c}{t_c} , \\
+# \text{kept if } \max_c \frac{p_c}{t_c} > 1 .
+# \end{gathered}
 # $$
 #
 # Mostly that is the same. The paper gives an example where it isn't: a model says $(0.6,\ 0.4)$ and the thresholds are

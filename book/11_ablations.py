@@ -161,7 +161,12 @@ slider(
 # $p_B^\gamma$. How large can that be? B prefers another class, so that class has at least as much as $y_A$, and both
 # together have at most 1:
 #
-# $$p_B \le c_B, \quad p_B + c_B \le 1 \quad\Rightarrow\quad p_B \le \tfrac12, \quad p_B^{\gamma} \le 2^{-\gamma}.$$
+# $$
+# \begin{gathered}
+# p_B \le c_B, \quad p_B + c_B \le 1 \\
+# \Rightarrow\quad p_B \le \tfrac12, \quad p_B^{\gamma} \le 2^{-\gamma}.
+# \end{gathered}
+# $$
 
 # %% tags=["hide-input"]
 cases = disagreement_cases(batch.probabilities, batch.pseudo_labels, batch.confidence)

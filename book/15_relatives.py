@@ -52,11 +52,13 @@ from book.page.look import say, show, show_body, style
 from book.studies import relatives
 
 style()
-show(draw.four_uses())
 
 # %% tags=["parameters"]
 seed = 0
 budget = 1.0  # the share of the draws below that are made
+
+# %% tags=["hide-input"]
+show(draw.four_uses())
 
 # %% [markdown]
 # *Our drawing of the paper's Fig. 11.* In words:

@@ -91,6 +91,9 @@ def shorten(app, domain, objtype, content) -> None:
             node.parent.remove(node)
         elif TENSOR.search(text):
             node[:] = [nodes.Text(in_words(text))]
+    for reference in list(content.findall(addnodes.pending_xref)):  # shortened at the last dot, be it one of a shape
+        if TENSOR.search(reference["reftarget"]):
+            reference.replace_self(nodes.Text(in_words(reference["reftarget"])))
 
 
 def begin_module(app, what, name, obj, options, lines) -> None:

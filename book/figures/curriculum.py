@@ -57,6 +57,11 @@ def phases_table(record: dict[str, Any]) -> pd.DataFrame:
     return table.astype({name: float for name in table.columns if name != "labels"})
 
 
+def in_print(table: pd.DataFrame) -> pd.DataFrame:
+    """:func:`phases_table` as a page shows it: two decimals each, and a dash for what there isn't."""
+    return table.map(lambda value: f"{value:.2f}" if isinstance(value, float) else f"{value}").replace("nan", "–")
+
+
 def phases(records: dict[str, dict[str, Any]]) -> Figure:
     """By phase: the share of wrong pseudo labels that is learned, and the test accuracy that comes of it."""
     figure, (error, accuracy) = plt.subplots(2, 1, figsize=(WIDTH, 6.6), sharex=True)

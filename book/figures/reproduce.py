@@ -18,9 +18,11 @@ def hours_by_table(results: Path, gpu: str) -> Figure:
     """Each table's hours: a bar where they are calculated, from one speed assumed to the other; a dot if measured."""
     table = overview(results, gpu)
     figure, ax = plt.subplots(figsize=(WIDTH, 0.46 * len(table) + 1.3))
+    starts = []  # of the bars
     for row, (name, line) in enumerate(table.iterrows()):
         hours = table_hours(name, gpu)
         if hours:
+            starts.append(hours[0])
             ax.barh(row, hours[1] - hours[0], left=hours[0], height=0.42, color=COLOURS["quiet"])
         if line["recorded"]:
             measured = sum(sum(measured_hours(c, results)) for c in cells_of([name]))
@@ -30,7 +32,7 @@ def hours_by_table(results: Path, gpu: str) -> Figure:
     ax.text(1.02, -0.95, "recorded", transform=ax.get_yaxis_transform(), va="center", weight="bold")
     ax.set_xscale("log")
     ax.set(xlabel="hours", ylim=(len(table) - 0.5, -0.6))
-    ax.set_xlim(left=0.05)
+    ax.set_xlim(left=0.8 * min([0.05, *starts]))
     ax.xaxis.set_major_formatter("{x:g}")
     ax.set_yticks(range(len(table)), [name.replace("table-", "Table ") for name in table.index])
     ax.tick_params(axis="y", length=0)

@@ -21,7 +21,7 @@ FRAGMENT = """\
 <div class="dmt-slider" style="max-width:100%">
 <div style="display:flex;flex-wrap:wrap;gap:.5em;align-items:center"><label style="display:contents">{label} \
 <input type="range" min="0" max="{last}" step="1" value="{start}" autocomplete="off" aria-valuetext="{text}" \
-style="flex:1 1 10em;min-width:8em;max-width:24em"></label><output style="min-width:4em">{text}</output></div>
+style="flex:1 1 5em;min-width:5em;max-width:24em"></label><output style="min-width:3em">{text}</output></div>
 {frames}
 <script>
 (() => {{
