@@ -38,7 +38,7 @@ def test_learning_curves_are_means_over_seeds():
     means = [line for line in accuracy.lines if line.get_marker() == "o"]
     assert means[0].get_ydata().tolist() == [55, 65, 70]
     assert labels(figure) == ["CL: not run", "DMT, n = 2", "baseline: not run", "oracle, n = 1"]
-    assert [tick.get_text() for tick in accuracy.get_xticklabels()] == ["0\nlabels only", "1\ntop 50%", "2\ntop 100%"]
+    assert [tick.get_text() for tick in accuracy.get_xticklabels()] == ["0\nlabels\nonly", "1\ntop 50%", "2\nall"]
 
 
 def test_learning_curves_of_nothing_say_so():

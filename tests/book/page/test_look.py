@@ -4,6 +4,7 @@ import importlib
 import inspect
 import io
 import pkgutil
+import re
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -71,6 +72,17 @@ def test_every_figure_function_gives_its_figure_words():
     assert len(drawing) > 45
     ways = ("@described(", ".set_label(", "picture_figure(")
     assert not [f.__qualname__ for f in drawing if not any(way in inspect.getsource(f) for way in ways)]
+
+
+def test_the_smallest_print_is_ten_pixels_high_on_a_telephone():
+    with plt.rc_context():
+        look.style()
+        names = ("font.size", "axes.titlesize", "axes.labelsize", "xtick.labelsize", "ytick.labelsize")
+        sizes = [plt.rcParams[name] for name in (*names, "legend.fontsize")]
+    drawn = "".join(file.read_text() for file in Path(figures.__file__).parent.glob("*.py"))
+    sizes += map(float, re.findall(r"fontsize=([\d.]+)", drawn))
+    screen = 360  # pixels, which a figure fills (book/_static/book.css)
+    assert min(sizes) / 72 * screen / look.WIDTH >= 10
 
 
 def test_empty_columns_are_left_out_and_named(monkeypatch):
