@@ -51,9 +51,9 @@ def in_words(annotation: str) -> str:
 
 
 def shape(dimensions: str) -> str:
-    """jaxtyping's dimensions as a tuple: "B C *S" is (B, C, *S), nothing is a tensor of no dimensions."""
+    """jaxtyping's dimensions as a tuple: "B C *S" is (B, C, *S), nothing is a tensor of no dimensions, "..." any."""
     names = dimensions.split()
-    return f"({', '.join(names)}{',' if len(names) == 1 else ''})"
+    return f"({', '.join(names)}{',' if len(names) == 1 and names != ['...'] else ''})"
 
 
 def fields_are_parameters(app, domain, objtype, content) -> None:
