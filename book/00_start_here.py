@@ -98,7 +98,8 @@ say(
 # wrong. *First* are those that the first model is surest of, a fifth of all.
 
 # %% tags=["hide-input", "fig-map"]
-map_of = (*NOISE_MAP.values(), "cifar10-small", "cifar10-4000-fast", "scenes", "camvid-small")
+fast = "cifar10-4000-fast", "cifar10-1000-fast"
+map_of = (*NOISE_MAP.values(), *fast, "cifar10-small", "scenes", "camvid-small")
 others = {"CL": "cl", "the baseline": "baseline"}
 gains = {other: first_error_and_gain(results(), map_of, method) for other, method in others.items()}
 show(noise_map({f"DMT − {other.removeprefix('the ')}": points for other, points in gains.items()}))

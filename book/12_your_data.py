@@ -202,7 +202,8 @@ say(str(report))
 # the advice is to look closely. {numref}`fig-map-of-noise` has the same map against CL.
 
 # %% tags=["hide-input", "fig-rule-of-thumb"]
-small = (*NOISE_MAP.values(), "scenes", "camvid-small", "cifar10-small")
+fast = "cifar10-4000-fast", "cifar10-1000-fast"
+small = (*NOISE_MAP.values(), *fast, "scenes", "camvid-small", "cifar10-small")
 points = first_error_and_gain(recorded_results(), small)
 show(noise_map({"DMT − baseline": points}, (CLEAN, NOISY)))
 weak, won = points["error"] > NOISY, points["gain"] > 0
