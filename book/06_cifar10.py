@@ -211,9 +211,8 @@ against = difference({**recordings, "baseline": lengthened}, "dmt", "baseline")
 say(f"Against the longer baseline: {against}")
 
 # %% [markdown]
-# Twice the steps bring that baseline less than a point. What DMT gains here is hardly longer training: it comes with
-# the pseudo labels, though more than a quarter of the last phase's are wrong. That is one seed, so no difference of
-# a point or two can be told from it.
+# On this seed twice the steps bring the baseline less than a point. So most of DMT's lead came with the pseudo labels,
+# though more than a quarter of the last phase's are wrong. What other seeds say isn't recorded yet.
 
 # %% [markdown]
 # ## Where it harms
