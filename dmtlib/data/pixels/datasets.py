@@ -167,7 +167,7 @@ def load_prepared(name: str, folder: Path) -> SegmentationData:
         require(lists[part], images, file, "image")
         require(lists[part], masks, file, "mask")
     labeled = lists.pop("labeled", None)
-    require(labeled or (), lists["train"], folder / "labeled.txt", "training image")
+    require(labeled or (), set(lists["train"]), folder / "labeled.txt", "training image")
     parts = {part: ListedImages(names, images, masks, len(row.classes)) for part, names in lists.items()}
     return SegmentationData(name, row.classes, parts, labeled, row.evaluation_size, tuple(found.passed_over()))
 
@@ -176,8 +176,7 @@ def load_folder(path: str | Path, progress: bool = False) -> SegmentationData:
     """Someone's own images and masks; see :mod:`.folder` for the layout. All are read to their end. A ValueError of
     one line names the file of the first thing that is wrong, or a class without a pixel."""
     own = read_own_folder(Path(path))
-    classes = own.classes
-    parts = {part: ListedImages(names, own.images, own.masks, len(classes)) for part, names in own.lists.items()}
+    parts = {part: ListedImages(names, own.images, own.masks, len(own.classes)) for part, names in own.lists.items()}
     part_of = {name: part for part, names in own.lists.items() for name in names}
     places = [(part, index) for part in parts.values() for index in range(len(part))]
 
@@ -188,15 +187,17 @@ def load_folder(path: str | Path, progress: bool = False) -> SegmentationData:
         turned = mask is not None and turned_unseen(read_bytes(image), str(image))
         return *facts(Image.fromarray(part.image(index).permute(1, 2, 0).numpy())), ids.numpy(), turned
 
-    sources = [(*part.files[index], len(classes)) for part, index in places]
+    sources = [(*part.files[index], len(own.classes)) for part, index in places]
     made = read_all(row, sources, np.dtype([*FACTS, ("ids", "i8", 256), ("turned", "?")]), str(path), progress)
     rows = dict(zip(part_of, made, strict=True))
+    for part in parts.values():
+        part.hashes = {name: rows[name]["same"].decode() for name in part.names}
     told = remarks(rows, {name: (part, "") for name, part in part_of.items()})
     if turned := [name for name in part_of if rows[name]["turned"]]:
         images = f"{counted(len(turned), 'image')}, as {turned[0]!r}"
         told.append(f"warning: upright by EXIF, and no size tells whether masks are: {images}")
     told += _check_classes({name: rows[name]["ids"] for name in part_of if name in own.masks}, own, Path(path))
-    return SegmentationData(Path(path).name, classes, parts, own.labeled, remarks=(*told, *own.remarks))
+    return SegmentationData(Path(path).name, own.classes, parts, own.labeled, remarks=(*told, *own.remarks))
 
 
 def _check_classes(ids: dict[str, np.ndarray], own: OwnFolder, folder: Path) -> list[str]:

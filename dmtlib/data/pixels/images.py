@@ -26,6 +26,7 @@ class ListedImages(Dataset):
     ) -> None:
         self.names = tuple(names)
         self.files = [(images[name], masks.get(name)) for name in self.names]
+        self.hashes: dict[str, str] = {}  # of images' pixels, where all were read
         self._num_classes = num_classes
         self.without_mask = frozenset(name for name in self.names if name not in masks)
 
@@ -49,10 +50,10 @@ class ListedImages(Dataset):
         return torch.from_numpy(decode_mask(read_bytes(mask), str(mask), size, self._num_classes))
 
     def digest(self) -> bytes:
-        """SHA-256 over names, the images' lengths in bytes, and the masks' contents: seconds for 10,000 images."""
+        """SHA-256 of names, images' hashes, else lengths in bytes, and masks' contents: seconds for 10,000 images."""
         digest = hashlib.sha256()
         for name, (image, mask) in zip(self.names, self.files, strict=True):
-            digest.update(f"{name}\n{image.stat().st_size}\n".encode())
+            digest.update(f"{name}\n{self.hashes.get(name) or image.stat().st_size}\n".encode())
             digest.update(read_bytes(mask) if mask else b"no mask")
         return digest.digest()
 
@@ -84,8 +85,7 @@ def shrink(
     image: UInt8[Tensor, "3 H W"], mask: UInt8[Tensor, "H W"], factor: int
 ) -> tuple[UInt8[Tensor, "3 h w"], UInt8[Tensor, "h w"]]:
     """Both sides divided by ``factor``: a pixel is the mean of ``factor²`` pixels, and has the label of one of them,
-    in their middle. A majority's label would lose what is thinner than half of them, such as poles.
-    """
+    in their middle. A majority's label would lose what is thinner than half of them, such as poles."""
     smaller = F.avg_pool2d(image.unsqueeze(0).float(), factor).squeeze(0)
     height, width = smaller.shape[-2:]
     middle = mask[factor // 2 :: factor, factor // 2 :: factor]

@@ -1,5 +1,6 @@
 """Segmentation data sets as folders: what is read, and what is refused in one line that names the file."""
 
+import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -219,6 +220,31 @@ def test_the_fingerprint_sees_names_labels_and_classes(folder):
     (folder / "classes.txt").write_text("sky\ntree\nriver\n")
     third = load_folder(folder).fingerprint
     assert len({first, second, third}) == 3
+
+
+@pytest.mark.parametrize("ending", ["bmp", "tif"])
+def test_the_fingerprint_sees_other_pixels_in_as_many_bytes(folder, ending):
+    (folder / "images/3.png").unlink()
+    seen = []
+    for colour in ("red", "blue"):
+        Image.new("RGB", (11, 6)).save(image := folder / f"images/3.{ending}")
+        before = image.stat().st_size
+        Image.new("RGB", (11, 6), colour).save(image)
+        assert image.stat().st_size == before
+        seen.append(load_folder(folder).fingerprint)
+    assert len({*seen}) == 2
+
+
+def test_the_fingerprint_of_prepared_data_is_what_it_was(prepared):
+    """Records have it."""
+    digest = hashlib.sha256(repr(CLASSES).encode())
+    for part, names in (("train", "0123"), ("val", "45")):
+        images = hashlib.sha256()
+        for name in names:
+            images.update(f"{name}\n{(prepared / f'images/{name}.png').stat().st_size}\n".encode())
+            images.update((prepared / f"masks/{name}.png").read_bytes())
+        digest.update(part.encode() + images.digest())
+    assert load_prepared("voc", prepared).fingerprint == digest.hexdigest()
 
 
 def test_a_data_loader_takes_it_in_other_processes(folder):
