@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import io
 import os
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -92,8 +93,7 @@ def load_run(path: str | Path, device: str = "auto") -> Classifier | Segmenter:
     run = RunDirectory(Path(path))
     if not ((settings := run.path / "config.json").is_file() or os.path.lexists(settings)):
         raise RunError(f"{path} is no run directory: there is no config.json in it")
-    record = run.record
-    if record is None:
+    if (record := run.record) is None:
         raise RunError(f"{path} holds an unfinished run; the command that began it goes on with it")
     last = len(record["phases"]) - 1
     with telling(run.path), restoring(run.phase_file(last)):
@@ -101,8 +101,7 @@ def load_run(path: str | Path, device: str = "auto") -> Classifier | Segmenter:
         run.check_record({"phases": state["records"]})
         if "best" in record and "classes" in state:
             return Segmenter(phase_segmenter(run, last, record["best"]).to(where), tuple(state["classes"]))
-        if "data" in state:
-            seen = state["data"]
+        if seen := state.get("data"):
             classes, mean, std = (tuple(seen[name]) for name in ("classes", "mean", "std"))
             return Classifier(phase_model(run, last).to(where), classes, seen["side"], mean, std)
     raise RunError(f"{path} was made by an older version, which did not keep the classes' names; run it anew")
@@ -190,14 +189,14 @@ def _unreadable(file: Path) -> str | None:
 
 def write_classes(model: Classifier, files: Sequence[Path], folder: Path, out: Path, progress: bool) -> None:
     """A line for each image. A name that begins as a formula does, with one of ``= + - @``, has a quote mark before
-    it. A ValueError, if a folder is there, or a file that has something in it; an OSError, if it cannot be written."""
+    it, or behind its comma or semicolon; control characters are escaped. A ValueError, if a folder is there, or a file
+    that has something in it; an OSError, if it cannot be written."""
     if out.is_dir():
         raise ValueError(f"{out} is a folder; the classes of images go into one CSV file")
     if out.is_file() and out.stat().st_size:  # perhaps corrected by hand
         raise ValueError(f"{out} is there already; choose another --out, or move it away")
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
-    quoted = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL)  # the other one would leave \r as it is
     table.writerow(COLUMNS)
     left = iter(files)
     with whole_file(out) as table_file, _bar(files, progress) as bar:
@@ -205,16 +204,16 @@ def write_classes(model: Classifier, files: Sequence[Path], folder: Path, out: P
             labels, confidence = pseudo_label(model.probabilities(torch.stack([model.read(file) for file in batch])))
             for file, label, sure in zip(batch, labels.tolist(), confidence.tolist(), strict=True):
                 name = file.relative_to(folder).as_posix()
-                (quoted if "\r" in name else table).writerow(
-                    (_as_text(name), _as_text(model.classes[label]), f"{sure:.6f}")
-                )
+                table.writerow((_as_text(name), _as_text(model.classes[label]), f"{sure:.6f}"))
             bar.update(len(batch))
         table_file.write(text.getvalue().encode())
 
 
 def _as_text(name: str) -> str:
-    """Excel and its kin would compute what begins like a formula; a quote mark makes it a word, for them."""
-    return f"'{name}" if name[:1] in "\t\r" or name.lstrip()[:1] in "=+-@＝＋－＠" else name
+    """Excel and its kin would compute what begins like a formula, behind a semicolon too where that ends a cell; a
+    quote mark makes it a word, for them."""
+    plain = re.sub("[\0-\x1f\x7f-\x9f]", lambda control: ascii(control[0])[1:-1], name)
+    return re.sub(r"(^|[;,])(?=\s*[=+\-@＝＋－＠])", r"\1'", plain)
 
 
 def write_masks(model: Segmenter, files: Sequence[Path], folder: Path, out: Path, progress: bool) -> None:
