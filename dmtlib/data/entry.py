@@ -27,7 +27,7 @@ THREADS = min(8, os.cpu_count() or 1)
 DARK = 32  # of 255
 KEPT = 50  # folders, those that were read last
 SETTLED = 0.1  # seconds after which a change of a file must also change its times
-MADE_BY = f"2 {PIL.__version__}"  # another number where pictures are decoded otherwise
+MADE_BY = f"3 {PIL.__version__}"  # another number where pictures are decoded otherwise
 
 FACTS = [("key", "S64"), ("width", "i4"), ("height", "i4"), ("same", "S32"), ("brightest", "u1")]
 """Of every picture: its state on the disk, its size, a hash of its pixels, its largest value."""

@@ -46,6 +46,7 @@ def opened(content: bytes, name: str) -> Iterator[Image.Image]:
         with Image.open(io.BytesIO(content), formats=[kind.upper() for kind in FORMATS]) as image:
             if image.width * image.height > (Image.MAX_IMAGE_PIXELS or math.inf):
                 raise ValueError(_too_many(image.width * image.height))
+            image.info.pop("xmp", None)  # by which Pillow would turn a TIFF
             yield image
     except UnidentifiedImageError:
         tiff = content[:2] in (b"II", b"MM")
@@ -68,9 +69,11 @@ def _too_many(pixels: int) -> str:
 
 
 def orientation(image: Image.Image) -> int:
-    """1…8, as the camera has written it; 1 if it hasn't. What else stands there, broken or not, doesn't matter."""
+    """1…8, as EXIF has it from the camera; 1 if it hasn't. What else stands there, broken or not, doesn't matter."""
     try:
-        found = image.getexif().get(ExifTags.Base.Orientation, 1)
+        exif, bare = image.getexif(), Image.new("1", (1, 1))  # a PNG may have it behind its pixels, and is read then
+        bare.info = {key: value for key, value in image.info.items() if key.endswith("exif")}  # viewers obey no XMP
+        found = (exif if image.format == "TIFF" else bare.getexif()).get(ExifTags.Base.Orientation, 1)
     except Exception:  # as garbage has it
         return 1
     return found if isinstance(found, int) and 1 <= found <= 8 else 1
