@@ -147,7 +147,8 @@ DATA = {
     "B8 absolute": ("a.zip", zipped(replace=(b"train/dog/0.png", b"/etc/dogs/0.png")), "leads outside the archive"),
     "B8 drive": ("a.zip", zipped(replace=(b"train/dog/0.png", b"C:/etcdog/0.png")), "leads outside the archive"),
     "B8 above": ("a.zip", zipped(replace=(b"train/dog/0.png", b"tra/../../0.png")), "leads outside the archive"),
-    "E huge name": ("a.zip", zipped(label="c" * 10_000), "has a name of more than 255 characters: shorten it"),
+    "N8 path": ("a.zip", zipped(label="c/" * 5_000), "has a path of more than 1,024 characters: shorten it"),
+    "E huge name": ("a.zip", zipped(label="c" * 300), "has a name of more than 255 characters: shorten it"),
     "E huge name packed": ("a.pt", packed(classes=("cat", "d" * 256)), "different names of up to 255 characters"),
     "F22 zip": (
         "a.zip",

@@ -22,15 +22,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from own import UPRIGHT, exif, photos, raw_png, raw_tiff, streets
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from dmtlib.cli import app, main
 from dmtlib.data import entry
 from dmtlib.data.finding import FORMATS, OTHERS, SUFFIXES, find, is_almost_unlabeled
 from dmtlib.data.images.datasets import load_dataset
 from dmtlib.data.images.folders import read_own_images
-from dmtlib.data.pictures import decode_rgb, picture, upright_size
+from dmtlib.data.pictures import decode_rgb, picture, turned_unseen, upright_size
 from dmtlib.data.pixels.datasets import load_folder, load_segmentation
 from dmtlib.data.pixels.folder import find_pictures, read_lines, read_own_folder
+from dmtlib.data.pixels.masks import decode_mask
 from dmtlib.prediction import check_place, find_images
 from dmtlib.presets import preset
 from dmtlib.training.images.curriculum import Curriculum
@@ -156,6 +158,18 @@ def _of_command(command, make=streets, **options):
     return case
 
 
+def _many_members(file, write):
+    """More than 100 folders, or files that aren't read; ``write`` is called with names of them."""
+    with zipfile.ZipFile(file, "w") if file.suffix == ".zip" else tarfile.open(file, "w:gz") as archive:
+        for name in write:
+            if file.suffix == ".zip":
+                archive.writestr(name, b"")
+            else:
+                member = tarfile.TarInfo(name)
+                member.type = tarfile.DIRTYPE if name.endswith("/") else tarfile.REGTYPE
+                archive.addfile(member)
+
+
 def _many_folders(root):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("dmtlib.data.finding.MAX_FOLDERS", 2)
@@ -218,6 +232,10 @@ CASES = {
     "side": _spoil(lambda root: None, read=lambda root: load_dataset(f"folder@0:{root}")),
     "not_readable": _spoil(lambda root: os.mkfifo(root / "train/cat/9.png")),
     "many_folders": _spoil(lambda root: None, read=_many_folders),
+    "many_members": _archive(
+        lambda _, file: _many_members(file, (f"{i}.txt" for i in range(9))), "a.zip", MAX_FOLDERS=5
+    ),
+    "long_path": _member(b"", name="cat/" * 300 + "0.png"),
     "two_images": _spoil(lambda root: shutil.rmtree(root / "test"), n=1),
     "no_archive": _archive(lambda root, file: file.write_text("x")),
     "cut_archive": _archive(partial(_tar, change=lambda content: content[:9000])),
@@ -239,6 +257,7 @@ CASES = {
     "odd_line": _masks(_write("classes.txt", "background\ncar\u2028bus\n", encoding="utf-8")),
     "empty_list": _masks(_write("val.txt", "\n")),
     "list_outside": _masks(_write("val.txt", "../s00\n")),
+    "unlabeled_beside": _masks(lambda root: (root / "Unlabelled").mkdir()),
     "near_list": _masks(_write("Val.txt", "s00\n")),
     "in_two_lists": _masks(lambda root: [(root / f"{part}.txt").write_text("s00\n") for part in ("train", "val")]),
     "no_mask": _masks(_write("val.txt", "s00\ns01\n"), masks=2),
@@ -329,6 +348,24 @@ def test_of_exif_the_orientation_alone_matters(tmp_path, field, ending):
     size = (4, 6) if field[0] == 274 or ending == "tif" else (6, 4)
     content = file.read_bytes()
     assert upright_size(content, "x") == decode_rgb(content, "x").shape[1:] == size
+
+
+@pytest.mark.parametrize("block", [b"", exif([(282, 5, 1, struct.pack("<II", 72, 1))])])
+@pytest.mark.parametrize("ending", ["jpg", "png", "webp", "tif"])
+def test_xmp_turns_nothing(tmp_path, ending, block):
+    """Pillow would turn the picture by it, where EXIF doesn't say."""
+    xmp, pixels = b'<x tiff:Orientation="6"/>', np.arange(24, dtype=np.uint8).reshape(4, 6) * 10
+    text = PngInfo()
+    text.add_itxt("XML:com.adobe.xmp", xmp.decode())
+    options = {"png": {"pnginfo": text, "exif": block}, "tif": {"tiffinfo": {700: xmp}}}
+    kept = options.get(ending, {"xmp": xmp, "exif": block})
+    Image.fromarray(pixels).convert("L" if ending == "png" else "RGB").save(file := tmp_path / f"x.{ending}", **kept)
+    content = file.read_bytes()
+    with Image.open(file) as image:
+        assert image.getexif().get(274) == 6
+    assert upright_size(content, "x") == decode_rgb(content, "x").shape[1:] == (4, 6)
+    assert not turned_unseen(content, "x")
+    assert ending != "png" or np.array_equal(decode_mask(content, "x", (4, 6), 255), pixels)
 
 
 def test_broken_exif_is_never_a_reason_to_refuse(tmp_path):
@@ -437,6 +474,75 @@ def test_what_is_passed_over_is_told(here, capsys):
         "a baseline tells: dmtlib train digits-40 --method baseline --data folder:p --all-labels",
     ):
         assert line in told, line
+
+
+def test_what_lies_beside_images_and_masks_is_told(here, capsys):
+    street = streets(Path("s"))
+    for name in ("val (1).txt", "val_list.txt", "notes\x1b.md", ".hidden", *(f"{i}.png" for i in range(20))):
+        (street / name).touch()
+    (street / "more").mkdir()
+    assert main(["check", str(street)]) == 0
+    told = (
+        r"beside images and masks, and not read: 24 names, as 'more', 'notes\x1b.md', 'val (1).txt', 'val_list.txt',"
+    )
+    assert f"{told} '0.png', '1.png', '10.png', '11.png'\n" in capsys.readouterr().out
+    assert not load_folder(streets(Path("t"))).remarks[-1].startswith("beside")
+
+
+@pytest.mark.parametrize("parts", [("Train", "Test"), ("TRAIN", "cat"), ("train", "Test")])
+def test_parts_in_capitals_are_no_classes(here, parts):
+    root = photos(Path("p"))
+    for label, part in zip(("cat", "dog"), parts, strict=True):
+        shutil.copytree(root / "train" / label, here / "q" / part)
+    with pytest.raises(ValueError, match="/0.png' is neither train/<class>/<image> nor"):
+        load_dataset("folder@8:q")
+
+
+def _without_flag(content):
+    """Of a zip: what says that names are UTF-8, as macOS leaves it out."""
+    return re.sub(rb"(PK\x03\x04.{3}|PK\x01\x02.{5})\x08", rb"\1\0", content, flags=re.DOTALL)
+
+
+def test_names_in_a_zip_are_utf8_without_a_flag_too(here):
+    root = photos(Path("p"))
+    for part in ("train", "test"):
+        (root / part / "cat").rename(root / part / "été")
+    with zipfile.ZipFile("a.zip", "w") as archive:
+        for file in sorted(root.rglob("*")):
+            archive.write(file, file.relative_to(root))
+    whole = Path("a.zip").read_bytes()
+    Path("b.zip").write_bytes(_without_flag(whole))
+    assert Path("b.zip").read_bytes() != whole
+    (data, found), (again, found_again) = (read_own_images(f"{name}.zip", 8) for name in "ab")
+    assert data.classes == again.classes == ("dog", "été") and data.train_images.equal(again.train_images)
+    assert found.folders == found_again.folders and found.images == found_again.images
+    Path("c.zip").write_bytes(_without_flag(whole).replace("été".encode(), b"\x82t\x82--"))
+    with pytest.raises(ValueError, match=r"c\.zip: the name b'test/\\x82t\\x82--/' in it is not UTF-8"):
+        read_own_images("c.zip", 8)
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        [f"{i}/" for i in range(150)],
+        ["a/"] * 150,
+        [".hidden/"] * 150,
+        [f"{i}.txt" for i in range(150)],
+        ["/".join(map(str, range(150))) + "/"],
+    ],
+    ids=["folders", "one folder", "hidden", "files", "deep"],
+)
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+@pytest.mark.parametrize("archive", ["a.tar.gz", "a.zip"])
+def test_members_of_an_archive_are_bounded(here, archive, names, monkeypatch):
+    for module in ("archives", "finding"):
+        monkeypatch.setattr(f"dmtlib.data.{module}.MAX_FOLDERS", 100)
+    _many_members(Path(archive), names)
+    with pytest.raises(ValueError, match=rf"^{archive}: there are more than 100 folders (and other files )?in it$"):
+        read_own_images(archive, 8)
+    _many_members(Path(archive), names[:90] if len(names) > 1 else ["a/b/c/"])
+    with pytest.raises(ValueError, match="image in class folders"):
+        read_own_images(archive, 8)
 
 
 def test_masks_of_black_and_white_among_others_are_told(here, capsys):

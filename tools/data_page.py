@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from dmtlib.checking import ENOUGH
-from dmtlib.data.archives import MAX_FILE_BYTES
+from dmtlib.data.archives import MAX_FILE_BYTES, MAX_PATH
 from dmtlib.data.finding import FORMATS, MAX_FOLDERS, OTHERS, SYSTEM, UNLABELED
 from dmtlib.data.images.folders import MAX_SIDE
 from dmtlib.data.pictures import BACKGROUND
@@ -65,7 +65,9 @@ streets/val.txt          held out, one name a line, without its ending
 An image without a mask is unlabeled. Without `val.txt`, {val:.0%} of the masks are held out. `train.txt`, `test.txt`
 and `labeled.txt` are possible as well. Folders inside `images` are possible, if `masks` has the same ones. Masks are
 PNGs of 8 bits, grey or with a palette, drawn on the upright image: where EXIF turns an image, and its size doesn't
-tell whether the mask is turned as well, a line says so. Train with `--data folder:streets --all-labels`.
+tell whether the mask is turned as well, a line says so. What else lies beside `images` and `masks` is not read, and a
+line names it. Train with `--data folder:streets --all-labels`. The images belong to the data: a run whose images have
+changed is another run.
 
 ## Which files are read
 
@@ -79,7 +81,7 @@ One rule holds for training, for masks and for `predict`.
 - Folders that `predict` made are passed over, and counted.
 - Pictures of other formats are refused by name: {others}. So are links that lead nowhere.
 - Everything else (`.txt`, `.csv`, …) is left out, counted, and told when a run begins.
-- Names are compared in one Unicode form. They must be UTF-8.
+- Names are compared in one Unicode form. They must be UTF-8; in a zip without the flag that says so, too.
 - So must lists, with a byte order mark or without. Their lines end in a line feed, a carriage return, or both.
 
 Every file is read to its end before training, several at a time. What was found is remembered by size and time in
@@ -87,7 +89,7 @@ Every file is read to its end before training, several at a time. What was found
 
 ## What a pixel means
 
-- Pictures are turned as their EXIF orientation says. Nothing else of EXIF matters, broken or not.
+- Pictures are turned as their EXIF orientation says. Nothing else of EXIF matters, broken or not, and no XMP.
 - What is transparent is laid over {background}.
 - Grey becomes red = green = blue. Of 12 or 16 bits a channel the upper 8 count, in grey as in colour.
 - A channel that is the same everywhere is shifted, and not scaled.
@@ -120,6 +122,8 @@ def page() -> str:
         ("classes of images", "2 or more, each with a training and a test image"),
         ("classes of pixels", f"2…{VOID}, each with a pixel in a training mask"),
         ("folders", f"{MAX_FOLDERS:,}"),
+        ("folders and files other than images in an archive", f"{MAX_FOLDERS:,}"),
+        ("a path in an archive", f"{MAX_PATH:,} characters"),
     ]
     refusals = yaml.safe_load((ROOT / "book/refusals.yml").read_text(encoding="utf-8"))
     return TEXT.format(

@@ -16,10 +16,11 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
-from .finding import Found, find, nfc
+from .finding import MAX_FOLDERS, Found, find, nfc
 
 MAX_FILE_BYTES = 64 * 2**20  # a picture of 64 MiB is none: refused before it is read
 MAX_HEADER_BYTES = 2**20  # of all that stands between two files of a tar: long names, and what else is said of a file
+MAX_PATH = 1024  # characters of a file's way: each folder on it is remembered
 MAX_UNPACKING_BYTES = 128 * 2**20  # xz -9 takes half of it
 
 NO_END = "the mark of its end is missing: it was cut, or packed without one"
@@ -51,17 +52,17 @@ def read_files(path: str | Path, suffixes: tuple[str, ...], found: Found | None 
 
     last = None
     try:
-        for name, size, read in files:
-            parts = PurePosixPath(name).parts
+        for number, (member, size, read) in enumerate(files):
+            name = "/".join(PurePosixPath(member).parts)
+            if number - len(found.images) > MAX_FOLDERS:
+                raise ValueError(f"{path}: there are more than {MAX_FOLDERS:,} folders and other files in it")
             if read is None:
-                found.add_folder("/".join(parts))
-                continue
-            if not found.add("/".join(parts), suffixes=suffixes):
-                continue
-            if size > MAX_FILE_BYTES:
-                raise ValueError(f"{path}: {name!r} is larger than {MAX_FILE_BYTES // 2**20} MiB: refused")
-            yield nfc("/".join(parts)), read()
-            last = name
+                found.add_folder(name)
+            elif found.add(name, suffixes=suffixes):
+                if size > MAX_FILE_BYTES:
+                    raise ValueError(f"{path}: {name!r} is larger than {MAX_FILE_BYTES // 2**20} MiB: refused")
+                yield nfc(name), read()
+                last = name
         found.require_whole()
     except DAMAGE as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
@@ -73,6 +74,11 @@ def read_files(path: str | Path, suffixes: tuple[str, ...], found: Found | None 
 def _zip_files(path: Path):
     try:
         archive = zipfile.ZipFile(path)
+        for (
+            member
+        ) in archive.infolist():  # macOS packs UTF-8 without the flag that says so: zipfile takes it for cp437
+            if not (member.flag_bits & 0x800 or member.filename.isascii()):
+                member.filename = member.orig_filename.encode("cp437").decode()
     except UnicodeDecodeError as error:
         raise Refused(f"{path}: the name {error.object!r} in it is not UTF-8") from None
     except (ValueError, struct.error) as error:
@@ -197,6 +203,8 @@ def _refuse_unsafe(path: Path, name: str, is_plain: bool) -> None:
     """Nothing here writes to a member's name; but an archive that tries this is not one to trust the images of."""
     if not is_plain:
         raise Refused(f"{path}: {name!r} is a link or a device, or sparse, not a plain file: refused")
+    if len(name) > MAX_PATH:
+        raise Refused(f"{path}: {name[:20]!r} … has a path of more than {MAX_PATH:,} characters: shorten it")
     if "\\" in name:
         raise Refused(f"{path}: {name!r} has a backslash in its name, where / belongs: refused")
     if name.startswith("/") or ":" in name.split("/")[0] or ".." in name.split("/"):

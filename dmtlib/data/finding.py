@@ -129,8 +129,10 @@ class Found:
         return False
 
     def add_folder(self, name: str) -> None:
-        """And those that it lies in."""
+        """And those that it lies in. A ValueError for more than :data:`MAX_FOLDERS` of them."""
         if name and name not in self.folders and not is_hidden(name):
+            if len(self.folders) >= MAX_FOLDERS:
+                raise ValueError(f"{self.where}: there are more than {MAX_FOLDERS:,} folders in it")
             self.folders.add(nfc(name))
             self.add_folder(name.rpartition("/")[0])
 
@@ -154,7 +156,7 @@ class Found:
 def find(folder: Path, suffixes: Iterable[str] = SUFFIXES) -> Found:
     """Everything below a folder; images in alphabetical order, folder by folder. A ValueError for a folder that cannot
     be read, or more than :data:`MAX_FOLDERS` of them."""
-    found, visited, waiting = Found(str(folder)), 0, [(os.fspath(folder), "", frozenset())]
+    found, waiting = Found(str(folder)), [(os.fspath(folder), "", frozenset())]
     while waiting:
         place, way, above = waiting.pop()
         try:
@@ -164,8 +166,6 @@ def find(folder: Path, suffixes: Iterable[str] = SUFFIXES) -> Found:
         if (here := (status.st_dev, status.st_ino)) in above:
             found.left_out.append(("leading back", way.rstrip("/")))
             continue
-        if (visited := visited + 1) > MAX_FOLDERS:
-            raise ValueError(f"{folder}: there are more than {MAX_FOLDERS:,} folders in it")
         if way and MADE in names:  # masks of an earlier `predict`, say: nobody's photographs
             found.left_out.append(("made by dmtlib", way.rstrip("/")))
             continue

@@ -101,8 +101,7 @@ def _arrange(found: Found, test_share: float, seed: int) -> tuple[tuple[str, ...
     if len(classes) < 2:
         raise ValueError(f"{source}: at least two class folders are needed, found {', '.join(classes) or 'none'}")
     members = {part: {label: [] for label in (*classes, UNLABELED)} for part in PARTS}
-    for name in sorted(places):
-        part, label = places[name]
+    for name, (part, label) in sorted(places.items()):
         if label not in classes and (part, label) != ("train", UNLABELED):
             raise ValueError(f"{source}: {name!r} is of a class that no training image has")
         members[part][label].append(name)
@@ -111,9 +110,8 @@ def _arrange(found: Found, test_share: float, seed: int) -> tuple[tuple[str, ...
         drawn = counted(sum(map(len, members["test"].values())), "image")
         found.remarks.append(f"no image in a folder 'test': {drawn} drawn to test on, {test_share:.0%} of each class")
     for part in PARTS:
-        for label in classes:
-            if not members[part][label]:
-                raise ValueError(f"{source}: class {label!r} has no {part} image")
+        for label in [label for label in classes if not members[part][label]]:
+            raise ValueError(f"{source}: class {label!r} has no {part} image")
     return classes, members
 
 
@@ -148,10 +146,10 @@ def _below_common_folder(images: Collection[str]) -> dict[str, tuple[str, ...]]:
 
 
 def _place(parts: tuple[str, ...], source: str) -> tuple[str, str]:
-    """Part and class of one image."""
+    """Part and class of one image. No class is called as a part is, in capitals or not."""
     if len(parts) == 3 and parts[0] in PARTS:
         return parts[0], parts[1]
-    if len(parts) == 2 and parts[0] not in PARTS:
+    if len(parts) == 2 and parts[0].casefold() not in PARTS:
         return "train", parts[0]
     layouts = "train/<class>/<image> nor test/<class>/<image> nor <class>/<image>"
     raise ValueError(f"{source}: {'/'.join(parts)!r} is neither {layouts}")

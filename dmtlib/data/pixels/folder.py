@@ -14,12 +14,12 @@ from __future__ import annotations
 import os
 import random
 import re
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Container, Iterable
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from ...words import counted
-from ..finding import MAX_NAME, TOO_LONG, Found, find, nfc
+from ..finding import MAX_NAME, SUFFIXES, TOO_LONG, Found, find, is_hidden, nfc
 from ..pictures import read_bytes
 from .masks import VOID
 
@@ -54,9 +54,8 @@ def read_own_folder(folder: Path) -> OwnFolder:
     classes = read_lines(folder / "classes.txt")
     if not 2 <= len(classes) <= VOID:
         raise ValueError(f"{folder / 'classes.txt'}: must name 2…{VOID} classes, one a line, got {len(classes)}")
-    for name in classes:
-        if len(name) > MAX_NAME:
-            raise ValueError(f"{folder / 'classes.txt'}: {name[:20]!r} … {TOO_LONG}")
+    for name in [name for name in classes if len(name) > MAX_NAME]:
+        raise ValueError(f"{folder / 'classes.txt'}: {name[:20]!r} … {TOO_LONG}")
     (images, found), masks = find_pictures(folder / "images"), find_masks(folder / "masks")
     remarks = found.passed_over()
     for name, file in masks.items():
@@ -65,7 +64,10 @@ def read_own_folder(folder: Path) -> OwnFolder:
             hint = f"; call it {near}.png, as its image" if near else ""
             raise ValueError(f"{file}: there is no image of that name{hint}")
 
-    found_lists = _lists(folder)
+    found_lists, others = _lists(folder)
+    if others:
+        named = ", ".join(map(repr, others[:8]))
+        remarks.append(f"beside images and masks, and not read: {counted(len(others), 'name')}, as {named}")
     files = {part: found_lists[part] for part in PARTS if part in found_lists}
     lists = {part: read_names(file) for part, file in files.items()}
     for part, names in lists.items():
@@ -91,21 +93,26 @@ def read_own_folder(folder: Path) -> OwnFolder:
     labeled = with_mask if len(with_mask) < len(lists["train"]) else None
     if "labeled" in found_lists:
         labeled = read_names(found_lists["labeled"])
-        require(labeled, with_mask, folder / "labeled.txt", "training image with a mask")
+        require(labeled, set(with_mask), folder / "labeled.txt", "training image with a mask")
     if not with_mask:
         raise ValueError(f"{folder}: no training image has a mask")
     return OwnFolder(classes, {part: lists[part] for part in PARTS if part in lists}, labeled, images, masks, remarks)
 
 
-def _lists(folder: Path) -> dict[str, Path]:
-    """The lists that are there, by what they list. A name that nearly is one would be a list that nobody reads."""
-    lists = {f"{part}.txt": part for part in (*PARTS, "labeled")}
-    for entry in sorted(os.listdir(folder)):
+def _lists(folder: Path) -> tuple[dict[str, Path], list[str]]:
+    """The lists that are there, by what they list, and what else is there, pictures last. A name that nearly is a
+    list's would be a list that nobody reads: a ValueError. So is a folder for images that have no mask."""
+    lists, others = {f"{part}.txt": part for part in (*PARTS, "labeled")}, []
+    for entry in sorted(os.listdir(folder), key=lambda entry: (entry.lower().endswith(SUFFIXES), entry)):
         stem = re.sub(r"\s*(\.(txt|csv|lst))*[~\s]*$", "", entry.strip().lower())
         near = {"labelled": "labeled", "valid": "val", "validation": "val"}.get(stem, stem) + ".txt"
         if near in lists and entry != near and not (folder / entry).is_dir():
             raise ValueError(f"{folder / entry}: call it {near}")
-    return {part: folder / name for name, part in lists.items() if os.path.lexists(folder / name)}
+        if entry.casefold().startswith("unlabel") and (folder / entry).is_dir():
+            raise ValueError(f"{folder / entry}: images without a mask belong in 'images', with the others")
+        if entry not in ("images", "masks", "classes.txt", *lists) and not is_hidden(entry):
+            others.append(entry)
+    return {part: folder / name for name, part in lists.items() if os.path.lexists(folder / name)}, others
 
 
 def find_pictures(folder: Path) -> tuple[dict[str, Path], Found]:
@@ -162,7 +169,6 @@ def read_lines(file: Path) -> tuple[str, ...]:
 
 def require(names: Iterable[str], there: Container[str], file: Path, what: str) -> None:
     """Every one of the ``names`` that ``file`` lists is ``there``; a ValueError names the first that is not."""
-    there = there if isinstance(there, Mapping) else set(there)
     for name in names:
         if name not in there:
             plain = PurePosixPath(name)  # without ./ before it
