@@ -74,9 +74,7 @@ def read_files(path: str | Path, suffixes: tuple[str, ...], found: Found | None 
 def _zip_files(path: Path):
     try:
         archive = zipfile.ZipFile(path)
-        for (
-            member
-        ) in archive.infolist():  # macOS packs UTF-8 without the flag that says so: zipfile takes it for cp437
+        for member in archive.infolist():  # macOS packs UTF-8 without its flag, and zipfile takes it for cp437
             if not (member.flag_bits & 0x800 or member.filename.isascii()):
                 member.filename = member.orig_filename.encode("cp437").decode()
     except UnicodeDecodeError as error:
