@@ -481,6 +481,7 @@ for run in small["dmt"]:  # its first model errs more, and DMT ends between CL a
     assert cl["test_accuracy"] < run["test_accuracy"] < baseline["test_accuracy"]
 for run in fast["dmt"] + fast["cl"]:  # first labels are nearly all right, late ones aren't
     assert run["phases"][1]["pseudo_label_error"] < 1 < 5 < run["phases"][-1]["pseudo_label_error"]
+# %% tags=["hide-input"]
 for run in recordings["dmt"]:
     same = [r["test_accuracy"] for r in (*recordings["baseline"], *lengthened) if r["seed"] == run["seed"]]
     assert len(same) < 2 or (same[1] - same[0] < 1 and run["test_accuracy"] > same[1] + 5)
