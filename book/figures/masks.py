@@ -29,7 +29,6 @@ who sees all colours and three who lack one kind of cone. So the first ones are 
 """
 
 VOID_COLOUR = "#E4E6EA"
-KEY_COLUMNS = 6
 PAD = 0.04  # inches around each picture
 SHADES = "viridis"
 """The colour map of what is not a class but a number from 0 to 1: a confidence, a weight."""
@@ -76,7 +75,7 @@ def picture_figure(
     height, across = _height_width(rows[0][0])
     left = 0.25 if names else 0.0
     cell = ((width - left) / len(titles) - 2 * PAD) * height / across + 2 * PAD
-    key = 0.32 * math.ceil((len(classes) + 1) / KEY_COLUMNS) if classes else 0
+    key = 0.32 * math.ceil((len(classes) + 1) / _key_columns(len(classes) + 1)) if classes else 0
     size = (width, len(rows) * cell + 0.27 + key)
     figure, axes = plt.subplots(len(rows), len(titles), figsize=size, squeeze=False, layout="constrained")
     figure.get_layout_engine().set(w_pad=PAD, h_pad=PAD, wspace=0, hspace=0)
@@ -117,6 +116,11 @@ def picture(ax: Axes, values: Tensor) -> None:
         spine.set_visible(False)
 
 
+def _key_columns(entries: int) -> int:
+    """One row where a figure is wide enough; names of many classes need room."""
+    return entries if entries <= 6 else 4
+
+
 def class_key(place: Axes | Figure, classes: Sequence[str], void: str = "no class") -> None:
     """What the colours stand for: below a figure, or in an axes of its own.
 
@@ -128,7 +132,7 @@ def class_key(place: Axes | Figure, classes: Sequence[str], void: str = "no clas
     if void:
         patches.append(Patch(color=VOID_COLOUR, label=void))
     where = "outside lower center" if isinstance(place, Figure) else "center"
-    columns = min(len(patches), KEY_COLUMNS)
+    columns = _key_columns(len(patches))
     place.legend(handles=patches, loc=where, ncol=columns, handlelength=1, handleheight=1, columnspacing=1.2)
     if isinstance(place, Axes):
         place.axis("off")

@@ -76,3 +76,11 @@ def test_pictures_say_what_stands_where():
     labels = torch.zeros(4, 4, dtype=torch.uint8)
     figure = draw.picture_figure([[labels, labels], [labels, labels]], ["truth", "the\nlabels"], names=["one", "two"])
     assert figure.get_label() == "Pictures in 2 rows: one, two. From left to right: truth, the labels."
+
+
+def test_the_key_of_many_classes_fits_its_figure():
+    streets = ["sky", "building", "pole", "road", "pavement", "tree", "sign", "fence", "car", "pedestrian", "cyclist"]
+    figure = draw.picture_figure([[torch.zeros(45, 60, dtype=torch.long)] * 4], list("abcd"), classes=streets)
+    figure.canvas.draw()
+    key = figure.legends[0].get_window_extent()
+    assert figure.bbox.x0 <= key.x0 and key.x1 <= figure.bbox.x1
