@@ -20,7 +20,7 @@ VARIANTS = ("paper", "authors")
 """`paper`: the row of that name. `authors`: the row beside it whose name ends so."""
 
 
-def read_rows(file: Path, kind: type) -> dict[str, Any]:
+def _read_rows(file: Path, kind: type) -> dict[str, Any]:
     """The presets in a YAML file, rows of ``kind``, by name. A row has the settings of the one that it is ``like``,
     but for those it names. A length is `8 steps`, `30 epochs`, or `300 epochs, one label in 8`: :func:`baseline`."""
     table = yaml.safe_load(file.read_text(encoding="utf-8"))
@@ -41,10 +41,10 @@ def _value(written: Any) -> Any:
 
 
 _TRAINING = Path(__file__).with_name("training")
-PRESETS: dict[str, ImageRun] = read_rows(_TRAINING / "images/presets.yml", ImageRun)
+PRESETS: dict[str, ImageRun] = _read_rows(_TRAINING / "images/presets.yml", ImageRun)
 """The settings of each preset on images, by name."""
 
-SEGMENTATION_PRESETS: dict[str, PixelRun] = read_rows(_TRAINING / "pixels/presets.yml", PixelRun)
+SEGMENTATION_PRESETS: dict[str, PixelRun] = _read_rows(_TRAINING / "pixels/presets.yml", PixelRun)
 """The settings of each preset on pixels, by name."""
 
 FOLDER = "folder:PATH"

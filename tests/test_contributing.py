@@ -21,7 +21,7 @@ from run_chapter import run
 from dmtlib import presets
 from dmtlib.cli import main
 from dmtlib.method import rules
-from dmtlib.presets import read_rows
+from dmtlib.presets import _read_rows
 from dmtlib.training import methods
 from dmtlib.training.images.config import ImageRun
 
@@ -94,10 +94,10 @@ def test_the_data_set(monkeypatch, tmp_path):
     subprocess.run([sys.executable, path], cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, check=True)
     rows, file = (ROOT / "dmtlib/training/images/presets.yml").read_text(), tmp_path / "presets.yml"
     file.write_text(rows + preset_row)
-    monkeypatch.setitem(presets.PRESETS, "stripes-20", read_rows(file, ImageRun)["stripes-20"])
+    monkeypatch.setitem(presets.PRESETS, "stripes-20", _read_rows(file, ImageRun)["stripes-20"])
     file.write_text(rows + preset_row.replace("num_labels", "labels"))
     with pytest.raises(ValueError, match="labels is no setting of ImageRun; there are data, num_labels, "):
-        read_rows(file, ImageRun)
+        _read_rows(file, ImageRun)
     record = train(command, monkeypatch, tmp_path)
     assert record["config"]["data"] == "packed:data/stripes.pt" and len(record["phases"]) == 6
 

@@ -11,7 +11,7 @@ from tiny_scenes import CONFIG
 
 from dmtlib.data.images.augment import AUGMENTATIONS
 from dmtlib.models import pretrained, resnet
-from dmtlib.presets import PRESETS, SEGMENTATION_PRESETS, preset, read_rows
+from dmtlib.presets import PRESETS, SEGMENTATION_PRESETS, _read_rows, preset
 from dmtlib.training.images.config import ImageRun
 from dmtlib.training.pixels.config import BACKBONES, INITIALISATIONS
 from dmtlib.training.settings import Epochs, Steps
@@ -182,14 +182,14 @@ def test_records_are_of_the_presets():
 def test_rows_of_a_file_say_what_they_are_like_and_how_long(tmp_path):
     file = tmp_path / "rows.yml"
     file.write_text("b: {like: a, widths: [1, 2, 3], phase: 7 steps}\n" + ROW_A)
-    rows = read_rows(file, ImageRun)
+    rows = _read_rows(file, ImageRun)
     assert list(rows) == ["b", "a"]
     assert (rows["a"].phase_epochs, rows["a"].baseline_epochs, rows["a"].oracle_steps) == (4, 300 * math.sqrt(12.5), 5)
     changes = dict(widths=(1, 2, 3), phase=Steps(7))
     assert rows["b"] == dataclasses.replace(rows["a"], **changes) and rows["b"].phase_epochs is None
     file.write_text(ROW_A.replace("num_labels", "labels"))
     with pytest.raises(ValueError, match="labels is no setting of ImageRun"):
-        read_rows(file, ImageRun)
+        _read_rows(file, ImageRun)
 
 
 ROW_A = """a:
