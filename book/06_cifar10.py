@@ -212,8 +212,8 @@ say(f"Against the longer baseline: {against}")
 
 # %% [markdown]
 # On this seed twice the steps bring the baseline less than a point. So most of DMT's lead came with the pseudo labels,
-# though more than a quarter of the last phase's are wrong. CL, which trusts them all, gained even more on it: here too
-# DMT's weights cost more than they saved. What other seeds say isn't recorded yet.
+# though more than a quarter of the last phase's are wrong. CL, which trusts them all, gained even more on this seed,
+# as it did with 4,000 labels. What other seeds say isn't recorded yet.
 
 # %% [markdown]
 # ## Where it harms
@@ -487,7 +487,9 @@ for run in recordings["dmt"]:
     same = [r["test_accuracy"] for r in (*recordings["baseline"], *lengthened) if r["seed"] == run["seed"]]
     assert len(same) < 2 or (same[1] - same[0] < 1 and run["test_accuracy"] > same[1] + 5)
     assert run["phases"][-1]["pseudo_label_error"] > 25
-    assert all(r["test_accuracy"] > run["test_accuracy"] for r in recordings["cl"] if r["seed"] == run["seed"])
+for both in (recordings, fast):  # on these seeds CL is ahead
+    trusted = {r["seed"]: r["test_accuracy"] for r in both["cl"]}
+    assert all(r["test_accuracy"] < trusted.get(r["seed"], 101) for r in both["dmt"])
 if record is not None:
     assert RunDirectory.of(config, runs).record == record
     assert tops["labels"].iloc[-1] == len(labeling.truth) and labeling.wrong[worst].all()

@@ -288,9 +288,8 @@ pd.read_csv(work / "predictions.csv", dtype={"class": str}).head()
 # On a CPU begin with the second: a step takes longer as the area grows. `--network` given twice lets two networks take
 # turns, phase by phase, so that the one that learns starts elsewhere than the one that labeled.
 #
-# Does DMT gain anything from there? That isn't known here. The one run that was made, with 40 labels of four classes
-# at 64 pixels and a first version of the settings, fell below its baseline: half of its first labels were wrong. So
-# ask the check above twice as carefully.
+# Does DMT gain anything from there? No record says so. One trial, with a first version of the settings, fell below
+# its baseline (`results/trials.md`). So ask the check above twice as carefully.
 #
 # Where something else than `dmtlib` is to use the model, write it to a file: ONNX, TorchScript or safetensors. In the
 # first two the normalisation is part of the model, and the file is asked for the probabilities of some images before

@@ -21,7 +21,7 @@ from typing import Annotated, Any
 import typer
 
 from . import training
-from .files import inside
+from .data.finding import in_data
 from .presets import FOLDER, METHODS, PRESETS, SEGMENTATION_METHODS, SEGMENTATION_PRESETS, VARIANTS, preset
 from .records.store import check_writable, find_record, record_path, records_folder, write_record
 from .training import RunDirectory, RunError
@@ -99,6 +99,7 @@ Budget = Annotated[float, _what("SHARE", "Share of the full training length, in 
 Runs = Annotated[Path, _where("FOLDER", "Folder of run directories.", parser=_path)]
 Device = Annotated[str, _where("NAME", "auto, cuda, cuda:N, mps or cpu.", autocompletion=lambda: list(DEVICES))]
 Records = Annotated[Path, _option(None, "FOLDER", "Folder of records.", parser=_path)]
+FinishedRun = Annotated[Path, _argument("RUN", "A finished run: its folder PRESET/METHOD/seed-N.", parser=_path)]
 
 
 def _tell_version(asked: bool) -> None:
@@ -161,9 +162,7 @@ def train(
     network: Annotated[list[str] | None, _what("NAME", "timm:NAME, for folder; given twice, they take turns.")] = None,
     runs: Runs = Path("runs"),
     device: Device = "auto",
-    results: Annotated[
-        Path | None, _where("FOLDER", "Also copy the record to this folder of records.", parser=_path)
-    ] = None,
+    results: Annotated[Path | None, _where("FOLDER", "Folder of records, for a copy.", parser=_path)] = None,
     skip_recorded: Annotated[
         bool, _where(FLAG, "Do nothing where --results holds this run's record.", "--skip-recorded")
     ] = False,
@@ -200,11 +199,9 @@ def train(
 
 @app.command()
 def predict(
-    run: Annotated[Path, _argument("RUN", "Directory of a finished run: runs/PRESET/METHOD/seed-N.", parser=_path)],
+    run: FinishedRun,
     images: Annotated[Path, _argument("IMAGES", "Folder of images, or one image.", parser=_path)],
-    out: Annotated[
-        Path, _where("PATH", "New CSV file for a run on images; new folder of masks for one on pixels.", parser=_path)
-    ],
+    out: Annotated[Path, _where("PATH", "A new CSV file; of a run on pixels, a new folder of masks.", parser=_path)],
     device: Device = "auto",
     skip_unreadable: Annotated[
         bool, _how(FLAG, "Leave out images that cannot be read, and name them.", "--skip-unreadable")
@@ -222,8 +219,8 @@ def predict(
 
 @app.command()
 def export(
-    run: Annotated[Path, _argument("RUN", "Directory of a finished run: runs/PRESET/METHOD/seed-N.")],
-    out: Annotated[Path, _where("FILE", "A new file; a card that describes it is FILE.md.")],
+    run: FinishedRun,
+    out: Annotated[Path, _where("FILE", "A new file; a card that describes it is FILE.md.", parser=_path)],
     format: Annotated[str, _how("NAME", "onnx, torchscript or safetensors.")] = "onnx",
 ) -> None:
     """Write a finished run's model to a file for other programs: RGB images in, probabilities out."""
@@ -309,13 +306,12 @@ def table(
 
 def _outside(config: Config, runs: Path, results: Path | None) -> None:
     """Refuse places of output that lie in the data: the next command would read them."""
-    kind, _, data = config.data.partition(":")
     places = [RunDirectory.of(config, runs).path]  # data may bear a preset's name
     if results is not None:
         places.append(records_folder(results, config.preset, config.method, config.budget))
     for place in places:
-        if kind.startswith("folder") and inside(place, Path(data).expanduser()):
-            raise ValueError(f"{place}: lies in the data {data}: choose another folder")
+        if in_data(place, config.data):
+            raise ValueError(f"{place}: lies in the data {config.data}: choose another folder")
 
 
 def main(arguments: list[str] | None = None) -> int:

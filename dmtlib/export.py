@@ -26,8 +26,9 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
+from .data.finding import in_data
 from .data.images.augment import normalise
-from .files import inside, whole_file
+from .files import whole_file
 from .prediction import Classifier, Segmenter, check_place, grey, load_run
 from .training.directory import RunDirectory
 from .training.storage import telling
@@ -71,10 +72,10 @@ def export_run(run: str | Path, out: str | Path, format: str = "onnx") -> Path:
         raise ValueError(f"{format} isn't installed: pip install {format}, or '.[export]' in a clone")
     model = load_run(run, "cpu")
     directory = RunDirectory(run)
-    kind, _, data = directory.record["config"]["data"].partition(":")
+    data = directory.record["config"]["data"]
     for place in (out, card):
         check_place(place, run, run)
-        if kind.startswith("folder") and inside(place, data):
+        if in_data(place, data):
             raise ValueError(f"{place} lies in the data {data}: choose another --out")
         if os.path.lexists(place):
             raise ValueError(f"{place} is there already: choose another --out")
@@ -106,12 +107,12 @@ def _made(model: Classifier | Segmenter, directory: RunDirectory, format: str) -
 
 
 def _traced(portable: Portable, images: Tensor, format: str) -> bytes:
-    content, free = io.BytesIO(), {0: "B"} if portable.interface else {0: "B", 2: "H", 3: "W"}
-    named = dict(input_names=["images"], output_names=["probabilities"])
-    named["dynamic_axes"] = {"images": free, "probabilities": free}
+    content = io.BytesIO()
     if format == "torchscript":
         torch.jit.save(torch.jit.trace(portable, images, check_trace=False), content)
         return content.getvalue()
+    names, free = ("images", "probabilities"), {0: "B"} if portable.interface else {0: "B", 2: "H", 3: "W"}
+    named = {"input_names": names[:1], "output_names": names[1:], "dynamic_axes": dict.fromkeys(names, free)}
     try:
         with redirect_stdout(io.StringIO()):  # it would print the whole network, where it fails
             # Not by the newer exporter: of a network of timm's it takes minutes, where heights and widths are free.

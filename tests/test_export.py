@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from markdown_it import MarkdownIt
+from tiny_runs import run_on_photos, run_on_streets
 
 from book.studies.your_data import make_image_folder, make_mask_folder
 from dmtlib import export
@@ -17,8 +18,7 @@ from dmtlib.data.pixels.datasets import load_segmentation
 from dmtlib.export import export_run
 from dmtlib.models.whitened import classifier
 from dmtlib.prediction import Classifier, load_run
-from dmtlib.presets import preset
-from dmtlib.training import RunDirectory, RunError, train
+from dmtlib.training import RunDirectory, RunError
 from dmtlib.training.images.evaluation import predict
 from dmtlib.training.images.stored import phase_model
 from dmtlib.training.pixels.evaluation import predict_images
@@ -32,9 +32,7 @@ def photos(tmp_path_factory):
 @pytest.fixture(scope="module")
 def run(photos) -> RunDirectory:
     """A baseline on the folder, four steps."""
-    config = preset("digits-40", "baseline", budget=0.005, data=f"folder@8:{photos}", all_labels=True)
-    train(config, runs=photos.parent / "runs", device="cpu", progress=False)
-    return RunDirectory.of(config, photos.parent / "runs")
+    return run_on_photos(photos, "baseline")
 
 
 @pytest.fixture(scope="module")
@@ -45,10 +43,7 @@ def streets(tmp_path_factory):
 @pytest.fixture(scope="module")
 def pixel_run(streets) -> RunDirectory:
     """A baseline on the folder, two steps."""
-    config = preset("scenes", "baseline", budget=0.001, data=f"folder:{streets}", all_labels=True)
-    config = dataclasses.replace(config, crop=(32, 32), batch_size=4, labeled_per_batch=1)
-    train(config, runs=streets.parent / "runs", device="cpu", progress=False)
-    return RunDirectory.of(config, streets.parent / "runs")
+    return run_on_streets(streets, "baseline")
 
 
 def reader(file, format):

@@ -763,7 +763,7 @@ def test_variants_of_the_cases(tmp_path, monkeypatch, capsys):
     assert "error: inside/runs/" in (told := refusal("inside --runs inside/runs")) and "lies in the data" in told
     for data, place in ("scenes-small", "--runs ."), ("scenes-small-budget-0.002", "--results ."):  # where output goes
         streets(Path(data))
-        assert f"lies in the data {data}: choose another folder" in refusal(f"{data} {place}")
+        assert f"lies in the data folder:{data}: choose another folder" in refusal(f"{data} {place}")
         assert sorted(path.name for path in Path(data).iterdir()) == ["classes.txt", "images", "masks"]
     made = Path("inside/images/predicted")
     made.mkdir()

@@ -1,7 +1,6 @@
 """Finished runs on new images: tables and masks, what they hold, and everything that is refused in one line."""
 
 import csv
-import dataclasses
 import io
 import os
 import shutil
@@ -12,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from tiny_runs import run_on_photos, run_on_streets
 
 from book.studies.your_data import make_image_folder, make_mask_folder
 from dmtlib import prediction
@@ -36,9 +36,7 @@ def photos(tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def run(photos) -> RunDirectory:
     """DMT on the folder, four steps a phase."""
-    config = preset("digits-40", "dmt", budget=0.005, data=f"folder@8:{photos}", all_labels=True)
-    train(config, runs=photos.parent / "runs", device="cpu", progress=False)
-    return RunDirectory.of(config, photos.parent / "runs")
+    return run_on_photos(photos, "dmt")
 
 
 @pytest.fixture(scope="module")
@@ -49,10 +47,7 @@ def streets(tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def pixel_run(streets) -> RunDirectory:
     """DMT on the folder, a step a phase."""
-    config = preset("scenes", "dmt", budget=0.001, data=f"folder:{streets}", all_labels=True)
-    config = dataclasses.replace(config, crop=(32, 32), batch_size=4, labeled_per_batch=1)
-    train(config, runs=streets.parent / "runs", device="cpu", progress=False)
-    return RunDirectory.of(config, streets.parent / "runs")
+    return run_on_streets(streets, "dmt")
 
 
 def predicted(run, images, out) -> list[list[str]]:

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from difflib import SequenceMatcher
 from pathlib import Path, PurePosixPath
 
-from ..files import MADE
+from ..files import MADE, inside
 
 FORMATS = {
     "PNG": (".png",),
@@ -81,6 +81,12 @@ def written_out(data: str) -> str:
     if not is_utf8(str(data)):
         raise ValueError(f"data {data!r} {NOT_UTF8}")
     return f"{kind}:{Path(path).expanduser()}" if path else str(data)
+
+
+def in_data(place: Path, data: str) -> bool:
+    """Whether something that is written there would lie in the folder of ``data``, and be read with them."""
+    kind, _, path = data.partition(":")
+    return kind.startswith("folder") and inside(place, Path(path).expanduser())
 
 
 def perhaps(name: str) -> str:

@@ -3,7 +3,6 @@
 import pytest
 
 from dmtlib.records import tables
-from dmtlib.records.store import record_path, write_record
 from dmtlib.records.tables import TABLES, render
 
 H200 = "cuda (NVIDIA H200)"
@@ -20,18 +19,6 @@ def record(method, seed, accuracy, *, name="cifar10-4000", budget=1.0, data="cif
         "device": device,
         "config": {"budget": budget, "data": data},
     }
-
-
-@pytest.fixture
-def keep(tmp_path):
-    """A folder of records, and how to add one."""
-
-    def write(*arguments, **settings):
-        made = record(*arguments, **settings)
-        write_record(record_path(tmp_path, made), made)
-        return tmp_path
-
-    return write
 
 
 def test_without_records_there_are_the_papers_numbers_alone(tmp_path):

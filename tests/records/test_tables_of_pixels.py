@@ -6,7 +6,6 @@ from dmtlib.presets import SEGMENTATION_PRESETS
 from dmtlib.records import tables
 from dmtlib.records.comparison import comparison
 from dmtlib.records.printed import printed_numbers
-from dmtlib.records.store import record_path, write_record
 from dmtlib.records.tables import TABLES, render
 
 
@@ -26,18 +25,6 @@ def record(preset, method, seed, mean_iou, *, budget=1.0, data="voc", class_iou=
             for names, steps in (("A", 800), ("AB", 400))
         ],
     }
-
-
-@pytest.fixture
-def keep(tmp_path):
-    """A folder of records, and how to add one."""
-
-    def write(*arguments, **settings):
-        made = record(*arguments, **settings)
-        write_record(record_path(tmp_path, made), made)
-        return tmp_path
-
-    return write
 
 
 @pytest.mark.parametrize("table", ["Table 4", "Table 6"])

@@ -110,8 +110,9 @@ def _arrange(found: Found, test_share: float, seed: int) -> tuple[tuple[str, ...
         drawn = counted(sum(map(len, members["test"].values())), "image")
         found.remarks.append(f"no image in a folder 'test': {drawn} drawn to test on, {test_share:.0%} of each class")
     for part in PARTS:
-        for label in [label for label in classes if not members[part][label]]:
-            raise ValueError(f"{source}: class {label!r} has no {part} image")
+        for label in classes:
+            if not members[part][label]:
+                raise ValueError(f"{source}: class {label!r} has no {part} image")
     return classes, members
 
 

@@ -54,8 +54,9 @@ def read_own_folder(folder: Path) -> OwnFolder:
     classes = read_lines(folder / "classes.txt")
     if not 2 <= len(classes) <= VOID:
         raise ValueError(f"{folder / 'classes.txt'}: must name 2…{VOID} classes, one a line, got {len(classes)}")
-    for name in [name for name in classes if len(name) > MAX_NAME]:
-        raise ValueError(f"{folder / 'classes.txt'}: {name[:20]!r} … {TOO_LONG}")
+    for name in classes:
+        if len(name) > MAX_NAME:
+            raise ValueError(f"{folder / 'classes.txt'}: {name[:20]!r} … {TOO_LONG}")
     (images, found), masks = find_pictures(folder / "images"), find_masks(folder / "masks")
     remarks = found.passed_over()
     for name, file in masks.items():
