@@ -101,8 +101,8 @@ overview
 # | `--jobs 4` | four runs at a time |
 # | `--tidy` | delete a run's directory once it is recorded |
 #
-# On CUDA, `DMT_GRAPH=1` in the environment has a step on images recorded once and replayed, as one graph. It should
-# change no bit and spare the host its work; no GPU has seen it yet, so it is off unless it is asked for.
+# On CUDA a step on images is recorded once and replayed, as one graph: the same bits, and the host is spared its work.
+# `DMT_GRAPH=0` in the environment has the steps run one operation after the other instead.
 #
 # What a dry run prints for Table 5, in short:
 

@@ -78,8 +78,8 @@ class Curriculum:
         pseudo = self._pseudo_labels(phase) if phase > 0 else None
         task = self._task(phase, pseudo)
         state, journal = start_phase(task, self._before(phase)), self.journal
-        # No setting of a run, for it is to change no bit; and not the default, for no GPU has seen it yet.
-        trainer = PhaseTrainer(task, state, self.device.type == "cuda" and os.environ.get("DMT_GRAPH") == "1")
+        # No setting of a run, for a graph changes no bit.
+        trainer = PhaseTrainer(task, state, self.device.type == "cuda" and os.environ.get("DMT_GRAPH") != "0")
         if checkpoint:
             with restoring(self.directory.checkpoint_file):
                 state.load_state_dict(checkpoint["state"])
