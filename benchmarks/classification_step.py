@@ -23,11 +23,12 @@ what a copy reached: convolutions bound this step. 934 MiB of activations in 16 
 ran our step alone: 15 GB, a T4, is several times as much. By the same counts, 60,000 images/s would take 10% of an
 H200's FLOP/s and 32% of its bandwidth.
 
-Not measured on an accelerator yet. Training runs eagerly until a measurement on a GPU shows that torch.compile or CUDA
-graphs pay. --compile has our model compiled, the rest of the step as it is; on the CPU it was only seen to run.
---graph has all from augmentation to gradients recorded once and replayed, as training with DMT_GRAPH=1; no GPU has
-seen it. On CUDA our convolutions repeat their sums to the bit, as in training, and the plain ones need not;
---any-order frees ours, too, and so tells what that costs.
+Measured on an H200 with 16 cores (torch 2.11, bf16): 17,706 images/s step by step, 39,854 with --graph, and plainly
+written 9,840 to 10,193; ratios 1.8 and 4.1. So the eager step waits for the host. With the graph it takes 7% of the
+FLOP/s and 22% of the bandwidth that the data sheet promises; 1,080 MiB. --graph has all from augmentation to gradients
+recorded once and replayed, as training has it on CUDA. --compile has our model compiled, the rest as it is;
+no GPU has run it yet. On CUDA our convolutions repeat their sums to the bit, as in training, and the plain ones need
+not; --any-order frees ours, too, and so tells what that costs.
 """
 
 from __future__ import annotations

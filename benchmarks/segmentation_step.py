@@ -17,7 +17,8 @@ STEPS steps there. Convolutions repeat their sums to the bit, as in training; --
 
 Counted (torch 2.11), voc-106: 4,098 MiB in training, of which 3,058 are activations, 168 the model and 505 the kept
 weights; 1,804 MiB in scoring. With cityscapes-8, training takes about 4,800 MiB.
-Not measured on an accelerator yet.
+Measured on an H200, voc-106: 4,274 MiB in training, 3,730 in scoring, 149 images/s in training, sums in one order.
+The allocator had reserved 9.6 GB, on a card on which there was no need to save.
 """
 
 from __future__ import annotations

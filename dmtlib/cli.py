@@ -154,6 +154,7 @@ def train(
             "DATA",
             "Other data: cifar10, cifar10-jpeg, packed:PATH, folder:PATH or folder@SIDE:PATH; on pixels scenes, "
             "voc, cityscapes, camvid, camvid-quarter, camvid-half or folder:PATH.",
+            "--data",  # typer 0.27 would make it --DATA
         ),
     ] = None,
     all_labels: Annotated[
@@ -237,7 +238,7 @@ def reproduce(
     ],
     seeds: Annotated[str | None, _what("N,N", "Such as 0,1; default: each table's own.")] = None,
     budget: Budget = 1.0,
-    data: Annotated[str | None, _what("DATA", "Other data, as for train.")] = None,
+    data: Annotated[str | None, _what("DATA", "Other data, as for train.", "--data")] = None,
     variant: Variant = "paper",
     jobs: Annotated[int | None, _how("N", "Runs at a time, by default one a GPU.", parser=_WHOLE)] = None,
     runs: Runs = Path("runs"),

@@ -35,6 +35,7 @@ PYTHON="${PYTHON:-$([ -x .venv/bin/python ] && echo .venv/bin/python || echo pyt
 
 GRACE="${GRACE:-30}" #                                  seconds before the limit, for a run to stop and for packing
 LEAST="${LEAST:-20}" #                                  seconds under which no step is begun
+[[ "$MINUTES" =~ ^[0-9]*$ ]] || { echo "error: MINUTES must be a whole number, or empty, got '$MINUTES'" >&2 && exit 2; }
 KEEP="$RUNS/accelerator"
 RESULTS="$KEEP/results"
 failed=0 child=""

@@ -11,8 +11,8 @@
 # what RESULTS holds and goes on in the middle of the rest. A failure stops nothing else; the exit code is then 1.
 #
 # Cost, in training images: a first look 51 million, three seeds at a tenth 153 million, three at full length 1,534
-# million, all five 2,557. At 60,000 images/s, the goal on one H200 and not yet measured: 14 minutes, 43 minutes, 7.1
-# hours, 11.8 hours. A run leaves about 40 MB in RUNS, which may go once it is recorded; the packed data take 176 MiB.
+# million, all five 2,557. At 39,900 images/s, which one H200 reached: 21 minutes, 64 minutes, 10.7 hours, 17.8 hours.
+# A run leaves about 40 MB in RUNS, which may go once it is recorded; the packed data take 176 MiB.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.." # relative paths below are the repository's
 

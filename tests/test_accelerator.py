@@ -116,6 +116,12 @@ def test_what_is_not_there_is_passed_over_with_a_line(machine):
     assert not any("dmtlib" in line for line in calls)
 
 
+def test_minutes_are_whole(machine):
+    done, calls = call(machine, MINUTES="4.5")
+    assert done.returncode == 2 and calls == [] and not (machine / "runs").exists()
+    assert done.stderr == "error: MINUTES must be a whole number, or empty, got '4.5'\n"
+
+
 def test_graphs_are_measured_once_there_are_some(machine):
     _, calls = call(machine, MORE_OPTIONS="--graph", ONLY="^benchmark-class")
     assert [line.split()[-1] for line in calls] == ["cuda", "--compile", "--graph", "--any-order"]

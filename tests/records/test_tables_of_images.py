@@ -96,7 +96,7 @@ def test_costs_come_from_records_of_a_gpu(keep):
     row = costs.loc[(4000, "DMT")]
     assert row["recorded GPU hours"] == "0.50" and row["GPU"] == "NVIDIA H200"
     assert row["GPU hours at recorded speed"] == "0.56 ± 0.00"  # 122 million at 60,000 a second
-    assert row["hours at 60,000/s"] == "0.56"
+    assert row["hours at 39,900/s"] == "0.85"
     assert costs.loc[(4000, "CL"), "recorded GPU hours"] == "not run"
 
 
