@@ -318,8 +318,8 @@ if seeds:
         f"*Seeds {', '.join(map(str, sorted(seeds)))} of each, from the records. A bar is a mean; in brackets below "
         "its 95% interval, and how many seeds are above zero.*"
     )
-    lines = [f"γ1 = {a}, γ2 = {b}: {difference_cell(points)}" for (a, b), points in dialled.items()]
-    say("Against γ1 = γ2 = 4, in points, seed by seed: " + "; ".join(lines) + ".")
+    lines = [f"- γ1 = {a}, γ2 = {b}: {difference_cell(points)}" for (a, b), points in dialled.items()]
+    say("Against γ1 = γ2 = 4, in points, seed by seed:\n\n" + "\n".join(lines))
 else:
     say("Not run yet; `dmtlib reproduce gamma` makes the records.")
 
