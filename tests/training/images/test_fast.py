@@ -48,12 +48,13 @@ def small_trainer(method: str, **changes) -> PhaseTrainer:
 # The rows
 
 
-def test_the_rows_differ_in_labels_and_widths_alone():
+def test_the_rows_differ_in_labels_widths_and_supervised_lengths_alone():
     first = preset(FAST[0], "dmt").to_json()
     for name in (*FAST, *(f"{name}-wide" for name in FAST)):
         row = preset(name, "dmt").to_json()
         differing = {key for key in row if row[key] != first[key]} - {"preset"}
-        assert differing <= {"num_labels", "widths", "labeled_per_batch", "baseline_steps"}
+        assert differing <= {"num_labels", "widths", "labeled_per_batch", "baseline_steps", "oracle_steps"}
+        assert row["oracle_steps"] == (10_000 if name.endswith("wide") else 5000)
         assert row["num_labels"] == (4000 if "4000" in name else 1000)
         assert row["widths"] == ([64, 256, 256] if name.endswith("wide") else [32, 128, 128])
 
