@@ -325,7 +325,7 @@ else:
 
 # %% [markdown]
 # No pair can be told from the paper's by these seeds, not even γ = 0, under which only an objection takes weight away.
-# What a seed draws, the ten labels above all, matters far more than γ.
+# Seeds differ by more than ten points, and the means of any two settings by less than three.
 #
 # `dmtlib train digits-10-gamma-1-8 --method dmt` trains any other pair; γ1 stands first.
 #
@@ -463,6 +463,10 @@ if early and late:
 for points in dialled.values():  # no pair of γ can be told from the paper's
     low, high = Spread.of(points).interval()
     assert low <= 0 <= high
+if dialled:
+    at_four = [score(r) for r in turned[4, 4]]
+    moved = [0.0, *(sum(points) / len(points) for points in dialled.values())]
+    assert max(moved) - min(moved) < 3 and max(at_four) - min(at_four) > 10
 if found := noise_kinds.records(recorded_results()):  # what is said of three kinds of wrong labels
     runs = {kind: [record["kinds"][kind] for record in found] for kind in noise_kinds.KINDS}
     gain = {

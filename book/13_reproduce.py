@@ -102,7 +102,8 @@ overview
 # | `--jobs 4` | four runs at a time |
 # | `--tidy` | delete a run's directory once it is recorded |
 #
-# On CUDA a step on images is recorded once and replayed, as one graph: the same bits, and the host is spared its work.
+# On CUDA a step on images is recorded once and replayed, as one graph: the same bits, and the host is spared its work
+# (not with networks of timm's, which no GPU has tried so).
 # `DMT_GRAPH=0` in the environment has the steps run one operation after the other instead.
 #
 # What a dry run prints for Table 5, in short:

@@ -133,10 +133,8 @@ fi
 
 py tests -m pytest -q -m gpu -p no:cacheprovider tests/data tests/method tests/models tests/training
 py benchmark-classification_step benchmarks/classification_step.py --device "$DEVICE"
+py benchmark-classification_step-eager benchmarks/classification_step.py --device "$DEVICE" --eager
 py benchmark-classification_step-compile benchmarks/classification_step.py --device "$DEVICE" --compile
-if "$PYTHON" benchmarks/classification_step.py --help 2>/dev/null | grep -q -e '--graph'; then
-    py benchmark-classification_step-graph benchmarks/classification_step.py --device "$DEVICE" --graph
-fi
 py benchmark-classification_step-any-order benchmarks/classification_step.py --device "$DEVICE" --any-order
 py benchmark-augmentation-512 benchmarks/augmentation.py --device "$DEVICE" --batch-size 512
 py benchmark-augmentation benchmarks/augmentation.py --device "$DEVICE"

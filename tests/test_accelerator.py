@@ -17,7 +17,6 @@ PYTHON = """#!/usr/bin/env bash
 echo "$*" >>"$CALLS"
 case "$*" in
 "-m dmtlib presets") echo "│ $PRESETS │" ;;
-*--help) echo "--compile $MORE_OPTIONS" ;;
 data_prep/cifar10.py) [ -f "$DMT_DATA/cifar10-jpeg.tar.xz" ] && mkdir -p data && touch data/cifar10-jpeg.pt ;;
 data_prep/camvid.py) mkdir -p data/camvid ;;
 *)
@@ -47,7 +46,7 @@ def machine(tmp_path):
 
 
 def command(machine: Path, **settings: str) -> dict:
-    told = dict(PRESETS=" ".join(FAST), MORE_OPTIONS="", SLOW="", FAILS="", CALLS=str(machine / "calls"))
+    told = dict(PRESETS=" ".join(FAST), SLOW="", FAILS="", CALLS=str(machine / "calls"))
     known = {name: os.environ[name] for name in ("HOME", "LANG") if name in os.environ}
     path = f"{machine / 'bin'}:{os.environ['PATH']}"
     return dict(
@@ -60,7 +59,7 @@ def call(machine: Path, **settings: str) -> tuple[subprocess.CompletedProcess, l
     (machine / "calls").write_text("")
     done = subprocess.run(**command(machine, **settings), cwd=machine, capture_output=True)
     lines = (machine / "calls").read_text().splitlines()
-    return done, [line for line in lines if not line.endswith(("presets", "--help"))]
+    return done, [line for line in lines if not line.endswith("presets")]
 
 
 def packed(machine: Path, folder: str = "runs/accelerator") -> set[str]:
@@ -72,9 +71,9 @@ def test_what_is_worth_most_a_minute_comes_first_and_everything_once(machine):
     done, calls = call(machine)
     assert done.returncode == 0 and done.stderr == ""
     assert calls[0].startswith("-m pytest -q -m gpu")
-    benchmarks = [line.removeprefix("benchmarks/").replace(" --device cuda", "") for line in calls[1:8]]
+    benchmarks = [line.removeprefix("benchmarks/").replace(" --device cuda", "") for line in calls[1:9]]
     assert benchmarks == [
-        *(f"classification_step.py{option}" for option in ("", " --compile", " --any-order")),
+        *(f"classification_step.py{option}" for option in ("", " --eager", " --compile", " --any-order")),
         *(f"augmentation.py{option}" for option in (" --batch-size 512", "")),
         *(f"segmentation_step.py{option}" for option in ("", " --any-order")),
     ]
@@ -122,11 +121,6 @@ def test_minutes_are_whole(machine):
     assert done.stderr == "error: MINUTES must be a whole number, or empty, got '4.5'\n"
 
 
-def test_graphs_are_measured_once_there_are_some(machine):
-    _, calls = call(machine, MORE_OPTIONS="--graph", ONLY="^benchmark-class")
-    assert [line.split()[-1] for line in calls] == ["cuda", "--compile", "--graph", "--any-order"]
-
-
 def test_a_failure_stops_nothing_and_is_tried_again_when_asked(machine):
     done, calls = call(machine, FAILS="pytest|cl --seed 2", ONLY="tests|4000-fast")
     assert done.returncode == 1 and len(calls) == 21
@@ -147,7 +141,7 @@ def test_the_time_ends_it_cleanly_and_the_same_command_goes_on(machine):
     assert done.returncode == 0 and done.stdout.splitlines()[-1] == (
         "time is up; the same command goes on with benchmark-classification_step-compile"
     )
-    assert len(calls) == 3
+    assert len(calls) == 4
     log = machine / "runs/accelerator/logs/benchmark-classification_step-compile.log"
     assert log.read_text() == "stopped; the same command goes on from here\n"  # it had the time to say so
     assert sorted(path.name for path in (machine / "out").iterdir()) == ["accelerator.tgz"]

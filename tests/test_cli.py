@@ -7,11 +7,14 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_type_hints
 
 import pytest
 from PIL import Image
+from typer.models import OptionInfo
 
 import dmtlib
+from dmtlib import cli
 from dmtlib.cli import main
 from dmtlib.presets import PRESETS, SEGMENTATION_PRESETS, preset
 from dmtlib.records.store import record_path, write_record
@@ -133,6 +136,20 @@ def panels(text: str) -> dict[str, list[str]]:
     """The options of each panel of a help text."""
     boxes = re.findall(r"^╭─ (.+?) ─*╮\n(.*?)^╰", text, re.MULTILINE | re.DOTALL)
     return {title: re.findall(r"^│ [* ]*(--[\w-]+)", box, re.MULTILINE) for title, box in boxes}
+
+
+def test_no_option_has_its_name_from_typer_where_its_value_is_called_the_same():
+    """Typer 0.27 took --DATA from such a metavar."""
+    options = [
+        (name, option)
+        for command in cli.app.registered_commands
+        for name, kind in get_type_hints(command.callback, include_extras=True).items()
+        for option in getattr(kind, "__metadata__", ())
+        if isinstance(option, OptionInfo)
+    ]
+    # In an annotation the first of the given names stands where a default would.
+    alike = {(name, option.default) for name, option in options if option.metavar == name.upper()}
+    assert len(options) > 20 and alike == {("data", "--data"), ("name", "--preset")}
 
 
 @pytest.mark.parametrize(

@@ -38,8 +38,7 @@ COMPARED = ("baseline", "cl", "dmt", "dmt-naive", "dmt-flip", "oracle")
 """Alg. 1 and its supervised ends. The ablations with a single model are made on digits and scenes (chapter 11)."""
 FAST = [f"{name}-fast{ending}" for ending in ("", "-wide") for name in CIFAR10.values()]
 METHODS_OF_TABLE_3 = ("Baseline", "MT", "DCT", "DS", "MixMatch", "DAG", "CL", "Ours (DMT)")
-ON_AN_H200 = 39_900
-"""Images/s of a whole step of DMT, as benchmarks/classification_step.py --graph measured it."""
+ON_AN_H200 = 39_900  # images/s of a whole step of DMT, as benchmarks/classification_step.py measured it
 
 
 def table_2(results: Path) -> pd.DataFrame:

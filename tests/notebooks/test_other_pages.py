@@ -9,9 +9,11 @@ from api_pages import in_words, lines_of
 from chapters import ROOT
 
 import dmtlib
+from book.studies.readiness_of_runs import first_error_and_gain, told_by_seeds
 from book.studies.recorded import recorded
 from dmtlib.presets import preset
 from dmtlib.records.comparison import Spread, paired_differences
+from dmtlib.records.reproduction import NOISE_MAP
 
 BOOK = ROOT / "book"
 PAGES = {path.stem: path.read_text() for path in [*BOOK.glob("*.md"), *BOOK.glob("[0-9]*.py")]}
@@ -133,6 +135,12 @@ def test_what_it_says_of_our_records_is_so():
     assert forty.n == 10 and forty.mean < 0 < forty.interval()[1]
     ten, twenty = gain("digits-10"), gain("digits-20")
     assert ten.n == 10 and ten.interval()[0] > 0 > twenty.interval()[0]
+    # Chapter 11: the one set of the map of noise, and another has more wrong labels.
+    others = ("cifar10-4000-fast", "cifar10-1000-fast", "cifar10-small", "scenes", "camvid-small")
+    seen = first_error_and_gain(ROOT / "results", (*NOISE_MAP.values(), *others), "cl")
+    assert "ahead on `digits-10` (n = 10); on the other sets they can't tell" in told_by_seeds(seen, "DMT", "CL")
+    error = seen.groupby("preset")["error"].mean()
+    assert error["cifar10-1000-fast"] > error["digits-10"]
     assert min(paired_differences(recorded("digits-10")["dmt"], recorded("digits-10")["cl"])) > 0
     wide = recorded("cifar10-4000-fast-wide")
     assert "a wider network on two seeds" in SHEET and max(paired_differences(wide["dmt"], wide["cl"])) < 0

@@ -1,6 +1,9 @@
 """Tables 2 and 3 from records that are made up here, and what is said where there are none."""
 
+import json
+
 import pytest
+from clone import ROOT
 
 from dmtlib.records import tables
 from dmtlib.records.tables import TABLES, render
@@ -98,6 +101,12 @@ def test_costs_come_from_records_of_a_gpu(keep):
     assert row["GPU hours at recorded speed"] == "0.56 ± 0.00"  # 122 million at 60,000 a second
     assert row["hours at 39,900/s"] == "0.85"
     assert costs.loc[(4000, "CL"), "recorded GPU hours"] == "not run"
+
+
+def test_the_stated_speed_is_the_recorded_one():
+    found = json.loads((ROOT / "results/benchmarks/classification_step.json").read_text())
+    assert round(found["images_per_second"], -2) == tables.ON_AN_H200
+    assert found["device"] == H200 and found["graph"]  # as training has it there
 
 
 @pytest.mark.parametrize("name", TABLES)

@@ -78,8 +78,9 @@ class Curriculum:
         pseudo = self._pseudo_labels(phase) if phase > 0 else None
         task = self._task(phase, pseudo)
         state, journal = start_phase(task, self._before(phase)), self.journal
-        # No setting of a run, for a graph changes no bit.
-        trainer = PhaseTrainer(task, state, self.device.type == "cuda" and os.environ.get("DMT_GRAPH") != "0")
+        # No setting of a run, for a graph changes no bit. No GPU has seen one of a network of timm's.
+        graph = self.device.type == "cuda" and self.config.network is None and os.environ.get("DMT_GRAPH") != "0"
+        trainer = PhaseTrainer(task, state, graph)
         if checkpoint:
             with restoring(self.directory.checkpoint_file):
                 state.load_state_dict(checkpoint["state"])
