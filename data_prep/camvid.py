@@ -25,7 +25,7 @@ from dmtlib.data.pictures import decode_rgb
 from dmtlib.data.pixels.datasets import ROWS, load_prepared
 from dmtlib.data.pixels.masks import VOID, decode_mask, encode_mask, map_ids
 from dmtlib.files import check_folder, whole_folder, write_file, write_lines
-from dmtlib.words import told
+from dmtlib.words import ENDS, refused, stoppable
 
 ROW = ROWS["camvid"]
 RAW_IDS = (*range(len(ROW.classes)), VOID)  # raw id → class: 11 is void
@@ -92,6 +92,7 @@ def check_complete(source: str, folder: Path) -> None:
         raise ValueError(f"{source}: {str(error).removeprefix(f'{folder}/')}") from None
 
 
+@stoppable()
 def main(arguments: list[str] | None = None) -> int:
     """Returns the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -102,9 +103,8 @@ def main(arguments: list[str] | None = None) -> int:
         source, out = options.source or default_source(), options.out / "camvid"
         check_folder(out, sources=[Path(source)])
         lossy = prepare(source, out)
-    except (ValueError, OSError) as error:
-        print(f"camvid.py: {told(error)}", file=sys.stderr)
-        return 2
+    except ENDS as error:
+        return refused("camvid.py", error)
     if lossy:
         print("These are JPEG images, a lossy copy of CamVid's: compare methods on it, not with published numbers.")
     counts = ", ".join(f"{count} {part}" for part, count in ROW.counts.items())

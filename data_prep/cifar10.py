@@ -24,7 +24,7 @@ from dmtlib.data.finding import FORMATS
 from dmtlib.data.images.folders import read_own_images
 from dmtlib.data.images.packed import PackedImages, check_replaceable, write_packed
 from dmtlib.files import inside
-from dmtlib.words import told
+from dmtlib.words import ENDS, refused, stoppable
 
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 SIDE = 32
@@ -73,6 +73,7 @@ def check_complete(images: PackedImages, source: str) -> None:
                 raise ValueError(f"{source}: {part}/{label} has {count:,} images, expected {expected:,}")
 
 
+@stoppable()
 def main(arguments: list[str] | None = None) -> int:
     """Returns the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -92,9 +93,8 @@ def main(arguments: list[str] | None = None) -> int:
         check_complete(images, source)
         path = options.out / ("cifar10-jpeg.pt" if lossy else "cifar10.pt")
         content_hash = write_packed(images, path)
-    except (ValueError, OSError) as error:
-        print(f"cifar10.py: {told(error)}", file=sys.stderr)
-        return 2
+    except ENDS as error:
+        return refused("cifar10.py", error)
     if lossy:
         print("These are JPEG images, a lossy copy of CIFAR-10: compare methods on it, not with the paper's numbers.")
     counts = f"{len(images.train_images):,} training and {len(images.test_images):,} test images"

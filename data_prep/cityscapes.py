@@ -24,7 +24,7 @@ from dmtlib.data.pictures import decode_rgb, read_bytes
 from dmtlib.data.pixels.datasets import ROWS, load_prepared
 from dmtlib.data.pixels.masks import VOID, decode_mask, encode_mask, map_ids
 from dmtlib.files import check_folder, whole_folder, write_file, write_lines
-from dmtlib.words import told
+from dmtlib.words import ENDS, refused, stoppable
 
 SCORED = (7, 8, 11, 12, 13, 17, *range(19, 29), 31, 32, 33)  # the raw ids of classes 0…18
 RAW_IDS = tuple(SCORED.index(i) if i in SCORED else VOID for i in range(34))  # raw id → class
@@ -84,6 +84,7 @@ def prepare(source: Path, out: Path) -> None:
         load_prepared("cityscapes", folder)
 
 
+@stoppable()
 def main(arguments: list[str] | None = None) -> int:
     """Returns the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -95,9 +96,8 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         check_folder(options.out / "cityscapes", sources=[options.source / kind for kind in ("leftImg8bit", "gtFine")])
         prepare(options.source, options.out / "cityscapes")
-    except (ValueError, OSError) as error:
-        print(f"cityscapes.py: {told(error)}", file=sys.stderr)
-        return 2
+    except ENDS as error:
+        return refused("cityscapes.py", error)
     counts = ", ".join(f"{count:,} {part}" for part, count in ROWS["cityscapes"].counts.items())
     print(f"{options.out / 'cityscapes'}: {counts} images of {SIZE[0]}×{SIZE[1]} pixels, 19 classes")
     return 0

@@ -30,7 +30,7 @@ from dmtlib.data.pictures import read_bytes, upright_size
 from dmtlib.data.pixels.datasets import ROWS, load_prepared
 from dmtlib.data.pixels.masks import check_ids, decode_mask, encode_mask
 from dmtlib.files import check_folder, whole_folder, write_file, write_lines
-from dmtlib.words import told
+from dmtlib.words import ENDS, refused, stoppable
 
 NUM_CLASSES = len(ROWS["voc"].classes)
 
@@ -118,6 +118,7 @@ def read_sbd_mask(file: Path, size: tuple[int, int]) -> UInt8[np.ndarray, "H W"]
     return mask
 
 
+@stoppable()
 def main(arguments: list[str] | None = None) -> int:
     """Returns the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -129,9 +130,8 @@ def main(arguments: list[str] | None = None) -> int:
         check_folder(options.out / "voc", sources=[source / kind for kind in ("VOCdevkit", "sbd")])
         files = find_files(source, download=options.source is None)
         prepare(files, options.out / "voc")
-    except (ValueError, OSError) as error:
-        print(f"voc.py: {told(error)}", file=sys.stderr)
-        return 2
+    except ENDS as error:
+        return refused("voc.py", error)
     counts = ", ".join(f"{count:,} {part}" for part, count in ROWS["voc"].counts.items())
     print(f"{options.out / 'voc'}: {counts} images, {NUM_CLASSES} classes")
     return 0

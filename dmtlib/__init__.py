@@ -3,49 +3,29 @@
 The method is a handful of pure functions that can be lifted into other code: :func:`dynamic_loss` first of all.
 """
 
-import os
-import sys
+from importlib import import_module
 from typing import Any
-
-try:
-    os.getcwd()
-except OSError:  # torch's MKL would end the process, with a line about a file of its own
-    print("error: the working directory is gone: change to another one", file=sys.stderr)
-    raise SystemExit(2) from None
-
-from .method.difference_sampling import difference_maximized_subsets
-from .method.dynamic_loss import disagreement_cases, dynamic_loss, dynamic_weights, weighted_cross_entropy
-from .method.mixup import mixup, mixup_loss
-from .method.pixel_selection import select_top_pixels
-from .method.pseudo_labels import entropy, pseudo_label, select_top_images
-from .method.rules import RULES
-from .method.schedules import gamma_ramp
-from .models.wideresnet import WideResNet
 
 __version__ = "0.1.0"
 
-__all__ = [
-    "DeepLabV2",
-    "RULES",
-    "WideResNet",
-    "difference_maximized_subsets",
-    "disagreement_cases",
-    "dynamic_loss",
-    "dynamic_weights",
-    "entropy",
-    "gamma_ramp",
-    "mixup",
-    "mixup_loss",
-    "pseudo_label",
-    "select_top_images",
-    "select_top_pixels",
-    "weighted_cross_entropy",
-]
+# Imported when it is asked for: torch takes seconds, in which no command could be answered. Editors read __init__.pyi.
+_PLACES = {
+    "method.difference_sampling": ["difference_maximized_subsets"],
+    "method.dynamic_loss": ["disagreement_cases", "dynamic_loss", "dynamic_weights", "weighted_cross_entropy"],
+    "method.mixup": ["mixup", "mixup_loss"],
+    "method.pixel_selection": ["select_top_pixels"],
+    "method.pseudo_labels": ["entropy", "pseudo_label", "select_top_images"],
+    "method.rules": ["RULES"],
+    "method.schedules": ["gamma_ramp"],
+    "models.deeplab": ["DeepLabV2"],
+    "models.wideresnet": ["WideResNet"],
+}
+_MODULES = {name: module for module, names in _PLACES.items() for name in names}
+
+__all__ = sorted(_MODULES)
 
 
 def __getattr__(name: str) -> Any:
-    if name == "DeepLabV2":  # it needs torchvision, which takes seconds to import
-        from .models.deeplab import DeepLabV2
-
-        return DeepLabV2
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f".{_MODULES[name]}", __name__), name)

@@ -6,6 +6,7 @@ The question is whether the first model is good enough to teach (Sec. 7). Chapte
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -85,7 +86,7 @@ def check(data: str, name: str | None = None, runs: str | Path = "runs", progres
             told = f"of the {len(first):,} surest held-out answers, wrong: {wrong:,} ({error:.1f}%)"
             yield f"{run.path}: {told}: {word if len(first) >= ENOUGH else 'too few to tell'}"
             return
-    command = f"dmtlib train {name} --method baseline --data {data}{' --all-labels' * own}"
+    command = f"dmtlib train {name} --method baseline --data {shlex.quote(data)}{' --all-labels' * own}"
     yield f"whether DMT is likely to help, a baseline tells: {command}, then this check again"
 
 

@@ -9,10 +9,10 @@ import io
 import os
 import re
 import shlex
-import signal
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -27,7 +27,7 @@ from .records.store import check_writable, find_record, record_path, records_fol
 from .training import RunDirectory, RunError
 from .training.precision import DEVICES, choose_device
 from .training.settings import Config
-from .words import counted, printable, tell, told
+from .words import counted, printable, stoppable, tell, told
 
 NAME = "dmtlib"  # whoever started it: python -m would call it by its file's name
 INTERRUPTED = 130  # the exit code that shells know
@@ -70,6 +70,14 @@ def _path(text: str) -> Path:
 
 class Stopped(Exception):
     """Ctrl-C in a command that doesn't go on where it was."""
+
+
+@contextmanager
+def _anew() -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise Stopped("stopped; nothing was written, and the same command starts anew") from None
 
 
 app = typer.Typer(rich_markup_mode="rich")  # or there would be no panels
@@ -135,8 +143,9 @@ def check(
     """Look at data before training: what is read, what is left out, and whether DMT is likely to help."""
     from .checking import check as lines
 
-    for line in lines(data, name, runs):
-        print(printable(line), flush=True)
+    with _anew():
+        for line in lines(data, name, runs):
+            print(printable(line), flush=True)
 
 
 @app.command()
@@ -211,10 +220,8 @@ def predict(
     """Ask a finished run about images: a class and a confidence for each, or a mask."""
     from .prediction import predict_folder
 
-    try:
+    with _anew():
         count = predict_folder(run, images, out, device=device, skip_unreadable=skip_unreadable)
-    except KeyboardInterrupt:
-        raise Stopped("stopped; nothing was written, and the same command starts anew") from None
     print(printable(f"{counted(count, 'image')} predicted: {out}"))
 
 
@@ -227,7 +234,9 @@ def export(
     """Write a finished run's model to a file for other programs: RGB images in, probabilities out."""
     from .export import export_run
 
-    print(printable(f"written: {out}, and what it is: {export_run(run, out, format)}"))
+    with _anew():
+        card = export_run(run, out, format)
+    print(printable(f"written: {out}, and what it is: {card}"))
 
 
 @app.command()
@@ -315,11 +324,11 @@ def _outside(config: Config, runs: Path, results: Path | None) -> None:
             raise ValueError(f"{place}: lies in the data {config.data}: choose another folder")
 
 
+@stoppable()
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; the exit code is 0, 2 for a command that cannot be carried out, 130 when interrupted.
-    SIGTERM, by which batch systems stop a job, is taken for Ctrl-C."""
+    See :func:`.words.stoppable`."""
     sys.stdout, sys.stderr = (stream or open(os.devnull, "w") for stream in (sys.stdout, sys.stderr))  # noqa: SIM115
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     warnings.showwarning = lambda message, *_, **__: tell(f"warning: {message}")
     try:
         if isinstance(sys.stdout, io.TextIOWrapper):  # letters that a terminal doesn't have are escaped
@@ -342,8 +351,6 @@ def main(arguments: list[str] | None = None) -> int:
         if not hasattr(error, "format_message"):
             raise
         return _refuse(error.format_message())
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _refuse(message: str) -> int:

@@ -65,7 +65,7 @@ def export_run(run: str | Path, out: str | Path, format: str = "onnx") -> Path:
     a run or its data, or a file that doesn't say what the run says.
     """
     run, out = Path(run), Path(out)
-    card = out.with_name(f"{out.name}.md")
+    card = Path(f"{out}.md")
     if format not in FORMATS:
         raise ValueError(f"format must be one of {', '.join(FORMATS)}, got {format!r}")
     if format != "torchscript" and find_spec(format) is None:  # the others bear their packages' names
@@ -79,11 +79,10 @@ def export_run(run: str | Path, out: str | Path, format: str = "onnx") -> Path:
             raise ValueError(f"{place} lies in the data {data}: choose another --out")
         if os.path.lexists(place):
             raise ValueError(f"{place} is there already: choose another --out")
-    content, checked = _made(model, directory, format)
-    with telling(out), whole_file(out) as file:
+    with telling(out), whole_file(out) as file, whole_file(card) as beside:  # both places are watched from now on
+        content, checked = _made(model, directory, format)
         file.write(content)
-    with telling(card), whole_file(card) as file:
-        file.write(_card(model, directory, out.name, format, checked).encode())
+        beside.write(_card(model, directory, out.name, format, checked).encode())
     return card
 
 

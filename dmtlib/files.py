@@ -21,7 +21,7 @@ import stat
 import warnings
 import zipfile
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -51,14 +51,14 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
 
 
 class _Remembering(io.FileIO):
-    """The first error of the system stays known."""
+    """The first error of the system stays known, and Ctrl-C, of which torch.save makes an error of its own."""
 
-    error: OSError | None = None
+    error: BaseException | None = None
 
     def write(self, content: Any) -> int | None:
         try:
             return super().write(content)
-        except OSError as error:
+        except BaseException as error:
             self.error = self.error or error
             raise
 
@@ -135,6 +135,8 @@ def _replacing(path: Path) -> Iterator[tuple[Path, int | None]]:
     path = Path(os.path.realpath(path))
     if path.is_symlink():
         raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path))
+    if os.path.ismount(path):  # whose name stays
+        raise OSError(errno.EBUSY, "is where something is mounted: name a new folder in it", str(path))
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished, before = _hidden(path), _state(path)
     try:
@@ -173,7 +175,8 @@ def _exchange(first: Path, second: Path) -> bool:
 
 
 def _hidden(path: Path) -> Path:
-    return path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
+    begin = os.fsdecode(os.fsencode(path.name)[:200])  # a name has 255 bytes
+    return path.parent / f".{begin}.{secrets.token_hex(8)}.tmp"
 
 
 def remove_unfinished(folder: Path) -> None:
@@ -187,7 +190,8 @@ def _remove(path: Path) -> None:
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, ignore_errors=True)
     else:
-        path.unlink(missing_ok=True)
+        with suppress(OSError):
+            path.unlink()
 
 
 def to_disk(file: BinaryIO) -> None:

@@ -145,7 +145,10 @@ def predict_folder(
 
 def check_place(out: Path, run: Path, images: Path) -> None:
     """Answers go where nothing of a run's, and nothing that is asked about, can be lost: a ValueError, if ``out`` is,
-    lies in or holds a run directory, or the images, or lies beside anyone's images and masks."""
+    lies in or holds a run directory, or the images, or lies beside anyone's images and masks;
+    or is a mount point, whose name stays."""
+    if os.path.ismount(out):
+        raise ValueError(f"{out} is where something is mounted: choose a new --out in it")
     for what, there in (("the run", run), ("the images", images)):
         if inside(out, there) or inside(there, out):
             raise ValueError(f"{out} must be apart from {what}, {there}: choose another --out")
@@ -224,6 +227,8 @@ def write_masks(model: Segmenter, files: Sequence[Path], folder: Path, out: Path
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
         raise ValueError(f"{folder}: two images are named {twice.with_suffix('')}, and would have the same mask")
+    if within := next((name for name in names if {*name.parents} & {*names}), None):
+        raise ValueError(f"{folder / within}: the folder that it is in bears the name of another image's mask")
     with whole_folder(out) as unfinished, _bar(files, progress) as bar:
         for name, labels in zip(names, model.labels(files), strict=True):
             write_file(unfinished / name, encode_palette(labels.numpy()))

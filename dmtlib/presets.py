@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from .data.finding import written_out
+from .data.images.datasets import check_dataset
 from .models.backbones import default_weights, timm_model
 from .training.images.config import ImageRun, RunConfig
 from .training.methods import METHODS, SEGMENTATION_METHODS
@@ -109,6 +110,7 @@ def preset(
 
 def _fine_tuned(settings: dict[str, Any], network: Sequence[str]) -> dict[str, Any]:
     """Networks, their weights, and the side of the images."""
+    check_dataset(settings["data"])
     kind, _, path = settings["data"].partition(":")
     names = tuple(network) or (settings["network"],)
     sides = [timm_model(name).pretrained_cfg["input_size"][-1] for name in names]

@@ -16,6 +16,7 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
+from ..files import read_regular
 from .finding import MAX_FOLDERS, Found, find, nfc
 
 MAX_FILE_BYTES = 64 * 2**20  # a picture of 64 MiB is none: refused before it is read
@@ -40,7 +41,7 @@ def read_files(path: str | Path, suffixes: tuple[str, ...], found: Found | None 
     found = Found(str(path)) if found is None else found
     if path.is_dir():
         there = find(path, suffixes).require_whole().images.items()
-        files = ((name, file.stat().st_size, file.read_bytes) for name, file in there)
+        files = ((name, 0, partial(_read_plain, file)) for name, file in there)
     elif not path.exists():
         raise ValueError(f"{path}: no such file or folder")
     elif path.is_file() and _is_tar(path):  # first: the last file in a tar may be a zip
@@ -69,6 +70,13 @@ def read_files(path: str | Path, suffixes: tuple[str, ...], found: Found | None 
         where = f" after {last!r}" if last else ""
         what = "incomplete" if reason == NO_END else "damaged"
         raise ValueError(f"{path}: {what}{where}: {reason}") from None
+
+
+def _read_plain(file: Path) -> bytes:
+    try:
+        return read_regular(file, MAX_FILE_BYTES)
+    except OSError as error:
+        raise Refused(f"{file}: cannot be read: {error.strerror}") from None
 
 
 def _zip_files(path: Path):

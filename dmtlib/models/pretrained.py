@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib
 import re
+import warnings
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +14,8 @@ from torch import Tensor
 from torchvision.models import WeightsEnum, get_model_weights
 from torchvision.models.segmentation import DeepLabV3_ResNet101_Weights
 
+from ..files import load_whole, open_regular
+from ..words import printable
 from .backbones import TIMM, WEIGHTS, TimmClassifier, package_weights, timm_model, under_our_names
 from .deeplab import CAFFE, IMAGENET, LITE, RATES, DeepLabV2, Normalisation
 
@@ -130,19 +134,34 @@ def read_state_dict(path: str | Path) -> dict[str, Tensor]:
     holds something else."""
     reader = "torch.load reads with weights_only=True"
     try:
-        if Path(path).suffix == ".safetensors":
-            reader = "safetensors reads: is that installed?"
-            state = importlib.import_module("safetensors.torch").load(Path(path).read_bytes())
-        else:
-            state = torch.load(path, map_location="cpu", weights_only=True)
+        with open_regular(path) as file, warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch's advice on files of other kinds
+            if Path(path).suffix == ".safetensors":
+                reader = "safetensors reads"
+                state = importlib.import_module("safetensors.torch").load(file.read())
+            elif zipfile.is_zipfile(file):
+                state = load_whole(file)
+            else:  # of before torch 1.6
+                file.seek(0)
+                state = torch.load(file, map_location="cpu", weights_only=True)
+    except ImportError:
+        raise ValueError(f"{path}: reading it needs safetensors: pip install safetensors") from None
     except OSError as error:
         raise ValueError(f"{path}: {error.strerror or error}") from error
     except Exception as error:  # bytes that are no pickle can raise anything
-        raise ValueError(f"{path}: not a file that {reader}") from error
+        why = f": {error}" if isinstance(error, zipfile.BadZipFile) else ""
+        raise ValueError(f"{path}: not a file that {reader}{why}") from error
     named = isinstance(state, dict) and all(isinstance(key, str) for key in state)
     if not named or not all(isinstance(value, Tensor) for value in state.values()):
         raise ValueError(f"{path}: must hold a state dict, names with their tensors")
+    if odd := next((key for key, value in state.items() if not _of_numbers(value)), None):
+        raise ValueError(f"{path}: {odd!r} is not a tensor of finite real numbers")
     return state
+
+
+def _of_numbers(tensor: Tensor) -> bool:
+    plain = tensor.layout == torch.strided and not (tensor.is_meta or tensor.is_quantized or tensor.is_complex())
+    return plain and tensor.dtype != torch.bool and bool(tensor.isfinite().all())
 
 
 def load_pretrained(
@@ -169,7 +188,9 @@ def load_pretrained(
     misfits = (*report.missing, *report.unexpected, *report.wrongly_shaped)
     wrong = [key for key in misfits if key.startswith(whole)]
     if wrong:
-        raise ValueError(f"{origin}: not the weights of this backbone: {report}; the first that is wrong: {wrong[0]}")
+        raise ValueError(
+            f"{origin}: not the weights of this backbone: {report}; the first that is wrong: {printable(wrong[0])}"
+        )
     model.load_state_dict({key: found[key] for key in report.matched}, strict=False)
     return report
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -13,16 +12,12 @@ from pathlib import Path
 
 import torch
 
-from ..files import RUN_FILES, alone
+from ..files import alone
 from ..training.directory import RunDirectory
 from ..training.settings import Config
 from ..words import printable, tell
 from .reproduction import train_arguments
 
-_LABELS = r"/(labels\.npy|confidence\.npy|manifest\.json)"
-_EVENTS = r"tensorboard(/events\.out\.tfevents\.[^/]+)?"
-# What lies in a run directory:
-OURS = re.compile(rf"({RUN_FILES})(-[AB]({_LABELS})?)?(\.pt|\.json)?|metrics\.jsonl|lock|{_EVENTS}")
 LOOK_SECONDS = 0.2  # between two looks at the processes
 STOP_SECONDS = 60  # for a stopped run to finish its step and leave
 
@@ -77,10 +72,9 @@ def launch(
                 free.append(place)
                 failed += process.returncode != 0
                 _tell(config, process.returncode, log)
-                made = RunDirectory.of(config, runs_folder(runs, config)).path
-                there = (place.relative_to(made).as_posix() for place in made.rglob("*"))
-                if tidy and process.returncode == 0 and all(map(OURS.fullmatch, there)):
-                    shutil.rmtree(made, ignore_errors=True)
+                made = RunDirectory.of(config, runs_folder(runs, config))
+                if tidy and process.returncode == 0 and made.only_ours():
+                    shutil.rmtree(made.path, ignore_errors=True)
     finally:
         _stop(list(working))
     return failed

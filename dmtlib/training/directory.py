@@ -19,18 +19,25 @@ import hashlib
 import json
 import math
 import os
+import re
+import shutil
 from pathlib import Path
 from typing import Any
 
 import filelock
 
-from ..files import alone, plain, read_json, write_json
+from ..files import RUN_FILES, alone, plain, read_json, write_json
 from ..words import told
 from .provenance import read_record
 from .settings import Config
 from .storage import MADE_AGAIN, RunError, load_tensors, restoring, save_tensors
 
 OTHER_RUNS = "choose another --runs"
+
+_LABELS = r"/(labels\.npy|confidence\.npy|manifest\.json)"
+_EVENTS = r"tensorboard(/events\.out\.tfevents\.[^/]+)?"
+OURS = re.compile(rf"({RUN_FILES})(-[AB]({_LABELS})?)?(\.pt|\.json)?|metrics\.jsonl|lock|{_EVENTS}")
+"""The names of what a run writes into its directory."""
 
 
 def is_run_directory(folder: Path) -> bool:
@@ -84,6 +91,17 @@ class RunDirectory:
         if differing := _claim(file, split):
             what = f"is not the split that these settings draw ({', '.join(differing)} differ)"
             raise RunError(f"{file} {what}; restore it, or {OTHER_RUNS}")
+
+    def give_up(self) -> None:
+        """Of a run that was refused before its first step nothing is left: others may take its place."""
+        if self.only_ours() and not any(self.path.glob("*.pt")):
+            shutil.rmtree(self.path / "tensorboard", ignore_errors=True)
+            for name in ("config.json", "split.json", "metrics.jsonl"):
+                (self.path / name).unlink(missing_ok=True)
+
+    def only_ours(self) -> bool:
+        """Whether nothing but what a run wrote lies here."""
+        return all(OURS.fullmatch(file.relative_to(self.path).as_posix()) for file in self.path.rglob("*"))
 
     @property
     def split(self) -> dict[str, Any]:

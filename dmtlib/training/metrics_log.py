@@ -21,7 +21,9 @@ def written_log(file: Path, place: dict[str, Any]) -> bytes:
     """What a run had written when it was at ``place``, as :meth:`MetricsLog.place` said. If the log is something else,
     then what there is of it, in whole lines, with a warning. An OSError, if it cannot be read."""
     with open_regular(file) if os.path.lexists(file) else io.BytesIO() as there:
-        content = there.read()[: place["metrics_bytes"]]
+        size = there.seek(0, os.SEEK_END)
+        there.seek(0)
+        content = there.read(min(size, place["metrics_bytes"]))  # and no more: a log may have any size
     short = len(content) < place["metrics_bytes"]
     if short or place.get("metrics_sha256") not in (None, hashlib.sha256(content).hexdigest()):  # older runs have none
         what = "lacks lines of the steps before: it was cut" if short else "was changed: other lines were written"

@@ -122,6 +122,8 @@ def read_record(file: Path, *needed: str) -> dict[str, Any]:
     elif "phases" in needed:
         needed = (*needed, "best", "scored_on")
     try:
+        if {"mean_iou", "test_accuracy"} <= record.keys():
+            raise ValueError("it has the scores of both kinds of runs")
         for name in ("preset", "method", "seed", "config", score, *needed):
             _check_value(name, record[name])
         for name in ("data", "budget"):

@@ -68,6 +68,9 @@ def train(
                     return made
                 except Damaged as damaged:  # then from the phase before it, or without it
                     damaged.set_aside()
+                except ValueError:  # weights that cannot be brought, say
+                    directory.give_up()
+                    raise
 
 
 def of_split(config: Config, data: Any, split: Any) -> list[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import os
 from urllib.error import URLError
 
 import pytest
@@ -206,7 +208,10 @@ def test_code_is_not_run(tmp_path):
 
 
 def test_no_such_file(tmp_path):
-    for path, reason in ((tmp_path / "none.pth", "No such file or directory"), (tmp_path, "Is a directory")):
+    for path, reason in (
+        (tmp_path / "none.pth", "No such file or directory"),
+        (tmp_path, "is no regular file, but a folder"),
+    ):
         with pytest.raises(ValueError) as error:
             pretrained("resnet18", 4, "imagenet", path)
         assert str(error.value) == f"{path}: {reason}"
@@ -239,3 +244,55 @@ def test_a_deeper_or_wider_resnet_is_no_substitute(ours, theirs):
         model, state = DeepLabV2(ours, 4), getattr(torchvision.models, theirs)(weights=None).state_dict()
     with pytest.raises(ValueError, match=r"^their\.pth: not the weights of this backbone"):
         load_pretrained(model, state, origin="their.pth")
+
+
+def spoilt(content: bytes) -> bytes:
+    """One bit of the largest tensor is another, and the zip's checksum tells."""
+    middle = len(content) // 2
+    return content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (torch.tensor([1.0, math.nan]), "'a' is not a tensor of finite real numbers"),
+        (torch.tensor([1 + 1j]), "'a' is not a tensor of finite real numbers"),
+        (torch.tensor([True]), "'a' is not a tensor of finite real numbers"),
+        (torch.eye(3).to_sparse(), r"not a file that torch\.load reads with weights_only=True"),
+        (torch.zeros(3, device="meta"), "'a' is not a tensor of finite real numbers"),
+    ],
+)
+def test_weights_that_are_no_numbers_are_refused(value, words, tmp_path, recwarn):
+    torch.save({"a": value, "b": torch.zeros(2)}, tmp_path / "w.pt")
+    with pytest.raises(ValueError, match=rf"^\S+w\.pt: {words}$"):
+        read_state_dict(tmp_path / "w.pt")
+    assert not recwarn.list
+
+
+def test_weights_with_a_wrong_checksum_are_refused(tmp_path):
+    torch.save({"a": torch.zeros(10_000)}, tmp_path / "w.pt")
+    (tmp_path / "w.pt").write_bytes(spoilt((tmp_path / "w.pt").read_bytes()))
+    with pytest.raises(ValueError, match=r"not a file that torch\.load reads .*: the checksum of .* is wrong$"):
+        read_state_dict(tmp_path / "w.pt")
+
+
+def test_weights_of_before_there_were_zips_are_read(tmp_path):
+    torch.save({"a": torch.ones(3)}, tmp_path / "w.pth", _use_new_zipfile_serialization=False)
+    assert read_state_dict(tmp_path / "w.pth")["a"].tolist() == [1, 1, 1]
+
+
+@pytest.mark.parametrize("name", ["w.pt", "w.safetensors"])
+def test_a_pipe_or_a_device_is_no_file_of_weights(name, tmp_path):
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(ValueError, match="is no regular file, but a pipe or a device"):
+        read_state_dict(tmp_path / name)
+    (tmp_path / name).unlink()
+    (tmp_path / name).symlink_to("/dev/zero")
+    with pytest.raises(ValueError, match="is no regular file, but a pipe or a device"):
+        read_state_dict(tmp_path / name)
+
+
+def test_a_key_that_commands_a_terminal_is_shown_as_it_is():
+    with pytest.raises(ValueError, match=r"the first that is wrong: backbone\.x\\x1b\\nboo$") as error:
+        load_pretrained(DeepLabV2("narrow", 3), {"backbone.x\x1b\nboo": torch.zeros(1)}, "file", whole="backbone.x")
+    assert "\n" not in str(error.value)
