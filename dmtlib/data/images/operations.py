@@ -9,11 +9,13 @@ columns from that tensor and changes nothing where the strength is neutral.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import torch
+import yaml
 from jaxtyping import Bool, Float64, UInt8
 from torch import Tensor
 
@@ -106,54 +108,11 @@ class Variant:
     flip: float = 0.5
 
 
-VARIANTS = {
-    "paper": Variant(
-        operations=(
-            Range("identity"),
-            Range("autocontrast"),
-            Range("equalize"),
-            Range("rotate", 0, 30, signed=True),
-            Range("solarize", 0, 256),
-            Range("color", 0.1, 1.9),
-            Range("posterize", 4, 8),
-            Range("contrast", 0.1, 1.9),
-            Range("brightness", 0.1, 1.9),
-            Range("sharpness", 0.1, 1.9),
-            Range("shear_x", 0, 0.3, signed=True),
-            Range("shear_y", 0, 0.3, signed=True),
-            Range("translate_x", 0, 0.3, signed=True, per_side=True),
-            Range("translate_y", 0, 0.3, signed=True, per_side=True),
-        ),
-        levels=None,
-        cutout=16,
-    ),
-    "authors": Variant(
-        operations=(
-            Range("autocontrast"),
-            Range("equalize"),
-            Range("invert"),
-            Range("rotate", 0, 30, signed=True),
-            Range("posterize", 0, 4),
-            Range("solarize", 0, 256),
-            Range("solarize_add", 0, 110),
-            Range("color", 0.1, 1.9),
-            Range("contrast", 0.1, 1.9),
-            Range("brightness", 0.1, 1.9),
-            Range("sharpness", 0.1, 1.9),
-            Range("shear_x", 0, 0.3, signed=True),
-            Range("shear_y", 0, 0.3, signed=True),
-            Range("cutout", 0, 40),
-            Range("translate_x", 0, 100, signed=True),  # in pixels, also where the side is 32: most leave nothing
-            Range("translate_y", 0, 100, signed=True),
-        ),
-        levels=10,
-        cutout=0,
-    ),
-}
+def _variant(row: dict[str, Any]) -> Variant:
+    return Variant(**row | {"operations": tuple(Range(**operation) for operation in row["operations"])})
+
+
+_FILE = Path(__file__).with_name("randaugment.yml")
+VARIANTS = {name: _variant(row) for name, row in yaml.safe_load(_FILE.read_text(encoding="utf-8")).items()}
 """``paper``: RandAugment's list, any strength, Cutout 16. ``authors``: what the authors' code draws.
 ``paper-half``: the first, for images of 16×16 pixels; ``photo``: without Cutout."""
-
-# For images of half the side: lengths in pixels halve with it, everything else stays.
-VARIANTS["paper-half"] = replace(VARIANTS["paper"], cutout=8, padding=2)
-# For photographs of any side, and networks that know how such look: without Cutout, whose side is in pixels.
-VARIANTS["photo"] = replace(VARIANTS["paper"], cutout=0)
