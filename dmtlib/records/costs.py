@@ -9,7 +9,6 @@ from ..training.methods import METHODS
 from ..training.pixels.config import SegmentationConfig
 from ..training.settings import Config
 
-
 CIFAR10_IMAGES = 50_000  # to train on
 
 
