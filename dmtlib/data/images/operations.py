@@ -19,26 +19,10 @@ import yaml
 from jaxtyping import Bool, Float64, UInt8
 from torch import Tensor
 
-NEUTRAL = {
-    "identity": 0.0,
-    "autocontrast": 0.0,  # 0 or 1: done or not
-    "equalize": 0.0,  # 0 or 1
-    "invert": 0.0,  # 0 or 1
-    "rotate": 0.0,  # degrees, counter-clockwise
-    "posterize": 8.0,  # bits kept, rounded down, at least 1
-    "solarize": 256.0,  # levels from here up are inverted
-    "solarize_add": -1.0,  # added to every level, rounded down; then levels from 128 up are inverted; −1: not done
-    "color": 1.0,  # 0 grey … 1 as it is … 2
-    "contrast": 1.0,  # 0 the mean grey … 1 as it is … 2
-    "brightness": 1.0,  # 0 black … 1 as it is … 2
-    "sharpness": 1.0,  # 0 smoothed … 1 as it is … 2
-    "shear_x": 0.0,  # columns per row
-    "shear_y": 0.0,  # rows per column
-    "translate_x": 0.0,  # pixels to the left
-    "translate_y": 0.0,  # pixels up
-    "cutout": 0.0,  # side of the erased square, in pixels
-}
-"""Every operation, with the strength at which it does nothing and the unit of its strength."""
+_FILE = yaml.safe_load(Path(__file__).with_name("randaugment.yml").read_text(encoding="utf-8"))
+
+NEUTRAL: dict[str, float] = _FILE["neutral"]
+"""Every operation, with the strength at which it does nothing; the file says in which unit."""
 
 SWITCHES = ("identity", "autocontrast", "equalize", "invert")
 """Operations without a strength of their own: 1 is on."""
@@ -83,7 +67,7 @@ def constant(values: tuple, device: torch.device, dtype: torch.dtype = torch.flo
 
 
 class Range(NamedTuple):
-    """An operation and the strengths that it is drawn from, in the unit that :data:`.operations.NEUTRAL` states.
+    """An operation and the strengths that it is drawn from, in the unit that ``randaugment.yml`` states.
     ``signed`` operations get a random sign; ``per_side`` ones are given in sides of the image."""
 
     name: str
@@ -112,7 +96,6 @@ def _variant(row: dict[str, Any]) -> Variant:
     return Variant(**row | {"operations": tuple(Range(**operation) for operation in row["operations"])})
 
 
-_FILE = Path(__file__).with_name("randaugment.yml")
-VARIANTS = {name: _variant(row) for name, row in yaml.safe_load(_FILE.read_text(encoding="utf-8")).items()}
+VARIANTS = {name: _variant(row) for name, row in _FILE["variants"].items()}
 """``paper``: RandAugment's list, any strength, Cutout 16. ``authors``: what the authors' code draws.
 ``paper-half``: the first, for images of 16×16 pixels; ``photo``: without Cutout."""
