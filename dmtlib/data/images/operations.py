@@ -24,9 +24,6 @@ _FILE = yaml.safe_load(Path(__file__).with_name("randaugment.yml").read_text(enc
 NEUTRAL: dict[str, float] = _FILE["neutral"]
 """Every operation, with the strength at which it does nothing; the file says in which unit."""
 
-SWITCHES = ("identity", "autocontrast", "equalize", "invert")
-"""Operations without a strength of their own: 1 is on."""
-
 COLUMN = {name: column for column, name in enumerate(NEUTRAL)}
 
 Strengths = Float64[Tensor, "B K"]

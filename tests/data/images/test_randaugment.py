@@ -8,7 +8,7 @@ import torch
 from PIL import Image, ImageEnhance, ImageOps
 from torchvision.transforms.v2 import functional as tv
 
-from book.studies.augmentation import apply_operation
+from book.studies.augmentation import SWITCHES, apply_operation
 from dmtlib.data.images import operations
 from dmtlib.data.images.augment import AUGMENTATIONS
 from dmtlib.data.images.effects import Crop, crop_and_flip
@@ -146,7 +146,7 @@ def test_the_neutral_strength_changes_nothing(name):
     images = photographs()
     neutral = torch.tensor(list(NEUTRAL.values()), dtype=torch.float64).expand(len(images), -1)
     assert not operations.is_chosen(neutral, name).any()
-    if name not in operations.SWITCHES:
+    if name not in SWITCHES:
         assert torch.equal(apply_operation(images, name, NEUTRAL[name]), images)
 
 
