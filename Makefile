@@ -15,7 +15,7 @@ LONGEST := 07_honest_evaluation 09_mutual_training 12_your_data 04_curriculum 06
 CHAPTERS := $(patsubst book/%.py,%,$(wildcard $(TOC:%=book/%.py)))
 CHAPTERS := $(filter $(CHAPTERS),$(LONGEST)) $(filter-out $(LONGEST),$(CHAPTERS))
 PAGES := $(wildcard $(TOC:%=book/%.md))
-LIBRARY := $(shell find dmtlib -name '*.py') dmtlib/records/paper_numbers.yml
+LIBRARY := $(shell find dmtlib -name '*.py' -o -name '*.yml')
 RECORDS := $(shell find results -type f 2>/dev/null)
 
 # Only the book's own environment follows requirements.txt; one given from elsewhere is taken as it is once it exists.

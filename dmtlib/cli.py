@@ -187,9 +187,7 @@ def train(
     if skip_recorded and recorded is not None:
         print(printable(f"{config.preset} {method} seed {seed}: recorded before in {record_path(results, recorded)}"))
         return
-    _outside(config, runs, results)
-    if results is not None:
-        check_writable(results, config)
+    _check_places(config, runs, results)
     directory = RunDirectory.of(config, runs)
     before = directory.record
     record = training.train(config, runs=runs, device=device)
@@ -268,8 +266,7 @@ def reproduce(
     wanted = runs_of(tables, seeds=chosen, budget=budget, data=data, variant=variant)
     missing = missing_runs(wanted, results)
     for config in missing:
-        _outside(config, runs_folder(runs, config), results)
-        check_writable(results, config)
+        _check_places(config, runs_folder(runs, config), results)
     print(printable(f"{len(wanted) - len(missing)} of {len(wanted)} runs are recorded in {results}"), flush=True)
     if dry_run:
         for config in missing:
@@ -314,14 +311,16 @@ def table(
     print(render(TABLES[name](results)))
 
 
-def _outside(config: Config, runs: Path, results: Path | None) -> None:
-    """Refuse places of output that lie in the data: the next command would read them."""
+def _check_places(config: Config, runs: Path, results: Path | None) -> None:
+    """Refuse places of output that lie in the data, which the next command would read, or that cannot be written."""
     places = [RunDirectory.of(config, runs).path]  # data may bear a preset's name
     if results is not None:
         places.append(records_folder(results, config.preset, config.method, config.budget))
     for place in places:
         if in_data(place, config.data):
             raise ValueError(f"{place}: lies in the data {config.data}: choose another folder")
+    if results is not None:
+        check_writable(results, config)
 
 
 @stoppable()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,6 @@ from .models.backbones import default_weights, timm_model
 from .training.images.config import ImageRun, RunConfig
 from .training.methods import METHODS, SEGMENTATION_METHODS
 from .training.pixels.config import PixelRun, SegmentationConfig
-from .training.settings import Epochs, Steps, baseline
 
 VARIANTS = ("paper", "authors")
 """`paper`: the row of that name. `authors`: the row beside it whose name ends so."""
@@ -23,22 +24,28 @@ VARIANTS = ("paper", "authors")
 
 def _read_rows(file: Path, kind: type) -> dict[str, Any]:
     """The presets in a YAML file, rows of ``kind``, by name. A row has the settings of the one that it is ``like``,
-    but for those it names. A length is `8 steps`, `30 epochs`, or `300 epochs, one label in 8`: :func:`baseline`."""
+    but for those it names. A ValueError for a setting that rows of this kind don't have."""
     table = yaml.safe_load(file.read_text(encoding="utf-8"))
+    names = [field.name for field in fields(kind)]
 
     def row(name: str) -> Any:
-        told = {key: _value(written) for key, written in table[name].items()}
+        told = {key: value for pair in table[name].items() for key, value in _settings(*pair).items()}
         like = vars(row(told.pop("like"))) if "like" in told else {}
+        if unknown := [key for key in told if key not in names]:
+            raise ValueError(f"{unknown[0]} is no setting of {kind.__name__}; there are {', '.join(names)}")
         return kind(**like | told)
 
     return {name: row(name) for name in table}
 
 
-def _value(written: Any) -> Any:
+def _settings(name: str, written: Any) -> dict[str, Any]:
+    """What is written under a name. A length is `8 steps`, `30 epochs`, or `300 epochs, one label in 8`, which are
+    sqrt(1 / labeled ratio) · N, where the oracle trains N = 300 epochs (Appendix B)."""
     if not (length := re.fullmatch(r"([0-9]+) (steps|epochs)(?:, one label in ([0-9.]+))?", str(written))):
-        return tuple(written) if isinstance(written, list) else written
+        return {name: tuple(written) if isinstance(written, list) else written}
     number, unit, ratio = length.groups()
-    return baseline(int(number), float(ratio)) if ratio else (Steps if unit == "steps" else Epochs)(int(number))
+    exact = int(number) * math.sqrt(float(ratio)) if ratio else int(number)
+    return {f"{name}_steps": None, f"{name}_epochs": None, f"{name}_{unit}": exact}
 
 
 _TRAINING = Path(__file__).with_name("training")

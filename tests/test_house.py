@@ -55,8 +55,9 @@ def wheel(tmp_path_factory) -> zipfile.ZipFile:
 def test_the_package_is_the_library_alone(wheel):
     names = wheel.namelist()
     assert {name.split("/")[0] for name in names if ".dist-info/" not in name} == {"dmtlib"}
-    files = ("method/dynamic_loss.py", "model_card.md", "training/images/presets.yml", "training/pixels/presets.yml")
-    assert {f"dmtlib/{file}" for file in files} <= set(names)
+    files = ["method/dynamic_loss.py", "model_card.md"]
+    files += [path.relative_to(ROOT / "dmtlib").as_posix() for path in ROOT.glob("dmtlib/**/*.yml")]
+    assert len(files) > 6 and {f"dmtlib/{file}" for file in files} <= set(names)
     assert any(name.endswith("licenses/LICENSE") for name in names)
 
 

@@ -12,13 +12,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Generator, Tensor
 
-from dmtlib.data.images.operations import SWITCHES, VARIANTS, Range
+from dmtlib.data.images.operations import VARIANTS, Range
 from dmtlib.data.images.randaugment import RandAugment
 from dmtlib.method.mixup import mixup
 
 from ..page.colours import COLOURS
 from ..page.look import WIDTH, described
-from ..studies.augmentation import apply_operation, strength_of
+from ..studies.augmentation import SWITCHES, apply_operation, strength_of
 from .diagrams import arrow, box
 
 PAGODA, FLOWER = ("china.jpg", (20, 5, 407)), ("flower.jpg", (40, 150, 320))

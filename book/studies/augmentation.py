@@ -19,7 +19,7 @@ from torch import Generator, Tensor, nn
 from dmtlib.data.images.augment import Augmentation
 from dmtlib.data.images.datasets import ClassificationData
 from dmtlib.data.images.effects import change_levels, cutout, warp
-from dmtlib.data.images.operations import COLUMN, NEUTRAL, SWITCHES, VARIANTS, Range, constant
+from dmtlib.data.images.operations import COLUMN, NEUTRAL, VARIANTS, Range, constant
 from dmtlib.data.images.randaugment import CUTOUT_FILL, RandAugment, check_images
 from dmtlib.data.images.splits import Split
 from dmtlib.training.images.evaluation import predict
@@ -28,6 +28,9 @@ from .disagreement import one_thread
 
 LEARNING_RATE, MOMENTUM = 0.01, 0.9  # low: the model is trained already
 BATCH, LABELED = 128, 32  # images in a step: unlabeled ones, and labeled ones where they take part
+SWITCHES = ("identity", "autocontrast", "equalize", "invert")
+"""Operations without a strength of their own: 1 is on."""
+
 LOOKS = 10  # how often a run is measured after its start
 
 

@@ -9,14 +9,37 @@ from typing import NamedTuple
 import torch
 from torch import nn
 
+from dmtlib.data.pixels.datasets import ROWS
 from dmtlib.method.dynamic_loss import weighted_cross_entropy
 from dmtlib.method.rules import PREDICTION_FREE
 from dmtlib.models.deeplab import DeepLabV2
 from dmtlib.models.whitened import classifier
-from dmtlib.records.costs import DATA, labeled_and_unlabeled, steps_of_a_run
+from dmtlib.records.costs import CIFAR10_IMAGES, labeled_and_unlabeled, steps_of_a_run
 from dmtlib.training.images.config import RunConfig
 from dmtlib.training.methods import METHODS
 from dmtlib.training.pixels.config import SegmentationConfig
+
+
+class DataSize(NamedTuple):
+    """How much of a data set a run looks at, as the presets use it."""
+
+    classes: int
+    pixels: int  # of an image when it is labeled; VOC's differ, most have 375×500
+    scored: int
+    scored_pixels: int  # with padding
+
+
+def _of_pixels(name: str, pixels: int, scored_pixels: int) -> DataSize:
+    row = ROWS[name]
+    return DataSize(len(row.classes), pixels, row.counts["val"] + row.counts.get("test", 0), scored_pixels)
+
+
+DATA = {
+    "cifar10": DataSize(10, 32 * 32, 10_000, 32 * 32),
+    "voc": _of_pixels("voc", 375 * 500, 505 * 505),
+    "cityscapes": _of_pixels("cityscapes", 512 * 1024, 512 * 1024),
+    "camvid": _of_pixels("camvid", 360 * 480, 360 * 480),
+}
 
 
 class Gpu(NamedTuple):
@@ -85,7 +108,7 @@ def run_cost(config: RunConfig | SegmentationConfig) -> RunCost:
     """Count a run.
 
     Raises:
-        KeyError: its data are not in :data:`~dmtlib.records.costs.DATA`.
+        KeyError: its data are not in :data:`DATA`.
     """
     return _segmentation_cost(config) if isinstance(config, SegmentationConfig) else _classification_cost(config)
 
@@ -97,9 +120,9 @@ def _classification_cost(config: RunConfig) -> RunCost:
     first, *later = (sum(models) for models in steps_of_a_run(config))
     asks = config.method not in PREDICTION_FREE and config.mixup_alpha > 0
     flops = (first + sum(later)) * step.training + asks * sum(later) * step.forward
-    looked_at = len(later) * (size.training - config.num_labels) + config.phases * size.scored
+    looked_at = len(later) * (CIFAR10_IMAGES - config.num_labels) + config.phases * size.scored
     flops += looked_at * step.forward / config.batch_size
-    data = 3 * size.pixels * (size.training + size.scored)
+    data = 3 * size.pixels * (CIFAR10_IMAGES + size.scored)
     return RunCost(
         images=config.batch_size * (first + sum(later)),
         flops=flops,

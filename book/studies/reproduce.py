@@ -10,12 +10,11 @@ import pandas as pd
 from dmtlib.files import read_json
 from dmtlib.presets import preset
 from dmtlib.records.comparison import NOT_RUN, cell
-from dmtlib.records.costs import DATA
 from dmtlib.records.reproduction import CIFAR10, CITYSCAPES, TABLES, VOC, Cell, cells_of, train_arguments
 from dmtlib.records.store import load_records
 
 from ..page.words import as_words
-from .costs import RunCost, gpu_named, run_cost
+from .costs import DATA, RunCost, gpu_named, run_cost
 from .recorded import count_recorded
 
 

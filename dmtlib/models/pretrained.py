@@ -19,28 +19,20 @@ from ..words import printable
 from .backbones import TIMM, WEIGHTS, TimmClassifier, package_weights, timm_model, under_our_names
 from .deeplab import CAFFE, IMAGENET, LITE, RATES, DeepLabV2, Normalisation
 
-
-@dataclass(frozen=True)
-class Initialisation:
-    """Where weights come from: how their images were normalised, and torchvision's download for each backbone."""
-
-    normalisation: Normalisation
-    downloads: dict[str, WeightsEnum]
-
-
-PRETRAINED = {
-    "imagenet": Initialisation(
+PRETRAINED: dict[str, tuple[Normalisation, dict[str, WeightsEnum]]] = {
+    "imagenet": (
         IMAGENET,
         {name: get_model_weights(name).IMAGENET1K_V1 for name in ("resnet18", "resnet34", "resnet50", "resnet101")},
     ),
     # A DeepLab-v3 of torchvision's, trained on the images of COCO that show VOC's classes; we take its backbone.
-    "coco-voc": Initialisation(IMAGENET, {"resnet101": DeepLabV3_ResNet101_Weights.COCO_WITH_VOC_LABELS_V1}),
+    "coco-voc": (IMAGENET, {"resnet101": DeepLabV3_ResNet101_Weights.COCO_WITH_VOC_LABELS_V1}),
     # The paper's: resnet101COCO-41f33a49.pth of Hung et al. (2018), converted from DeepLab's own Caffe model, or
     # MS_DeepLab_resnet_pretrained_COCO_init.pth. The published link is dead: only from a local file. Caffe's network
     # strides in the 1×1 convolution before the 3×3 one that strides here; the authors load it into v1.5 all the same.
-    "coco-caffe": Initialisation(CAFFE, {}),
+    "coco-caffe": (CAFFE, {}),
 }
-"""Weights that others trained, by name: how their networks see an image, and what can be downloaded."""
+"""Weights that others trained, by name: how their images were normalised, and torchvision's download for each
+backbone."""
 
 
 @dataclass(frozen=True)
@@ -83,14 +75,14 @@ def pretrained(
         return model, load_pretrained(model, state, origin)
     if initialisation not in PRETRAINED:
         raise ValueError(f"initialisation must be one of {', '.join(PRETRAINED)}, got {initialisation!r}")
-    source = PRETRAINED[initialisation]
-    model = DeepLabV2(backbone, num_classes, rates, source.normalisation, output_stride)
+    normalisation, downloads = PRETRAINED[initialisation]
+    model = DeepLabV2(backbone, num_classes, rates, normalisation, output_stride)
     if path is not None:
         state, origin = read_state_dict(path), str(path)
-    elif backbone in source.downloads:
-        state, origin = _download(source.downloads[backbone]), source.downloads[backbone].url
+    elif backbone in downloads:
+        state, origin = _download(downloads[backbone]), downloads[backbone].url
     else:
-        known = ", ".join(source.downloads) or "no backbone"
+        known = ", ".join(downloads) or "no backbone"
         raise ValueError(f"{initialisation}: downloads exist for {known}, not for {backbone}; give the path of a file")
     return model, load_pretrained(model, state, origin)
 

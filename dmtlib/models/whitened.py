@@ -82,13 +82,10 @@ def _norm(channels: int) -> nn.BatchNorm2d:
 class WhitenedCNN(nn.Module):
     """Logits of small images: 0.5 M parameters and 33 M multiply-adds an image of 32×32 at widths 32, 128 and 128.
     ``widths`` are the channels of the three blocks, ``num_classes`` the width C of the output; ``in_channels`` are 3
-    for colour, 1 for grey images. A ValueError for other than three widths, or an argument below 1."""
+    for colour, 1 for grey images."""
 
     def __init__(self, widths: Sequence[int], num_classes: int, in_channels: int = 3) -> None:
         super().__init__()
-        if len(widths) != 3 or min(*widths, num_classes, in_channels) < 1:
-            got = f"{tuple(widths)}, {num_classes}, {in_channels}"
-            raise ValueError(f"there must be three widths, and nothing below 1, got {got}")
         filters = 2 * in_channels * PATCH**2
         self.register_buffer("whitening", torch.zeros(filters, in_channels, PATCH, PATCH))
         self.whitened_bias = nn.Parameter(torch.zeros(filters))

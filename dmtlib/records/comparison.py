@@ -16,18 +16,7 @@ from ..presets import METHODS, SEGMENTATION_METHODS, SEGMENTATION_PRESETS
 from .store import load_records, score
 
 NOT_RUN = "not run"
-NAMES = {
-    "baseline": "baseline",
-    "online-st": "Online ST",
-    "cbst": "CBST",
-    "dst": "DST",
-    "cl": "CL",
-    "dmt": "DMT",
-    "dmt-naive": "DMT-Naive",
-    "dmt-flip": "DMT-Flip",
-    "dmt-pair": "DMT-Pair",
-    "oracle": "oracle",
-}
+NAMES = {name: method.title for name, method in METHODS.items()}
 ByMethod = dict[str, list[dict[str, Any]]]
 
 PAPER, HERE = "paper (%)", "here (%)"

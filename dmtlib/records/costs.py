@@ -2,36 +2,18 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
+from ..data.pixels.datasets import ROWS
 from ..data.pixels.splits import HALF_SHARE, labeled_count
 from ..method.pseudo_labels import count_selected
 from ..training.methods import METHODS
 from ..training.pixels.config import SegmentationConfig
 from ..training.settings import Config
 
-
-class DataSize(NamedTuple):
-    """How much there is of a data set, as the presets use it."""
-
-    training: int
-    classes: int
-    pixels: int  # of an image when it is labeled; VOC's differ, most have 375×500
-    scored: int
-    scored_pixels: int  # with padding
-    prescribed: int = 0  # labeled images, if the data set says which
-
-
-DATA = {
-    "cifar10": DataSize(50_000, 10, 32 * 32, 10_000, 32 * 32),
-    "voc": DataSize(10_582, 21, 375 * 500, 1_449, 505 * 505, prescribed=1_464),
-    "cityscapes": DataSize(2_975, 19, 512 * 1024, 500, 512 * 1024),
-    "camvid": DataSize(367, 11, 360 * 480, 101 + 233, 360 * 480),
-}
+CIFAR10_IMAGES = 50_000  # to train on
 
 
 def steps_of_a_run(config: Config) -> list[list[int]]:
-    """Training steps, by phase and model. A KeyError, if the data are not in :data:`DATA`."""
+    """Training steps, by phase and model. A KeyError for other data than CIFAR-10 and :data:`.datasets.ROWS`."""
     if isinstance(config, SegmentationConfig):
         labeled, unlabeled = labeled_and_unlabeled(config)
         halves = config.difference_maximized and len(config.models) == 2
@@ -39,7 +21,7 @@ def steps_of_a_run(config: Config) -> list[list[int]]:
         supervised += unlabeled if METHODS[config.method].all_labels else 0
         sizes = [supervised] + [unlabeled] * (config.phases - 1)
         return [[config.steps(phase, size)] * len(config.models) for phase, size in enumerate(sizes)]
-    unlabeled = DATA["cifar10"].training - config.validation - config.num_labels
+    unlabeled = CIFAR10_IMAGES - config.validation - config.num_labels
     supervised = config.num_labels + (unlabeled if config.method == "oracle" else 0)
     sizes = [supervised] + [count_selected(alpha, unlabeled) for alpha in config.alphas[: config.phases - 1]]
     return [[config.steps(phase, size)] for phase, size in enumerate(sizes)]
@@ -47,7 +29,7 @@ def steps_of_a_run(config: Config) -> list[list[int]]:
 
 def training_images(config: Config) -> int | None:
     """How many images a run trains on, in all its phases and models, each as often as it comes."""
-    if config.data in DATA:
+    if config.data in ("cifar10", *ROWS):
         steps = sum(map(sum, steps_of_a_run(config)))
     elif config.phase_steps is None or config.baseline_steps is None:
         return None
@@ -59,7 +41,6 @@ def training_images(config: Config) -> int | None:
 
 def labeled_and_unlabeled(config: SegmentationConfig) -> tuple[int, int]:
     """How many training images of each there are."""
-    size = DATA[config.data]
-    ratio = config.labeled_ratio
-    labeled = size.prescribed if ratio is None else labeled_count(size.training, ratio)
-    return labeled, size.training - labeled
+    counts, ratio = ROWS[config.data].counts, config.labeled_ratio
+    labeled = counts.get("labeled", 0) if ratio is None else labeled_count(counts["train"], ratio)
+    return labeled, counts["train"] - labeled

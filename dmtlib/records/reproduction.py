@@ -6,26 +6,24 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import yaml
+
 from ..presets import preset
 from ..training.methods import METHODS
 from ..training.settings import Config
 from .comparison import NAMES
 from .store import find_record
 
-CIFAR10 = {4000: "cifar10-4000", 1000: "cifar10-1000"}
-"""Presets by number of labels."""
-VOC = {"1/106": "voc-106", "1/50": "voc-50", "1/20": "voc-20", "1/8": "voc-8"}
-CITYSCAPES = {"1/30": "cityscapes-30", "1/8": "cityscapes-8"}
-"""Presets by labeled ratio. The Oracle learns all labels: the one of 1/8 serves every ratio."""
-ABLATIONS = {"Baseline": "baseline"} | {
-    NAMES[method]: method for method in ("online-st", "cbst", "dst", "dmt-naive", "dmt", "dmt-flip")
-}
-"""Table 7 in its order."""
-RATIOS_OF_TABLE_7 = ("1/20", "1/50")
+_FILE = yaml.safe_load((Path(__file__).parent / "runs.yml").read_text(encoding="utf-8"))
 
-FIVE_SEEDS = (1, 2, 3, 4, 5)  # "5-times averaged" (Sec. 5.2.3); the numbers are those of the authors' code
-THREE_SPLITS = (0, 1, 2)  # "three-times averaged"
-ONE_SPLIT = (0,)  # "one random 1/20 split and one random 1/50 split" (Table 7)
+CIFAR10 = {int(row.split()[0]): name for row, name in _FILE["rows"]["cifar10"].items()}
+"""Presets by number of labels."""
+VOC, CITYSCAPES = _FILE["rows"]["voc"], _FILE["rows"]["cityscapes"]
+"""Presets by labeled ratio. The Oracle learns all labels: the one of 1/8 serves every ratio."""
+RATIOS_OF_TABLE_7 = tuple(_FILE["rows"]["table-7"])
+ABLATIONS = {NAMES[method].replace("baseline", "Baseline"): method for method in _FILE["methods"]["table-7"]}
+"""Table 7 in its order."""
+NOISE_MAP = _FILE["rows"]["noise-map"]
 
 
 class Cell(NamedTuple):
@@ -37,54 +35,21 @@ class Cell(NamedTuple):
     seeds: tuple[int, ...]
 
 
-def _cells(presets: dict[str, str], methods: Sequence[str], seeds: tuple[int, ...]) -> list[Cell]:
-    """One cell a preset and method; ``presets`` by what the paper's table calls the row or column."""
-    return [Cell(f"{row}, {NAMES[m]}", name, m, seeds) for row, name in presets.items() for m in methods]
-
-
-def _fast(seeds: tuple[int, ...], ending: str = "") -> list[Cell]:
-    """Table 2 and an Oracle, by the fast recipe."""
-    few, many = ({f"{n} labels": f"{CIFAR10[n]}-fast{ending}"} for n in (1000, 4000))
-    compared = ("baseline", "cl", "dmt")
-    return [*_cells(many, (*compared, "oracle"), seeds), *_cells(few, compared, seeds)]
-
-
-_CIFAR10 = {f"{labels} labels": name for labels, name in CIFAR10.items()}
-_DIGITS = {"40 labels": "digits-40"}
-NOISE_MAP = {f"{labels} labels": f"digits-{labels}" for labels in (10, 20, 40, 80)}
-GAMMA_DIAL = {(g, g): "digits-10" if g == 4 else f"digits-10-gamma-{g}" for g in (0, 1, 2, 4, 8)} | {
-    (g1, g2): f"digits-10-gamma-{g1}-{g2}" for g1 in (1, 4, 8) for g2 in (1, 4, 8) if g1 != g2
-}
-"""The presets of the dial of γ, by (γ1, γ2): on the digits with the most wrong labels."""
-_VOC_ORACLE = Cell("Oracle", "voc-8", "oracle", THREE_SPLITS)  # all labels are all labels, whatever the ratio
-_SMALL = ("baseline", "cbst", "dmt", "oracle")
-
 TABLES: dict[str, list[Cell]] = {
-    "table-2": _cells(_CIFAR10, ("baseline", "cl", "dmt"), FIVE_SEEDS),
-    "table-3": _cells({"4000 labels": CIFAR10[4000]}, ("baseline", "cl", "dmt", "oracle"), FIVE_SEEDS),
-    "table-4": [*_cells(VOC, ("baseline", "dmt"), THREE_SPLITS), _VOC_ORACLE],
-    "table-5": [*_cells({"1464 labels": "voc-1464"}, ("baseline", "dmt"), THREE_SPLITS), _VOC_ORACLE],
-    "table-6": [
-        *_cells(CITYSCAPES, ("baseline", "dmt"), THREE_SPLITS),
-        Cell("Oracle", CITYSCAPES["1/8"], "oracle", THREE_SPLITS),
-    ],
-    "table-7": _cells({r: VOC[r] for r in RATIOS_OF_TABLE_7}, list(ABLATIONS.values()), ONE_SPLIT),
-    "camvid": _cells({"1/8": "camvid-8"}, _SMALL, THREE_SPLITS),
-    # What stands in for them on a CPU. The Oracle learns all labels: the one of 4,000 labels serves 1,000, too.
-    "fast": _fast(THREE_SPLITS),
-    "fast-wide": _fast(FIVE_SEEDS, "-wide"),
-    "digits": _cells(_DIGITS, (*METHODS,), tuple(range(10))),
-    "noise-map": _cells(NOISE_MAP, ("baseline", "cl", "dst", "dmt", "oracle"), tuple(range(10))),
-    "gamma": [Cell(f"γ1 = {a}, γ2 = {b}, DMT", name, "dmt", tuple(range(5))) for (a, b), name in GAMMA_DIAL.items()],
-    "cifar10-small": _cells({"80 labels": "cifar10-small"}, ("baseline", "cl", "dmt", "oracle"), (0, 1, 2)),
-    "scenes": [
-        *_cells({"50 labels": "scenes"}, (*ABLATIONS.values(), "oracle"), THREE_SPLITS),
-        *_cells({"50 labels, 40 a model at first": "scenes-halves"}, ("dmt",), THREE_SPLITS),
-    ],
-    "camvid-small": _cells({"1/8": "camvid-small"}, _SMALL, THREE_SPLITS),
+    table: [
+        Cell(row if row == "Oracle" else f"{row}, {NAMES[method]}", name, method, tuple(line["seeds"]))
+        for line in lines
+        for row, name in line["presets"].items()
+        for method in line.get("methods", METHODS)
+    ]
+    for table, lines in _FILE["tables"].items()
 }
-"""The cells of each table: the paper's, and those of the book's small-scale runs. Cells that several tables share, as
-the Oracle, are the same runs."""
+"""The cells of each table in ``runs.yml`` beside this file."""
+
+GAMMA_DIAL = {
+    (config.gamma1, config.gamma2): config.preset for config in (preset(c.preset, "dmt") for c in TABLES["gamma"])
+}
+"""The presets of the dial of γ, by (γ1, γ2)."""
 
 
 def train_arguments(config: Config) -> list[str]:

@@ -11,6 +11,7 @@ class Method:
     """How a method uses the unlabeled images.
 
     Attributes:
+        title: what tables and figures call it.
         labeler: who stores the pseudo labels that a model learns: another model, the model itself, or nobody. On
             images (Alg. 1) a model that learns another one's labels is a new one, a model that learns its own goes on
             from where it was; on pixels (Alg. 2) every model goes on, and the other one stands beside it.
@@ -19,6 +20,7 @@ class Method:
         all_labels: the supervised phase has the labels of all images.
     """
 
+    title: str
     labeler: Literal["other", "itself"] | None = None
     pair: bool = False
     online: bool = False
@@ -26,16 +28,16 @@ class Method:
 
 
 METHODS = {
-    "baseline": Method(),
-    "online-st": Method(online=True),
-    "cbst": Method(labeler="itself"),
-    "dst": Method(labeler="itself"),
-    "cl": Method(labeler="other"),
-    "dmt": Method(labeler="other"),
-    "dmt-naive": Method(labeler="other"),
-    "dmt-flip": Method(labeler="other"),
-    "dmt-pair": Method(labeler="other", pair=True),
-    "oracle": Method(all_labels=True),
+    "baseline": Method("baseline"),
+    "online-st": Method("Online ST", online=True),
+    "cbst": Method("CBST", labeler="itself"),
+    "dst": Method("DST", labeler="itself"),
+    "cl": Method("CL", labeler="other"),
+    "dmt": Method("DMT", labeler="other"),
+    "dmt-naive": Method("DMT-Naive", labeler="other"),
+    "dmt-flip": Method("DMT-Flip", labeler="other"),
+    "dmt-pair": Method("DMT-Pair", labeler="other", pair=True),
+    "oracle": Method("oracle", all_labels=True),
 }
 """`dst` and `dmt` have the same rule, and differ here; `cbst` and `dst` are the same here, and differ in the rule.
 `cl` and `cbst` share a rule too: CL trains a new model in each phase, CBST goes on with the one it has."""

@@ -2,53 +2,13 @@
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, fields
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 from .methods import METHODS
 from .precision import PRECISIONS
-
-
-class Steps(NamedTuple):
-    """A length in training steps."""
-
-    steps: int
-    epochs: None = None
-
-
-class Epochs(NamedTuple):
-    """A length in passes over the set that a phase mainly learns."""
-
-    epochs: float
-    steps: None = None
-
-
-def baseline(oracle_epochs: float, ratio: float) -> Epochs:
-    """sqrt(1 / labeled ratio) · N, where the oracle trains N epochs (Appendix B); here ``ratio`` is images a label."""
-    return Epochs(oracle_epochs * math.sqrt(ratio))
-
-
-def settings(cls: type) -> type:
-    """A frozen dataclass whose fields ``phase_steps`` and ``phase_epochs`` may be given as ``phase=Steps(800)``, and
-    whose constructor refuses a setting that it doesn't have with a ValueError."""
-    cls = dataclass(frozen=True, kw_only=True)(cls)
-    fill, names = cls.__init__, [field.name for field in fields(cls)]
-
-    @functools.wraps(fill)
-    def init(self: Any, **given: Any) -> None:
-        for name, value in list(given.items()):
-            if isinstance(value, Steps | Epochs):
-                del given[name]
-                given |= {f"{name}_steps": value.steps, f"{name}_epochs": value.epochs}
-        if unknown := [name for name in given if name not in names]:
-            raise ValueError(f"{unknown[0]} is no setting of {cls.__name__}; there are {', '.join(names)}")
-        fill(self, **given)
-
-    cls.__init__ = init
-    return cls
 
 
 def later(default: Any) -> Any:
@@ -100,11 +60,11 @@ def check_row(row: Any, *lengths: str) -> None:
     for length in lengths:
         given = [name for name in (f"{length}_steps", f"{length}_epochs") if getattr(row, name) is not None]
         if len(given) != 1:
-            raise ValueError(f"{length} must be either Steps(…) or Epochs(…), got {' and '.join(given) or 'neither'}")
+            raise ValueError(f"{length} must be either in steps or in epochs, got {' and '.join(given) or 'neither'}")
         require(row, given[0], POSITIVE)
 
 
-@settings
+@dataclass(frozen=True, kw_only=True)
 class Config:
     """A run's settings: which run of a row this is. Its class is one of rows as well, so that the row's settings are
     here too; of both kinds are ``data``, ``batch_size`` and all others that :func:`check_row` looks at. Equal configs

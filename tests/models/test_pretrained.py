@@ -131,8 +131,8 @@ def test_downloads_are_torchvision_s_checked_and_without_code(monkeypatch):
     model, _ = pretrained("resnet18", 4, "imagenet")
     assert asked == [(ResNet18_Weights.IMAGENET1K_V1.url, True, True)]
     assert torch.equal(model.backbone.conv1.weight, resnet18()["conv1.weight"])
-    assert PRETRAINED["coco-voc"].downloads == {"resnet101": DeepLabV3_ResNet101_Weights.COCO_WITH_VOC_LABELS_V1}
-    assert all(name in weights.url for name, weights in PRETRAINED["imagenet"].downloads.items())
+    assert PRETRAINED["coco-voc"][1] == {"resnet101": DeepLabV3_ResNet101_Weights.COCO_WITH_VOC_LABELS_V1}
+    assert all(name in weights.url for name, weights in PRETRAINED["imagenet"][1].items())
 
 
 def test_no_network_is_one_line(monkeypatch):

@@ -41,12 +41,6 @@ def test_images_that_are_too_small_are_told():
         WhitenedCNN((4, 6, 8), 7)(torch.randn(2, 3, 32, 8))
 
 
-@pytest.mark.parametrize("arguments", [((4, 8), 10), ((4, 8, 0), 10), ((4, 8, 8), 0), ((4, 8, 8), 10, 0)])
-def test_refused(arguments):
-    with pytest.raises(ValueError, match="there must be three widths, and nothing below 1, got"):
-        WhitenedCNN(*arguments)
-
-
 def test_parts_that_are_not_learned():
     """The filters and the scales of batch norm; both are in the state that a checkpoint keeps."""
     model = WhitenedCNN((4, 6, 8), 10)

@@ -14,7 +14,6 @@ from dmtlib.models import pretrained, resnet
 from dmtlib.presets import PRESETS, SEGMENTATION_PRESETS, _read_rows, preset
 from dmtlib.training.images.config import ImageRun
 from dmtlib.training.pixels.config import BACKBONES, INITIALISATIONS
-from dmtlib.training.settings import Epochs, Steps
 
 ROWS = [PRESETS["cifar10-4000"], SEGMENTATION_PRESETS["voc-8"], preset("cifar10-4000", "dmt"), preset("voc-8", "dmt")]
 ROOT = Path(__file__).resolve().parents[2]
@@ -23,17 +22,15 @@ CONFIGS = json.loads(Path(__file__).with_name("configs.json").read_text())
 came; of ``dmt``, for between methods nothing else differs."""
 
 OF_BOTH = [
-    (dict(learning_rat=0.1), "learning_rat is no setting of {row}; there are data, .*learning_rate, "),
-    (dict(phases=Steps(5)), "phases_steps is no setting of {row}"),
     (dict(data="mnist"), "data must be .*folder:PATH.*, got 'mnist'"),
     (dict(data="folder:"), "data must be .*, got 'folder:'"),
     (
         dict(phase_steps=3, phase_epochs=2),
-        r"phase must be either Steps\(…\) or .*, got phase_steps and phase_epochs",
+        "phase must be either in steps or in epochs, got phase_steps and phase_epochs",
     ),
-    (dict(baseline_steps=None, baseline_epochs=None), r"baseline must be either Steps\(…\) or .*, got neither"),
-    (dict(oracle=Steps(0)), "oracle_steps must be a finite number above 0, got 0"),
-    (dict(phase=Epochs(math.inf)), "phase_epochs must be a finite number above 0, got inf"),
+    (dict(baseline_steps=None, baseline_epochs=None), "baseline must be either in steps or in epochs, got neither"),
+    (dict(oracle_steps=0, oracle_epochs=None), "oracle_steps must be a finite number above 0, got 0"),
+    (dict(phase_steps=None, phase_epochs=math.inf), "phase_epochs must be a finite number above 0, got inf"),
     (dict(batch_size=0), "batch_size must be a whole number, 1 or more, got 0"),
     (dict(batch_size=7.5), "batch_size must be a whole number, 1 or more, got 7.5"),
     (dict(labeled_per_batch=0), "labeled_per_batch must be a whole number, 1 or more, got 0"),
@@ -127,10 +124,7 @@ def refused(whole, changes, message):
 
 @pytest.mark.parametrize("whole", ROWS, ids=type)
 def test_a_length_is_in_steps_or_in_epochs(whole):
-    steps = dataclasses.replace(whole, phase=Steps(7))
-    assert (steps.phase_steps, steps.phase_epochs) == (7, None)
-    assert steps == dataclasses.replace(whole, phase_steps=7, phase_epochs=None) != whole
-    assert dataclasses.replace(steps, phase=Epochs(whole.phase_epochs)) == whole
+    assert dataclasses.replace(whole, phase_steps=7, phase_epochs=None) != whole
     with pytest.raises(ValueError, match="got phase_steps and phase_epochs"):
         dataclasses.replace(whole, phase_steps=7)
 
@@ -185,11 +179,12 @@ def test_rows_of_a_file_say_what_they_are_like_and_how_long(tmp_path):
     rows = _read_rows(file, ImageRun)
     assert list(rows) == ["b", "a"]
     assert (rows["a"].phase_epochs, rows["a"].baseline_epochs, rows["a"].oracle_steps) == (4, 300 * math.sqrt(12.5), 5)
-    changes = dict(widths=(1, 2, 3), phase=Steps(7))
+    changes = dict(widths=(1, 2, 3), phase_steps=7, phase_epochs=None)
     assert rows["b"] == dataclasses.replace(rows["a"], **changes) and rows["b"].phase_epochs is None
-    file.write_text(ROW_A.replace("num_labels", "labels"))
-    with pytest.raises(ValueError, match="labels is no setting of ImageRun"):
-        _read_rows(file, ImageRun)
+    for old, new, unknown in (("num_labels", "labels", "labels"), ("phase:", "phases:", "phases_steps")):
+        file.write_text(ROW_A.replace(old, new))
+        with pytest.raises(ValueError, match=f"^{unknown} is no setting of ImageRun; there are data, num_labels, .*"):
+            _read_rows(file, ImageRun)
 
 
 ROW_A = """a:

@@ -9,37 +9,20 @@ columns from that tensor and changes nothing where the strength is neutral.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import torch
+import yaml
 from jaxtyping import Bool, Float64, UInt8
 from torch import Tensor
 
-NEUTRAL = {
-    "identity": 0.0,
-    "autocontrast": 0.0,  # 0 or 1: done or not
-    "equalize": 0.0,  # 0 or 1
-    "invert": 0.0,  # 0 or 1
-    "rotate": 0.0,  # degrees, counter-clockwise
-    "posterize": 8.0,  # bits kept, rounded down, at least 1
-    "solarize": 256.0,  # levels from here up are inverted
-    "solarize_add": -1.0,  # added to every level, rounded down; then levels from 128 up are inverted; −1: not done
-    "color": 1.0,  # 0 grey … 1 as it is … 2
-    "contrast": 1.0,  # 0 the mean grey … 1 as it is … 2
-    "brightness": 1.0,  # 0 black … 1 as it is … 2
-    "sharpness": 1.0,  # 0 smoothed … 1 as it is … 2
-    "shear_x": 0.0,  # columns per row
-    "shear_y": 0.0,  # rows per column
-    "translate_x": 0.0,  # pixels to the left
-    "translate_y": 0.0,  # pixels up
-    "cutout": 0.0,  # side of the erased square, in pixels
-}
-"""Every operation, with the strength at which it does nothing and the unit of its strength."""
+_FILE = yaml.safe_load(Path(__file__).with_name("randaugment.yml").read_text(encoding="utf-8"))
 
-SWITCHES = ("identity", "autocontrast", "equalize", "invert")
-"""Operations without a strength of their own: 1 is on."""
+NEUTRAL: dict[str, float] = _FILE["neutral"]
+"""Every operation, with the strength at which it does nothing; the file says in which unit."""
 
 COLUMN = {name: column for column, name in enumerate(NEUTRAL)}
 
@@ -81,7 +64,7 @@ def constant(values: tuple, device: torch.device, dtype: torch.dtype = torch.flo
 
 
 class Range(NamedTuple):
-    """An operation and the strengths that it is drawn from, in the unit that :data:`.operations.NEUTRAL` states.
+    """An operation and the strengths that it is drawn from, in the unit that ``randaugment.yml`` states.
     ``signed`` operations get a random sign; ``per_side`` ones are given in sides of the image."""
 
     name: str
@@ -106,54 +89,10 @@ class Variant:
     flip: float = 0.5
 
 
-VARIANTS = {
-    "paper": Variant(
-        operations=(
-            Range("identity"),
-            Range("autocontrast"),
-            Range("equalize"),
-            Range("rotate", 0, 30, signed=True),
-            Range("solarize", 0, 256),
-            Range("color", 0.1, 1.9),
-            Range("posterize", 4, 8),
-            Range("contrast", 0.1, 1.9),
-            Range("brightness", 0.1, 1.9),
-            Range("sharpness", 0.1, 1.9),
-            Range("shear_x", 0, 0.3, signed=True),
-            Range("shear_y", 0, 0.3, signed=True),
-            Range("translate_x", 0, 0.3, signed=True, per_side=True),
-            Range("translate_y", 0, 0.3, signed=True, per_side=True),
-        ),
-        levels=None,
-        cutout=16,
-    ),
-    "authors": Variant(
-        operations=(
-            Range("autocontrast"),
-            Range("equalize"),
-            Range("invert"),
-            Range("rotate", 0, 30, signed=True),
-            Range("posterize", 0, 4),
-            Range("solarize", 0, 256),
-            Range("solarize_add", 0, 110),
-            Range("color", 0.1, 1.9),
-            Range("contrast", 0.1, 1.9),
-            Range("brightness", 0.1, 1.9),
-            Range("sharpness", 0.1, 1.9),
-            Range("shear_x", 0, 0.3, signed=True),
-            Range("shear_y", 0, 0.3, signed=True),
-            Range("cutout", 0, 40),
-            Range("translate_x", 0, 100, signed=True),  # in pixels, also where the side is 32: most leave nothing
-            Range("translate_y", 0, 100, signed=True),
-        ),
-        levels=10,
-        cutout=0,
-    ),
-}
+def _variant(row: dict[str, Any]) -> Variant:
+    return Variant(**row | {"operations": tuple(Range(**operation) for operation in row["operations"])})
+
+
+VARIANTS = {name: _variant(row) for name, row in _FILE["variants"].items()}
 """``paper``: RandAugment's list, any strength, Cutout 16. ``authors``: what the authors' code draws.
 ``paper-half``: the first, for images of 16×16 pixels; ``photo``: without Cutout."""
-
-# For images of half the side: lengths in pixels halve with it, everything else stays.
-VARIANTS["paper-half"] = replace(VARIANTS["paper"], cutout=8, padding=2)
-# For photographs of any side, and networks that know how such look: without Cutout, whose side is in pixels.
-VARIANTS["photo"] = replace(VARIANTS["paper"], cutout=0)

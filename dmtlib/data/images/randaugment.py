@@ -33,17 +33,12 @@ class Draws(NamedTuple):
 
 
 class RandAugment:
-    """uint8 images and a generator on their device → a normalised batch, channels last, of ``dtype``; the
-    normalisation itself is computed in float32. ``variant`` is a key of
-    :data:`~dmtlib.data.images.operations.VARIANTS`; ``mean`` and ``std`` are per channel, of pixels scaled to [0, 1].
-    A ValueError for an unknown variant, or a mean or std that does not have three numbers."""
+    """uint8 images and a generator on their device → a normalised batch, channels last, float32. ``variant`` is a key
+    of :data:`~dmtlib.data.images.operations.VARIANTS`; ``mean`` and ``std`` are per channel, of pixels scaled to
+    [0, 1]. A ValueError for an unknown variant, or a mean or std that does not have three numbers."""
 
     def __init__(
-        self,
-        variant: str = "paper",
-        mean: Sequence[float] = CIFAR10_MEAN,
-        std: Sequence[float] = CIFAR10_STD,
-        dtype: torch.dtype = torch.float32,
+        self, variant: str = "paper", mean: Sequence[float] = CIFAR10_MEAN, std: Sequence[float] = CIFAR10_STD
     ) -> None:
         if variant not in VARIANTS:
             raise ValueError(f"variant must be one of {', '.join(VARIANTS)}, got {variant!r}")
@@ -52,7 +47,6 @@ class RandAugment:
         self.variant = VARIANTS[variant]
         self.scale = tuple(1 / (255 * s) for s in std)
         self.shift = tuple(m / s for m, s in zip(mean, std, strict=True))
-        self.dtype = dtype
 
     def __call__(self, images: UInt8[Tensor, "B 3 H W"], generator: Generator) -> Float[Tensor, "B 3 H W"]:
         """Augment a batch, every image in its own way; a ValueError, as of :func:`check_images`."""
@@ -94,7 +88,7 @@ class RandAugment:
         rows = images.permute(0, 2, 3, 1).reshape(batch * height, width * channels)  # the channels of a pixel together
         scale, shift = (constant(v * width, images.device, torch.float32) for v in (self.scale, self.shift))
         rows = rows.float().mul_(scale).sub_(shift)  # in place: a second float batch costs the CPU more than the sum
-        return rows.view(batch, height, width, channels).permute(0, 3, 1, 2).to(self.dtype)
+        return rows.view(batch, height, width, channels).permute(0, 3, 1, 2)
 
 
 def check_images(images: Tensor) -> None:

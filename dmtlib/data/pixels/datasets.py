@@ -6,9 +6,11 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+import yaml
 from PIL import Image
 from tqdm.auto import tqdm
 
@@ -82,24 +84,13 @@ class Row:
     evaluation_size: tuple[int, int] | None = None
 
 
-ROWS = {
-    "voc": Row(
-        ("background", "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow")
-        + ("diningtable", "dog", "horse", "motorbike", "person", "pottedplant", "sheep", "sofa", "train", "tvmonitor"),
-        {"train": 10_582, "val": 1_449, "labeled": 1_464},
-        evaluation_size=(505, 505),
-    ),
-    "cityscapes": Row(
-        ("road", "sidewalk", "building", "wall", "fence", "pole", "traffic light", "traffic sign", "vegetation")
-        + ("terrain", "sky", "person", "rider", "car", "truck", "bus", "train", "motorcycle", "bicycle"),
-        {"train": 2_975, "val": 500},
-    ),
-    "camvid": Row(
-        ("sky", "building", "pole", "road", "pavement", "tree", "sign", "fence", "car", "pedestrian", "bicyclist"),
-        {"train": 367, "val": 101, "test": 233},
-    ),
-}
-"""By their names."""
+def _row(told: dict[str, Any]) -> Row:
+    return Row(**{key: tuple(value) if isinstance(value, list) else value for key, value in told.items()})
+
+
+_FILE = yaml.safe_load(Path(__file__).with_name("prepared.yml").read_text(encoding="utf-8"))
+ROWS = {name: _row(told) for name, told in _FILE.items()}
+"""By their names, from ``prepared.yml`` beside this file."""
 
 PREPARED = (*SCENES, *ROWS, *CAMVID_SHRINKS_BY)
 

@@ -23,14 +23,6 @@ class JointAugment:
     scale: tuple[float, float] = (0.5, 1.5)
     flip: float = 0.5
 
-    def __post_init__(self) -> None:
-        if min(self.crop) < 1:
-            raise ValueError(f"crop must be at least 1×1 pixel, got {self.crop[0]}×{self.crop[1]}")
-        if not 0 < self.scale[0] <= self.scale[1]:
-            raise ValueError(f"scale must be a range of positive factors, got {self.scale[0]}…{self.scale[1]}")
-        if not 0 <= self.flip <= 1:
-            raise ValueError(f"flip must lie in [0, 1], got {self.flip}")
-
     def __call__(
         self, image: UInt8[Tensor, "3 H W"], *maps: Tensor, generator: Generator
     ) -> tuple[UInt8[Tensor, "3 h w"] | Tensor, ...]:

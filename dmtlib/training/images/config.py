@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from ...data.images.augment import AUGMENTATIONS
 from ...data.images.datasets import check_dataset
 from ...method.schedules import CURRICULUM_ALPHAS
 from ...models.backbones import TIMM, WEIGHTS
 from ..descent import SCHEDULES
 from ..methods import METHODS
-from ..settings import NOT_NEGATIVE, SHARE, Config, check_row, later, one_of, require, settings, whole
+from ..settings import NOT_NEGATIVE, SHARE, Config, check_row, later, one_of, require, whole
 
 
-@settings
+@dataclass(frozen=True, kw_only=True)
 class ImageRun:
     """A row of :data:`~dmtlib.presets.PRESETS`: all settings of a run on images but its method, seed and budget. What
     a row doesn't say is as on CIFAR-10 (Sec. 5.2.2, Table 1 rows 7 and 8, Appendix B).
 
-    A length is ``Steps(800)`` or ``Epochs(750)``: an epoch of a mutual-training phase is one pass over the
+    A length is in steps or in epochs, the other is None: an epoch of a mutual-training phase is one pass over the
     pseudo-labeled set, of a supervised phase one over the labeled subset.
 
-    Raises:
-        ValueError: an unknown setting, or one that is not allowed; the message says what is.
+    A ValueError for a setting that is not allowed says what is.
     """
 
     data: str = "cifar10"
@@ -90,7 +91,7 @@ class ImageRun:
         require(self, "mixup_alpha", NOT_NEGATIVE)
 
 
-@settings
+@dataclass(frozen=True, kw_only=True)
 class RunConfig(Config, ImageRun):
     """A run of Alg. 1, or of a supervised method beside it."""
 

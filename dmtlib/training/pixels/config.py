@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from ...data.pixels.datasets import check_segmentation
 from ...method.schedules import CURRICULUM_ALPHAS
 from ...models.backbones import TIMM, WEIGHTS
 from ..methods import METHODS, SEGMENTATION_METHODS
-from ..settings import NOT_NEGATIVE, SHARE, Config, check_row, later, one_of, require, settings
+from ..settings import NOT_NEGATIVE, SHARE, Config, check_row, later, one_of, require
 
 LABELERS = ("previous", "newest")
 """Which generation labels in phase i. `previous`: both labelers are of generation i − 1, as Alg. 2 indexes them, and
@@ -24,16 +26,15 @@ INITIALISATIONS = ("random", "imagenet", "coco-voc", "coco-caffe")
 """Where a ResNet's weights come from; a file's path may follow, as in ``imagenet:PATH``."""
 
 
-@settings
+@dataclass(frozen=True, kw_only=True)
 class PixelRun:
     """A row of :data:`~dmtlib.presets.SEGMENTATION_PRESETS`: all settings of a run on pixels but method, seed and
     budget. What a row doesn't say is as on VOC (Table 1, Sec. 5.2, Appendix B).
 
-    A length is ``Steps(800)`` or ``Epochs(750)``: an epoch of a phase on pseudo labels is one pass over the unlabeled
-    images, of a supervised phase one over its labeled images.
+    A length is in steps or in epochs, the other is None: an epoch of a phase on pseudo labels is one pass over the
+    unlabeled images, of a supervised phase one over its labeled images.
 
-    Raises:
-        ValueError: an unknown setting, or one that is not allowed; the message says what is.
+    A ValueError for a setting that is not allowed says what is.
     """
 
     data: str = "voc"
@@ -101,7 +102,7 @@ class PixelRun:
         return (self.backbone,) * 2 if isinstance(self.backbone, str) else tuple(self.backbone)
 
 
-@settings
+@dataclass(frozen=True, kw_only=True)
 class SegmentationConfig(Config, PixelRun):
     """A run of Alg. 2, or of a method beside it. ``seed`` is that of everything random, and the number of the split:
     0, 1 and 2 are the paper's three."""

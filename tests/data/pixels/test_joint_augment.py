@@ -111,20 +111,6 @@ def test_padding_for_scoring():
     assert pad_to(confidence, (10, 10)).shape == (64, 80)
 
 
-@pytest.mark.parametrize(
-    ("settings", "message"),
-    [
-        (dict(crop=(0, 5)), "crop must be at least 1×1 pixel, got 0×5"),
-        (dict(crop=(5, 5), scale=(0, 1)), "scale must be a range of positive factors, got 0…1"),
-        (dict(crop=(5, 5), scale=(2, 1)), "scale must be a range"),
-        (dict(crop=(5, 5), flip=1.5), r"flip must lie in \[0, 1\], got 1.5"),
-    ],
-)
-def test_impossible_settings_are_told(settings, message):
-    with pytest.raises(ValueError, match=message):
-        JointAugment(**settings)
-
-
 def test_a_map_of_another_size_is_refused():
     image, labels, _ = smooth_image()
     with pytest.raises(ValueError, match="a map must have the image's size 64×80, got 63×80"):
