@@ -398,8 +398,9 @@ say(f"A label that Eq. 3 rejects keeps **{echo:.0%}** of a trusted label's pull,
 #
 # ````{solution} ex-own-weight
 # :class: dropdown
-# First: $0.7 \cdot 1 \cdot 0.511 + 0.3 \cdot 0.16 \cdot 1.204 = 0.415$. Second: $0.7 \cdot 0.16 \cdot 0.916 + 0.3
-# \cdot 1 \cdot 0.693 = 0.311$. A label of weight 0 is silent wherever it goes; its pixels still disturb the partner.
+# First: $0.7 \cdot 1 \cdot 0.511$ $+\ 0.3 \cdot 0.16 \cdot 1.204$ $= 0.415$. Second: $0.7 \cdot 0.16 \cdot 0.916$
+# $+\ 0.3 \cdot 1 \cdot 0.693$ $= 0.311$. A label of weight 0 is silent wherever it goes; its pixels still disturb the
+# partner.
 # ```python
 # own, other = (torch.nn.functional.cross_entropy(logits, t, reduction="none") for t in (classes, classes[swap]))
 # weights = torch.tensor([1.0, 0.16])
