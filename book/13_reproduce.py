@@ -141,13 +141,13 @@ for config in missing[:3]:
 #
 # A run uses one GPU. More GPUs do more runs at the same time: that needs no communication, and gives the same records.
 # `reproduce` starts one run a GPU, in a process of its own, and gives a free GPU the next run. `--jobs` changes
-# how many: three on one GPU, say, where a single run leaves much of it idle.
+# how many: three on one GPU, say, where a single run leaves much of it idle. On a CPU they share its cores.
 #
 # ```
 # dmtlib reproduce table-2 table-3                    # all GPUs, one run each
 # CUDA_VISIBLE_DEVICES=0,1 dmtlib reproduce table-4   # two of them
 # dmtlib reproduce table-2 --jobs 3                   # three at a time
-# dmtlib reproduce digits --device cpu --jobs 2       # two, half of the cores each
+# dmtlib reproduce digits --device cpu --jobs 2       # two on a CPU
 # ```
 #
 # Two machines share a table by its seeds: `--seeds 0,1` here and `--seeds 2` there. Afterwards copy the records

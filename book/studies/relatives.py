@@ -76,7 +76,8 @@ def dual_student(logits: Float[Tensor, "n C"], batch: Batch) -> Float[Tensor, " 
 
 def dmt(logits: Float[Tensor, "n C"], batch: Batch, gamma: float = GAMMA) -> Float[Tensor, " n"]:
     """B learns every stored label, weighed by how far it agrees (Eq. 3 and 4)."""
-    weights = dynamic_weights(batch.b, batch.labels, batch.confidence, gamma, gamma)
+    said = batch.labels, batch.confidence
+    weights = dynamic_weights(batch.b, *said, gamma, gamma)
     return weights * F.cross_entropy(logits, batch.labels, reduction="none")
 
 
