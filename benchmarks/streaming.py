@@ -6,8 +6,8 @@
 
 The images are random, and written straight into a file as `dmtlib train --data folder:…` packs it. From it come the
 batches of a step of DMT, the training's own PhaseTrainer.step with a small WhitenedCNN: a larger network would hide
-more of the reading. Then every image is read once in order, as when data are labeled. The goals: at most 2 GB resident,
-whatever the number of images, and 80% of the speed of a step whose images are in memory.
+more of the reading. Then every image is read once in order, as when data are labeled. The goals: at most 2 GB
+resident, whatever the number of images, and 80% of the speed of a step whose images are in memory.
 
 Resident memory is the kernel's highest count for this process (ru_maxrss, PyTorch included, the page cache not), taken
 before there are images in memory. Those are few, so that they fit; both kinds of steps take turns, so that what else

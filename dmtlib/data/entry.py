@@ -63,8 +63,7 @@ def remarks(rows: Mapping[str, np.void], places: Mapping[str, tuple[str, str]]) 
 
 
 def side_by_side(read: Callable[[Any], Any], items: Iterable[Any], ahead: int = 2 * THREADS) -> Iterator[Any]:
-    """What ``read`` makes of each item, in their order, and so many ``ahead``; an error comes when its item's turn has
-    come."""
+    """What ``read`` makes of each item, in order, so many ``ahead``; an error comes when its item's turn has come."""
     with ThreadPoolExecutor(THREADS) as pool:
         waiting: deque = deque()
         for item in items:
@@ -81,8 +80,7 @@ def read_all(
     """A row of ``dtype`` for each source, the files and all else that it is made of: only of what is new, or changed
     since the last time. ``read`` gets the source's index, and raises a ValueError if it is broken; what was read by
     then is remembered. ``name`` is the folder's, for the bar and for the place in the cache."""
-    place = _place(name, dtype, ".npy")
-    cache = place.parent
+    cache, place = _place(name, dtype, ".npy")
     before: dict[bytes, np.void] = {}
     with suppress(Exception):  # there is none, or garbage: then everything is read anew
         stored = np.load(place, allow_pickle=False)
@@ -112,10 +110,11 @@ def fits_in_memory(size: int) -> bool:
     given = os.environ.get("DMT_MEMORY")
     if given and not re.fullmatch(r"\d+(\.\d+)?", given):
         raise ValueError(f"DMT_MEMORY must be a number of GB, 0 or more, got {given!r}")
-    if given or not hasattr(os, "preadv"):  # on Windows, without which there is no ImageFile
-        return size <= float(given or "inf") * 1e9
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    return 8 * size <= min(memory, torch.cuda.mem_get_info()[1] if torch.cuda.is_available() else memory)
+    if not hasattr(os, "preadv"):  # on Windows, where there is no ImageFile
+        return True
+    machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    memory = min(machine, torch.cuda.mem_get_info()[1] if torch.cuda.is_available() else machine)
+    return size <= (float(given) * 1e9 if given else memory / 8)
 
 
 def pack_all(
@@ -124,23 +123,22 @@ def pack_all(
     """As :func:`read_all` where memory doesn't hold the rows: their :data:`FACTS`, and a file in the cache that begins
     with their ``pixels``, row after row. It is there whole or not at all: what Ctrl-C or an unreadable picture cut
     short is a whole one of fewer rows. A ValueError, if the disk has too little room."""
-    place, facts, size = _place(name, dtype, ".pixels"), np.dtype(FACTS), dtype["pixels"].itemsize
+    (cache, place), facts, size = _place(name, dtype, ".pixels"), np.dtype(FACTS), dtype["pixels"].itemsize
     keys = [_hash(*map(_state, source)) for source in sources]
-    place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    cache.mkdir(mode=0o700, parents=True, exist_ok=True)
     with FileLock(f"{place}.lock"):  # another start on the same folder waits, and finds the file
-        for rest in place.parent.glob(f".{place.name}.*.tmp"):
+        for rest in cache.glob(f".{place.name}.*.tmp"):
             rest.unlink()
             tell(f"{name}: the last packing was killed, and nothing of it is left: it begins anew")
-        place.touch(mode=0o600)
-        old = open(place, "rb")  # noqa: SIM115 - whoever reads the images keeps it open
+        old = open(place, "a+b")  # noqa: SIM115 - whoever reads the images keeps it open
         count = old.seek(0, os.SEEK_END) // (size + facts.itemsize)
         old.seek(count * size)
         before = np.fromfile(old, facts, count)
-        if (at := {bytes(row["key"]): i for i, row in enumerate(before)}) and [*at] == keys:
+        at = {key: i for i, key in enumerate(before["key"].tolist())}
+        if [*at] == keys:
             return before, old
-        needed, room = len(keys) * (size + facts.itemsize), shutil.disk_usage(place.parent).free
-        if needed > room:
-            what = f"{needed / 1e9:.1f} GB of images, and {room / 1e9:.1f} GB free in {place.parent}"
+        if (needed := len(keys) * (size + facts.itemsize)) > (room := shutil.disk_usage(cache).free):
+            what = f"{needed / 1e9:.1f} GB of images, and {room / 1e9:.1f} GB free in {cache}"
             raise ValueError(f"{name}: {what}: set XDG_CACHE_HOME to a folder with more, or choose a smaller side")
 
         def row(i: int) -> tuple[tuple[Any, ...], Any]:
@@ -149,10 +147,9 @@ def pack_all(
             *told, pixels = read(i)
             return (keys[i], *told), np.ascontiguousarray(pixels)
 
-        made, stopped = [], None
+        made, stopped, rows = [], None, side_by_side(row, range(len(keys)))
+        bar = tqdm(rows, f"{printable(Path(name).name)}: packing", len(keys), disable=not progress or None)
         with whole_file(place) as file:
-            rows = side_by_side(row, range(len(keys)))
-            bar = tqdm(rows, f"{printable(Path(name).name)}: packing", len(keys), disable=not progress or None)
             try:
                 for known, pixels in bar:
                     file.write(pixels)
@@ -167,9 +164,9 @@ def pack_all(
         return np.array(made, facts), open(place, "rb")
 
 
-def _place(name: str, dtype: np.dtype, ending: str) -> Path:
+def _place(name: str, dtype: np.dtype, ending: str) -> tuple[Path, Path]:
     cache = Path(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "dmtlib")
-    return cache / f"{_hash(os.path.realpath(name), dtype, MADE_BY).decode()[:32]}{ending}"
+    return cache, cache / f"{_hash(os.path.realpath(name), dtype, MADE_BY).decode()[:32]}{ending}"
 
 
 def _hash(*parts: Any) -> bytes:

@@ -47,9 +47,7 @@ def read_own_images(
         seed: draws that share; the same seed, the same test set.
         progress: show a progress bar on a terminal.
 
-    A folder's images that memory shouldn't hold (:func:`~dmtlib.data.entry.fits_in_memory`) are an
-    :class:`.packed.ImageFile`. An archive's are always read into memory.
-
+    A folder that memory shouldn't hold (:func:`~dmtlib.data.entry.fits_in_memory`) is an :class:`.packed.ImageFile`.
     A ValueError of one line names the file, where a path or an image is unreadable, the layout is another, a class has
     no training or no test image, there are fewer than two, or an argument is out of range.
     """
@@ -85,11 +83,8 @@ def read_own_images(
     labels = ((part, label, name) for part in PARTS for label, names in members[part].items() for name in names)
     places = {name: (part, label.replace(UNLABELED, "")) for part, label, name in labels}
     found.remarks += remarks(rows, places) + found.passed_over()
-    if pixels is None:
-        pixels = torch.from_numpy(made["pixels"])
-    tensors = {
-        part: _stack(pixels, {name: i for i, name in enumerate(rows)}, members[part], classes) for part in PARTS
-    }
+    pixels = pixels or torch.from_numpy(made["pixels"])
+    tensors = {part: _stack(pixels, [*rows], members[part], classes) for part in PARTS}
     return PackedImages(classes, *tensors["train"], *tensors["test"], source=found.where), found
 
 
@@ -181,10 +176,9 @@ def _set_test_apart(members: dict, classes: tuple[str, ...], test_share: float, 
         members["train"][label] = [name for i, name in enumerate(names) if i not in test]
 
 
-def _stack(
-    pixels: Tensor | ImageFile, places: dict[str, int], members: dict[str, list[str]], classes: tuple[str, ...]
-):
+def _stack(pixels: Tensor | ImageFile, order: list[str], members: dict[str, list[str]], classes: tuple[str, ...]):
     """Images and labels of one part, class after class, the unlabeled ones last."""
     numbers = {label: index for index, label in enumerate(classes)} | {UNLABELED: UNKNOWN}
     names = [(name, number) for label, number in numbers.items() for name in members[label]]
+    places = {name: place for place, name in enumerate(order)}
     return pixels[torch.tensor([places[name] for name, _ in names])], torch.tensor([number for _, number in names])

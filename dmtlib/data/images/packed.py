@@ -29,10 +29,7 @@ UNKNOWN = -1
 @dataclass(frozen=True)
 class ImageFile:
     """Images in a file, one after the other, in the place of a uint8 tensor (N, C, H, W) that memory doesn't hold.
-
-    ``rows`` are their numbers there, ``image`` is the shape of one. Slices and indices are some of them, unread;
-    :meth:`read` reads these, by positions: pages of a mapping would count as this process's memory.
-    """
+    ``rows`` are their numbers there, ``image`` is the shape of one. Slices and indices are some of them, unread."""
 
     file: BinaryIO
     rows: Int64[Tensor, " N"]
@@ -58,7 +55,8 @@ class ImageFile:
         return replace(self, device=device)
 
     def read(self) -> UInt8[Tensor, "N C H W"]:
-        """On the CPU, in pinned memory if CUDA asks for them; an OSError, if they cannot be read."""
+        """All of these, on the CPU, pinned if they are to go to CUDA; an OSError, if that fails. They are read by
+        positions: pages of a mapping would count as this process's memory."""
         images = torch.empty(self.shape, dtype=torch.uint8, pin_memory=self.device.type == "cuda")
         for row, image in zip(self.rows.tolist(), images.numpy(), strict=True):
             if os.preadv(self.file.fileno(), [image], row * image.nbytes) < image.nbytes:

@@ -42,10 +42,8 @@ class Curriculum:
         config, data = self.config, self.data
         self.images = data.train_images.to(self.device)
         self.augment = AUGMENTATIONS[config.augmentation](data.mean, data.std)
-        self.whitening = None
-        if config.widths:
-            seen = self.images[:: max(1, len(self.images) // PATCH_IMAGES)][:PATCH_IMAGES]
-            self.whitening = whitening_filters(*read_ahead([seen]), data.mean, data.std)
+        seen = self.images[:: max(1, len(self.images) // PATCH_IMAGES)][:PATCH_IMAGES]
+        self.whitening = whitening_filters(*read_ahead([seen]), data.mean, data.std) if config.widths else None
         lengths = [config.steps(p, self._main_set_size(p)) for p in range(config.phases)]
         self.journal = Journal(config, self.directory, lengths, self.progress)
         self.teacher = self._model_of(len(self.journal.records) - 1) if self.journal.last else None
