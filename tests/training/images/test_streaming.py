@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from random_phase import small_task
 
 from dmtlib.data import entry
 from dmtlib.data.images import packed
@@ -18,9 +19,10 @@ from dmtlib.data.images.packed import ImageFile
 from dmtlib.presets import preset
 from dmtlib.training import RunDirectory, train
 from dmtlib.training.images.curriculum import Curriculum
-from dmtlib.training.images.phase import PhaseTrainer
+from dmtlib.training.images.phase import PhaseTrainer, start_phase
 from dmtlib.training.images.stored import phase_model, stored_pseudo_labels
 from dmtlib.training.loop import Journal
+from dmtlib.training.precision import choose_device
 
 CPU = torch.device("cpu")
 
@@ -132,6 +134,26 @@ def test_a_run_that_was_stopped_in_the_middle_goes_on_with_either(before, photos
     monkeypatch.setattr(ImageFile, "read", lambda self, r=ImageFile.read: (read.append(len(self)), r(self))[1])
     assert_same_run(run(file if before == "memory" else memory, tmp_path / "stopped", "dmt"), whole)
     assert (read.count(8) >= 3 + 6) == (before == "memory")  # batches
+
+
+@pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])
+@pytest.mark.parametrize("method", ["baseline", "dmt"])
+def test_the_images_of_a_step_are_in_its_batch_so_that_it_can_be_replayed(method, device, tmp_path):
+    device = choose_device(device)
+    task = small_task(device, method)
+    (tmp_path / "pixels").write_bytes(task.images.cpu().numpy().tobytes())
+    with open(tmp_path / "pixels", "rb") as file:
+        images = ImageFile(file, torch.arange(96), (3, 32, 32), device)
+        ended = []
+        for each in (task, dataclasses.replace(task, images=images)):
+            trainer = PhaseTrainer(each, start_phase(each), graph=device.type == "cuda")
+            first = trainer._feed(0)
+            trainer = PhaseTrainer(each, start_phase(each), graph=device.type == "cuda")
+            for _ in range(6):
+                trainer.step()
+            ended.append(trainer.state.model.state_dict())
+        assert first.images.equal(task.images[first.which])
+        assert all(torch.equal(value, ended[1][name]) for name, value in ended[0].items())
 
 
 def test_batches_are_read_ahead_by_other_threads_and_never_all(photos, monkeypatch):
