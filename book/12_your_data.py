@@ -101,6 +101,10 @@ device = "auto"
 # what is refused. Without a folder `test`, a fifth of the labeled images of each class is held out.
 # **Hold out enough**: only held-out images tell you whether anything below works.
 #
+# There may be more photographs than memory holds. A folder that would take more than an eighth of it is decoded once,
+# to one file in the cache, and batches are read from that file ahead of the steps. The run is the same, and its memory
+# doesn't grow with the images; {doc}`data_layouts` says how to set the limit.
+#
 # Step one takes seconds and trains nothing. It says what is read, what is left out, which pictures are there twice,
 # and whether enough is held out:
 #

@@ -106,7 +106,8 @@ overview
 #
 # On CUDA a step on images is recorded once and replayed, as one graph: the same bits, and the host is spared its work
 # (not with networks of timm's, which no GPU has tried so).
-# `DMT_GRAPH=0` in the environment has the steps run one operation after the other instead.
+# `DMT_GRAPH=0` in the environment has the steps run one operation after the other instead. `DMT_MEMORY=4` has at most
+# 4 GB of photographs in memory; more are read from a file ({doc}`data_layouts`).
 #
 # What a dry run prints for Table 5, in short:
 

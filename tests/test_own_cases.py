@@ -1,5 +1,6 @@
 """What people really bring: each case with its right answer, and the same rule for every reader of images."""
 
+import argparse
 import ast
 import os
 import re
@@ -176,6 +177,19 @@ def _many_folders(root):
         load_dataset(f"folder@8:{root}")
 
 
+def _limited(memory, room=0):
+    """A folder where ``DMT_MEMORY`` is that, and so many bytes of the disk are free."""
+
+    def case(root):
+        photos(root)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("DMT_MEMORY", memory)
+            patch.setattr("shutil.disk_usage", lambda path: argparse.Namespace(free=room))
+            load_dataset(f"folder@8:{root}")
+
+    return case
+
+
 GREY, RGB = 0, 2  # of PNG
 NF = ("NFC", "NFD")
 DRAWN, ALL = (preset("digits-40", "dmt", all_labels=all_labels) for all_labels in (False, True))
@@ -265,6 +279,8 @@ CASES = {
     "false_png": _masks(_false_png),
     "turned_mask": _masks(_turned_mask),
     "runs_inside": _of_command("train scenes-small --data folder:{data} --runs {data}/runs"),
+    "no_room": _limited("0"),
+    "wrong_memory": _limited("much"),
     "out_inside": _masks(lambda root: check_place(root / "out", Path("run"), Path("in"))),
 }
 
@@ -292,7 +308,7 @@ ELSEWHERE = {  # of arguments, of memory, and what the rows of others say
 
 
 @pytest.mark.parametrize(
-    "module", ["archives", "finding", "pictures", "images/folders", "pixels/folder", "pixels/masks"]
+    "module", ["archives", "entry", "finding", "pictures", "images/folders", "pixels/folder", "pixels/masks"]
 )
 def test_whatever_the_readers_of_data_refuse_is_on_the_page(module):
     text = page()

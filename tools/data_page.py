@@ -87,7 +87,13 @@ One rule holds for training, for masks and for `predict`.
 - So must lists, with a byte order mark or without. Their lines end in a line feed, a carriage return, or both.
 
 Every file is read to its end before training, several at a time. What was found is remembered by size and time in
-`~/.cache/dmtlib`, so that a second start is quick; you may delete that folder.
+`~/.cache/dmtlib`, or below `XDG_CACHE_HOME`, so that a second start is quick; you may delete that folder.
+
+A folder of classes whose images, brought to their side, would take more than an eighth of the memory of the machine,
+or of its GPU, is packed to one file there, of 3·side² bytes an image, and batches are read from it ahead of the steps:
+the same run, to the bit on a CPU, and memory doesn't grow with the images. `DMT_MEMORY=4` in the environment sets the
+limit to 4 GB, `DMT_MEMORY=0` always packs. Archives, and files that are `packed:`, must fit: unpack a large archive.
+On Windows everything must fit.
 
 ## What a pixel means
 
@@ -121,6 +127,7 @@ def page() -> str:
         ("a file", f"{MAX_FILE_BYTES // 2**20} MiB"),
         ("a picture", f"{Image.MAX_IMAGE_PIXELS / 1e6:.1f} million pixels"),
         ("the side that images are brought to", f"1…{MAX_SIDE} pixels"),
+        ("images of classes in memory", "an eighth of it, or `DMT_MEMORY` in GB; more are read from a file"),
         ("classes of images", "2 or more, each with a training and a test image"),
         ("classes of pixels", f"2…{VOID}, each with a pixel in a training mask"),
         ("folders", f"{MAX_FOLDERS:,}"),

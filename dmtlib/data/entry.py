@@ -7,21 +7,25 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
+import shutil
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import PIL
+import torch
+from filelock import FileLock
 from PIL import Image
 from tqdm.auto import tqdm
 
 from ..files import whole_file
-from ..words import counted, printable
+from ..words import counted, printable, tell
 
 THREADS = min(8, os.cpu_count() or 1)
 DARK = 32  # of 255
@@ -58,13 +62,13 @@ def remarks(rows: Mapping[str, np.void], places: Mapping[str, tuple[str, str]]) 
     return told
 
 
-def side_by_side(read: Callable[[Any], Any], items: Iterable[Any]) -> Iterator[Any]:
-    """What ``read`` makes of each item, in their order; an error comes when its item's turn has come."""
+def side_by_side(read: Callable[[Any], Any], items: Iterable[Any], ahead: int = 2 * THREADS) -> Iterator[Any]:
+    """What ``read`` makes of each item, in order, so many ``ahead``; an error comes when its item's turn has come."""
     with ThreadPoolExecutor(THREADS) as pool:
         waiting: deque = deque()
         for item in items:
             waiting.append(pool.submit(read, item))
-            if len(waiting) > 2 * THREADS:
+            if len(waiting) > ahead:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
@@ -76,8 +80,7 @@ def read_all(
     """A row of ``dtype`` for each source, the files and all else that it is made of: only of what is new, or changed
     since the last time. ``read`` gets the source's index, and raises a ValueError if it is broken; what was read by
     then is remembered. ``name`` is the folder's, for the bar and for the place in the cache."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "dmtlib")
-    place = cache / f"{_hash(os.path.realpath(name), dtype, MADE_BY).decode()[:32]}.npy"
+    cache, place = _place(name, dtype, ".npy")
     before: dict[bytes, np.void] = {}
     with suppress(Exception):  # there is none, or garbage: then everything is read anew
         stored = np.load(place, allow_pickle=False)
@@ -99,6 +102,71 @@ def read_all(
                 for old in sorted(cache.glob("[0-9a-f]" * 32 + ".npy"), key=os.path.getmtime)[:-KEPT]:
                     old.unlink()
     return rows
+
+
+def fits_in_memory(size: int) -> bool:
+    """Whether so many bytes of images are held in memory: up to an eighth of what the machine has, and its GPU, if
+    there is one. ``DMT_MEMORY`` in the environment is another limit, in GB; a ValueError, if it is none."""
+    given = os.environ.get("DMT_MEMORY")
+    if given and not re.fullmatch(r"\d+(\.\d+)?", given):
+        raise ValueError(f"DMT_MEMORY must be a number of GB, 0 or more, got {given!r}")
+    if not hasattr(os, "preadv"):  # on Windows, where there is no ImageFile
+        return True
+    machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    memory = min(machine, torch.cuda.mem_get_info()[1] if torch.cuda.is_available() else machine)
+    return size <= (float(given) * 1e9 if given else memory / 8)
+
+
+def pack_all(
+    read: Callable[[int], Any], sources: Sequence[Sequence[Any]], dtype: np.dtype, name: str, progress: bool
+) -> tuple[np.ndarray, BinaryIO]:
+    """As :func:`read_all` where memory doesn't hold the rows: their :data:`FACTS`, and a file in the cache that begins
+    with their ``pixels``, row after row. It is there whole or not at all: what Ctrl-C or an unreadable picture cut
+    short is a whole one of fewer rows. A ValueError, if the disk has too little room."""
+    (cache, place), facts, size = _place(name, dtype, ".pixels"), np.dtype(FACTS), dtype["pixels"].itemsize
+    keys = [_hash(*map(_state, source)) for source in sources]
+    cache.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with FileLock(f"{place}.lock"):  # another start on the same folder waits, and finds the file
+        for rest in cache.glob(f".{place.name}.*.tmp"):
+            rest.unlink()
+            tell(f"{name}: the last packing was killed, and nothing of it is left: it begins anew")
+        old = open(place, "a+b")  # noqa: SIM115 - whoever reads the images keeps it open
+        count = old.seek(0, os.SEEK_END) // (size + facts.itemsize)
+        old.seek(count * size)
+        before = np.fromfile(old, facts, count)
+        at = {key: i for i, key in enumerate(before["key"].tolist())}
+        if [*at] == keys:
+            return before, old
+        if (needed := len(keys) * (size + facts.itemsize)) > (room := shutil.disk_usage(cache).free):
+            what = f"{needed / 1e9:.1f} GB of images, and {room / 1e9:.1f} GB free in {cache}"
+            raise ValueError(f"{name}: {what}: set XDG_CACHE_HOME to a folder with more, or choose a smaller side")
+
+        def row(i: int) -> tuple[tuple[Any, ...], Any]:
+            if keys[i] in at:
+                return before[at[keys[i]]].item(), os.pread(old.fileno(), size, at[keys[i]] * size)
+            *told, pixels = read(i)
+            return (keys[i], *told), np.ascontiguousarray(pixels)
+
+        made, stopped, rows = [], None, side_by_side(row, range(len(keys)))
+        bar = tqdm(rows, f"{printable(Path(name).name)}: packing", len(keys), disable=not progress or None)
+        with whole_file(place) as file:
+            try:
+                for known, pixels in bar:
+                    file.write(pixels)
+                    made.append(known)
+            except (ValueError, KeyboardInterrupt) as error:
+                if len(made) <= len(before):  # what is there is worth more
+                    raise
+                stopped = error
+            file.write(np.array(made, facts))
+        if stopped:
+            raise stopped
+        return np.array(made, facts), open(place, "rb")
+
+
+def _place(name: str, dtype: np.dtype, ending: str) -> tuple[Path, Path]:
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "dmtlib")
+    return cache, cache / f"{_hash(os.path.realpath(name), dtype, MADE_BY).decode()[:32]}{ending}"
 
 
 def _hash(*parts: Any) -> bytes:

@@ -26,6 +26,10 @@ class ShuffledStream:
         self._n, self._batch_size, self._seed, self._device = n, batch_size, seed, device
         self._passes: dict[int, Tensor] = {}
 
+    def on_cpu(self) -> ShuffledStream:
+        """The same draws, for another thread."""
+        return ShuffledStream(self._n, self._batch_size, self._seed, torch.device("cpu"))
+
     def batch(self, step: int) -> Int64[Tensor, " b"]:
         start = step * self._batch_size
         stop = start + self._batch_size

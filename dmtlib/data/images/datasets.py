@@ -1,4 +1,5 @@
-"""Classification data sets, small enough to live on the device as uint8 tensors: no loader stands in a step's way."""
+"""Classification data sets as uint8 tensors, which live on the device, so that no loader stands in a step's way; a
+folder that memory doesn't hold stays in a file, from which batches are read ahead."""
 
 from __future__ import annotations
 
@@ -15,27 +16,28 @@ from torch import Tensor
 
 from ..finding import KINDS, perhaps, prepared, written_out
 from .folders import read_own_images
-from .packed import PackedImages, read_packed
+from .packed import ImageFile, PackedImages, read_ahead, read_packed
 from .randaugment import CIFAR10_MEAN, CIFAR10_STD
 from .splits import balanced_subset
 
 DIGITS_TEST_IMAGES = 500
+READ_AT_ONCE = 64  # images of a file
 MINI_CLASSES, MINI_IMAGES = 4, 8000
 DIGITS_TEST_SEED = 2022  # the test images never change with a run's seed
 
 
 @dataclass(frozen=True)
 class ClassificationData:
-    """A data set in memory. ``train_images`` are all that training may see; labels are class indices, among
-    ``train_labels`` also :data:`.packed.UNKNOWN`; ``mean`` and ``std`` are per channel, of pixels scaled to [0, 1].
-    Where the data are somebody's ``own``, the classes' names belong to the fingerprint; ``remarks`` are what their
-    reader met."""
+    """A data set in memory, or its images in a file. ``train_images`` are all that training may see; labels are class
+    indices, among ``train_labels`` also :data:`.packed.UNKNOWN`; ``mean`` and ``std`` are per channel, of pixels
+    scaled to [0, 1]. Where the data are somebody's ``own``, the classes' names belong to the fingerprint; ``remarks``
+    are what their reader met."""
 
     name: str
     classes: tuple[str, ...]
-    train_images: UInt8[Tensor, "N C H W"]
+    train_images: UInt8[Tensor, "N C H W"] | ImageFile
     train_labels: Int64[Tensor, " N"]
-    test_images: UInt8[Tensor, "M C H W"]
+    test_images: UInt8[Tensor, "M C H W"] | ImageFile
     test_labels: Int64[Tensor, " M"]
     mean: tuple[float, ...]
     std: tuple[float, ...]
@@ -72,7 +74,8 @@ class ClassificationData:
         digest = hashlib.sha256(repr(self.classes).encode() if self.own else b"")
         for tensor in (self.train_images, self.train_labels, self.test_images, self.test_labels):
             digest.update(str(tuple(tensor.shape)).encode())
-            digest.update(tensor.cpu().contiguous().numpy().tobytes())
+            for part in read_ahead(tensor.split(READ_AT_ONCE)):
+                digest.update(part.cpu().contiguous().numpy())
         return digest.hexdigest()
 
 
@@ -155,13 +158,15 @@ def _from_images(images: PackedImages, name: str) -> ClassificationData:
     return ClassificationData(name=name, **contents, mean=mean, std=std)
 
 
-def _channel_statistics(images: UInt8[Tensor, "N C H W"]) -> tuple[tuple[float, ...], tuple[float, ...]]:
+def _channel_statistics(images: UInt8[Tensor, "N C H W"] | ImageFile) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Mean and standard deviation of each channel, of pixels scaled to [0, 1], from the counts of the 256 levels. A
     channel that is the same everywhere gets 1: it is shifted, and not scaled."""
     levels = torch.arange(256, dtype=torch.float64) / 255
+    counts = torch.zeros(images.shape[1], 256, dtype=torch.int64)
+    for part in read_ahead(images.split(READ_AT_ONCE)):
+        counts += torch.stack([torch.bincount(channel.flatten(), minlength=256) for channel in part.unbind(1)])
     means, deviations = [], []
-    for channel in images.unbind(1):
-        share = torch.bincount(channel.flatten(), minlength=256).double() / channel.numel()
+    for share in counts.double() / counts[0].sum():
         mean = (share * levels).sum()
         means.append(mean.item())
         deviations.append((share * (levels - mean) ** 2).sum().sqrt().item() if share.max() < 1 else 1.0)

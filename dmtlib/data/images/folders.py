@@ -8,14 +8,15 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 import torch
 from PIL import Image, ImageOps
+from torch import Tensor
 from tqdm.auto import tqdm
 
 from ...words import counted, printable
 from ..archives import read_files
-from ..entry import FACTS, facts, read_all, remarks, side_by_side
+from ..entry import FACTS, facts, fits_in_memory, pack_all, read_all, remarks, side_by_side
 from ..finding import NAMES, SUFFIXES, UNLABELED, Found, find, is_almost_unlabeled
 from ..pictures import picture, read_bytes
-from .packed import UNKNOWN, PackedImages
+from .packed import UNKNOWN, ImageFile, PackedImages
 
 PARTS = ("train", "test")
 MAX_SIDE = 4096
@@ -46,12 +47,13 @@ def read_own_images(
         seed: draws that share; the same seed, the same test set.
         progress: show a progress bar on a terminal.
 
+    A folder that memory shouldn't hold (:func:`~dmtlib.data.entry.fits_in_memory`) is an :class:`.packed.ImageFile`.
     A ValueError of one line names the file, where a path or an image is unreadable, the layout is another, a class has
     no training or no test image, there are fewer than two, or an argument is out of range.
     """
     if not 1 <= side <= MAX_SIDE:
         raise ValueError(f"side must lie in 1…{MAX_SIDE} pixels, got {side}")
-    dtype = np.dtype([*FACTS, ("pixels", "u1", (3, side, side))])
+    dtype, pixels = np.dtype([*FACTS, ("pixels", "u1", (3, side, side))]), None
 
     def row(name: str, content: bytes) -> tuple:
         image = picture(content, f"{path}: {name!r}")
@@ -63,7 +65,13 @@ def read_own_images(
         found = find(Path(path)).require_whole()
         files = [*found.images.items()]
         sources = [(*file, resize) for file in files]
-        made = read_all(lambda i: row(files[i][0], read_bytes(files[i][1])), sources, dtype, str(path), progress)
+        given = lambda i: row(files[i][0], read_bytes(files[i][1])), sources, dtype, str(path), progress
+        if fits_in_memory(total := len(files) * dtype.itemsize):
+            made = read_all(*given)
+        else:
+            made, file = pack_all(*given)
+            pixels = ImageFile(file, torch.arange(len(made)), (3, side, side))
+            found.remarks.append(f"more than memory should hold: {total / 1e9:.1f} GB are read from {file.name}")
     else:
         found = Found(str(path))
         bar = tqdm(read_files(path, SUFFIXES, found), desc=printable(Path(path).name), disable=not progress or None)
@@ -75,7 +83,8 @@ def read_own_images(
     labels = ((part, label, name) for part in PARTS for label, names in members[part].items() for name in names)
     places = {name: (part, label.replace(UNLABELED, "")) for part, label, name in labels}
     found.remarks += remarks(rows, places) + found.passed_over()
-    tensors = {part: _stack(rows, members[part], classes) for part in PARTS}
+    pixels = pixels or torch.from_numpy(made["pixels"])
+    tensors = {part: _stack(pixels, [*rows], members[part], classes) for part in PARTS}
     return PackedImages(classes, *tensors["train"], *tensors["test"], source=found.where), found
 
 
@@ -167,9 +176,9 @@ def _set_test_apart(members: dict, classes: tuple[str, ...], test_share: float, 
         members["train"][label] = [name for i, name in enumerate(names) if i not in test]
 
 
-def _stack(rows: dict[str, np.void], members: dict[str, list[str]], classes: tuple[str, ...]):
+def _stack(pixels: Tensor | ImageFile, order: list[str], members: dict[str, list[str]], classes: tuple[str, ...]):
     """Images and labels of one part, class after class, the unlabeled ones last."""
     numbers = {label: index for index, label in enumerate(classes)} | {UNLABELED: UNKNOWN}
     names = [(name, number) for label, number in numbers.items() for name in members[label]]
-    pixels = np.stack([rows[name]["pixels"] for name, _ in names])
-    return torch.from_numpy(pixels), torch.tensor([number for _, number in names])
+    places = {name: place for place, name in enumerate(order)}
+    return pixels[torch.tensor([places[name] for name, _ in names])], torch.tensor([number for _, number in names])

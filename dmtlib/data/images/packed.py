@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import os
 import zipfile
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import torch
 from jaxtyping import Int64, UInt8
@@ -16,6 +17,7 @@ from torch import Tensor
 
 from ...files import load_whole, open_regular, whole_file
 from ...method.dynamic_loss import describe
+from ..entry import side_by_side
 from ..finding import MAX_NAME
 
 FORMAT = "dmtlib packed images, version 1"
@@ -25,14 +27,57 @@ UNKNOWN = -1
 
 
 @dataclass(frozen=True)
+class ImageFile:
+    """Images in a file, one after the other, in the place of a uint8 tensor (N, C, H, W) that memory doesn't hold.
+    ``rows`` are their numbers there, ``image`` is the shape of one. Slices and indices are some of them, unread."""
+
+    file: BinaryIO
+    rows: Int64[Tensor, " N"]
+    image: tuple[int, ...]
+    device: torch.device = torch.device("cpu")
+
+    @property
+    def shape(self) -> torch.Size:
+        return torch.Size((len(self.rows), *self.image))
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, which: Tensor | slice) -> ImageFile:
+        return replace(self, rows=self.rows[which if isinstance(which, slice) else which.cpu()])
+
+    def split(self, size: int) -> list[ImageFile]:
+        """As of a tensor."""
+        return [self[first : first + size] for first in range(0, len(self), size)]
+
+    def to(self, device: torch.device) -> ImageFile:
+        """The same, whose images are to go to that device."""
+        return replace(self, device=device)
+
+    def read(self) -> UInt8[Tensor, "N C H W"]:
+        """All of these, on the CPU, pinned if they are to go to CUDA; an OSError, if that fails. They are read by
+        positions: pages of a mapping would count as this process's memory."""
+        images = torch.empty(self.shape, dtype=torch.uint8, pin_memory=self.device.type == "cuda")
+        for row, image in zip(self.rows.tolist(), images.numpy(), strict=True):
+            if os.preadv(self.file.fileno(), [image], row * image.nbytes) < image.nbytes:
+                raise OSError(errno.EIO, "was cut short: delete it", self.file.name)
+        return images
+
+
+def read_ahead(batches: Iterable[Tensor | ImageFile], ahead: int = 2) -> Iterator[Tensor]:
+    """Batches as tensors: what is in a file is read by threads, while what came before is at work."""
+    return side_by_side(lambda batch: batch.read() if isinstance(batch, ImageFile) else batch, batches, ahead)
+
+
+@dataclass(frozen=True)
 class PackedImages:
     """Training and test images of one size, and in words where they come from, their ``source``. A label is an index
     into the names ``classes``; that of a training image may be :data:`UNKNOWN`."""
 
     classes: tuple[str, ...]
-    train_images: UInt8[Tensor, "N 3 H W"]
+    train_images: UInt8[Tensor, "N 3 H W"] | ImageFile
     train_labels: Int64[Tensor, " N"]
-    test_images: UInt8[Tensor, "M 3 H W"]
+    test_images: UInt8[Tensor, "M 3 H W"] | ImageFile
     test_labels: Int64[Tensor, " M"]
     source: str
 

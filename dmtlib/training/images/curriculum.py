@@ -13,10 +13,10 @@ from torch.optim.swa_utils import update_bn
 
 from ...data.images.augment import AUGMENTATIONS, normalise
 from ...data.images.datasets import ClassificationData, load_dataset
-from ...data.images.packed import UNKNOWN
+from ...data.images.packed import UNKNOWN, read_ahead
 from ...data.images.splits import Split, split_labeled
 from ...method.pseudo_labels import count_selected, pseudo_label, select_top_images
-from ...models.whitened import whitening_filters
+from ...models.whitened import PATCH_IMAGES, whitening_filters
 from ..directory import RunDirectory
 from ..loop import Journal
 from ..statistics import summarise
@@ -42,7 +42,8 @@ class Curriculum:
         config, data = self.config, self.data
         self.images = data.train_images.to(self.device)
         self.augment = AUGMENTATIONS[config.augmentation](data.mean, data.std)
-        self.whitening = whitening_filters(self.images, data.mean, data.std) if config.widths else None
+        seen = self.images[:: max(1, len(self.images) // PATCH_IMAGES)][:PATCH_IMAGES]
+        self.whitening = whitening_filters(*read_ahead([seen]), data.mean, data.std) if config.widths else None
         lengths = [config.steps(p, self._main_set_size(p)) for p in range(config.phases)]
         self.journal = Journal(config, self.directory, lengths, self.progress)
         self.teacher = self._model_of(len(self.journal.records) - 1) if self.journal.last else None
@@ -86,7 +87,8 @@ class Curriculum:
                 state.load_state_dict(checkpoint["state"])
         journal.run_steps(trainer, lambda: journal.save_checkpoint(phase, state=state.state_dict()))
         if self.config.recalibrate_batch_norm:
-            clean = normalise(self.images, self.data.mean, self.data.std).split(self.config.batch_size)
+            batches = read_ahead(self.images.split(self.config.batch_size))
+            clean = (normalise(batch.to(self.device), self.data.mean, self.data.std) for batch in batches)
             update_bn(clean, state.averaged)
         self.teacher = state.averaged.eval()
         record = {

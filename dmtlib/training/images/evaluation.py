@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from ...data.images.augment import normalise
 from ...data.images.datasets import ClassificationData
-from ...data.images.packed import UNKNOWN
+from ...data.images.packed import UNKNOWN, ImageFile, read_ahead
 from ...method.pseudo_labels import pseudo_label, select_top_images
 from .phase import PseudoLabels
 
@@ -21,7 +21,7 @@ KEPT_SHARES = range(5, 101, 5)
 
 @torch.no_grad()
 def predict(
-    model: nn.Module, images: UInt8[Tensor, "N C H W"], mean: Sequence[float], std: Sequence[float]
+    model: nn.Module, images: UInt8[Tensor, "N C H W"] | ImageFile, mean: Sequence[float], std: Sequence[float]
 ) -> Float[Tensor, "N classes"]:
     """Probabilities on clean images: no augmentation, evaluation mode, float32. The model's mode is left as it was."""
     training = model.training
@@ -29,7 +29,7 @@ def predict(
     device = next(model.parameters()).device
     batches = [
         model(normalise(batch.to(device), mean, std)).float().softmax(dim=1)
-        for batch in images.split(PREDICTION_BATCH)
+        for batch in read_ahead(images.split(PREDICTION_BATCH))
     ]
     model.train(training)
     return torch.cat(batches)

@@ -17,6 +17,7 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 from tqdm.auto import tqdm
 
 from ...data.images.augment import Augmentation
+from ...data.images.packed import ImageFile, read_ahead
 from ...method.dynamic_loss import disagreement_cases, weighted_cross_entropy
 from ...method.mixup import mixup, mixup_loss
 from ...method.rules import PREDICTION_FREE, RULES, Supervision, supervise
@@ -43,13 +44,15 @@ class PseudoLabels(NamedTuple):
 class Batch(NamedTuple):
     """What one step learns. All that changes from step to step stands here, so that the rest can be replayed: training
     images (``which``) and their labels, the labeled ones first; more of the others, None in phase 0; λ of mixup, None
-    without it; γ1 and γ2 at this step: numbers on the CPU, elsewhere tensors without dimensions."""
+    without it; γ1 and γ2 at this step: numbers on the CPU, elsewhere tensors without dimensions; the images, if they
+    came from a file."""
 
     which: Int64[Tensor, " b"]
     targets: Int64[Tensor, " b"]
     pseudo: PseudoLabels | None
     lam: Tensor | None
     gammas: tuple[float, float] | tuple[Tensor, Tensor] | None
+    images: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -61,7 +64,7 @@ class PhaseTask:
     total_steps: int
     num_classes: int
     augment: Augmentation
-    images: Tensor  # (N, C, H, W) uint8, the whole training set
+    images: Tensor | ImageFile  # (N, C, H, W) uint8, the whole training set
     labeled: Tensor  # (l,) indices
     labeled_targets: Tensor  # (l,)
     pseudo: PseudoLabels | None = None
@@ -126,6 +129,7 @@ class PhaseTrainer:
             for floating in (True, False)
         ]
         self.generator = torch.Generator(device)
+        self.from_file = self._from_file() if isinstance(task.images, ImageFile) else None
         self.labeled_in_batch = config.labeled_per_batch if task.phase > 0 else config.batch_size
         seed = derive_seed(config.seed, "order", task.phase)
         self.labeled_stream = ShuffledStream(len(task.labeled), self.labeled_in_batch, derive_seed(seed, 0), device)
@@ -158,12 +162,22 @@ class PhaseTrainer:
         self.generator.manual_seed(derive_seed(config.seed, "augment", task.phase, step))
         which, targets, pseudo = self._drawn(step)
         lam = None if self.lam is None else self.lam[step]
-        return Batch(which, targets, pseudo, lam, None if pseudo is None else tuple(self.gammas[step]))
+        images = next(self.from_file).to(task.device, non_blocking=True) if self.from_file else None
+        return Batch(which, targets, pseudo, lam, None if pseudo is None else tuple(self.gammas[step]), images)
+
+    def _from_file(self) -> Iterator[Tensor]:
+        """The images of the first step that is asked for and of those after it, some steps ahead."""
+        task, drawn = self.task, [(self.task.labeled.cpu(), self.labeled_stream.on_cpu())]
+        if task.pseudo:
+            drawn.append((task.pseudo.indices.cpu(), self.pseudo_stream.on_cpu()))
+        steps = range(self.state.step, task.total_steps)
+        which = (torch.cat([indices[stream.batch(step)] for indices, stream in drawn]) for step in steps)
+        yield from read_ahead(task.images[batch] for batch in which)
 
     def _compute(self, batch: Batch) -> None:
         """From images to gradients. No number of Python's that changes from step to step is read here."""
-        images = self.task.augment(self.task.images[batch.which], self.generator)
-        self.state.backward(self._loss(images, batch))
+        images = self.task.images[batch.which] if batch.images is None else batch.images
+        self.state.backward(self._loss(self.task.augment(images, self.generator), batch))
 
     def _loss(self, images: Tensor, batch: Batch) -> Tensor:
         """Without mixup the images that are learned are those that are judged: one pass gives gradient and weights."""
