@@ -188,7 +188,7 @@ else:
 # with fewer labels? All presets of this recipe:
 
 # %% tags=["hide-input"]
-table = tables.fast_table(recorded_results())
+table = tables.TABLES["fast"](recorded_results())
 begun = table.groupby(level="preset")["seeds"].transform("sum") > 0
 show_table(table[begun])
 waiting = table.index[~begun].unique("preset")

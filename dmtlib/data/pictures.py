@@ -15,8 +15,9 @@ from jaxtyping import UInt8
 from PIL import ExifTags, Image, TiffImagePlugin, UnidentifiedImageError
 
 from ..files import read_regular
-from .archives import MAX_FILE_BYTES
 from .finding import FORMATS, NAMES
+
+MAX_FILE_BYTES = 64 * 2**20  # a picture of 64 MiB is none: refused before it is read
 
 BACKGROUND = "white"
 """What shows through where a picture is transparent."""

@@ -6,7 +6,7 @@ says its setting: variant, budget and data. Records of different settings are ne
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,8 @@ from .reproduction import ABLATIONS, CIFAR10, CITYSCAPES, RATIOS_OF_TABLE_7, VOC
 
 METHODS_OF_TABLE_2 = {"Baseline": "baseline", "CL": "cl", "DMT": "dmt"}
 FAST = [f"{name}-fast{ending}" for ending in ("", "-wide") for name in CIFAR10.values()]
+ORACLE_OF_TABLE_3 = paper_number("Table 3", "accuracy", "Oracle")
+CAMVID = ("camvid-8", "camvid-small")  # at full size, and at a quarter of the side
 METHODS_OF_TABLE_3 = ("Baseline", "MT", "DCT", "DS", "MixMatch", "DAG", "CL", "Ours (DMT)")
 
 
@@ -55,23 +57,14 @@ def table_3(results: Path) -> pd.DataFrame:
         head = {"method": name, "network": paper_number("Table 3", "network", name)}
         head |= _paper(paper_number("Table 3", "accuracy", name), gap=method is not None)
         rows += [head | ours for ours in _ours(results, row, method)]
-    head = {"method": "Oracle", "network": "", PAPER: f"{_paper_oracle():.2f}", PAPER_GAP: ""}
+    head = {"method": "Oracle", "network": "", PAPER: f"{ORACLE_OF_TABLE_3:.2f}", PAPER_GAP: ""}
     rows += [head | ours for ours in _ours(results, row, "oracle")]
     return pd.DataFrame(rows).set_index("method")
 
 
-def fast_table(results: Path) -> pd.DataFrame:
-    """Both numbers of labels by the fast recipe, on whatever pixels the records are of."""
-    return pd.concat({name: comparison(results, name) for name in FAST}, names=["preset"])
-
-
-def _paper_oracle() -> float:
-    return paper_number("Table 3", "accuracy", "Oracle")
-
-
 def _paper(number: float, gap: bool = True) -> dict[str, str]:
     """The paper's columns. Its Oracle is a WRN-28-2 in its own code: only rows of that code have a ``gap`` to it."""
-    return {PAPER: f"{number:.2f}", PAPER_GAP: difference_cell([number - _paper_oracle()]) if gap else ""}
+    return {PAPER: f"{number:.2f}", PAPER_GAP: difference_cell([number - ORACLE_OF_TABLE_3]) if gap else ""}
 
 
 def _ours(results: Path, row: str, method: str | None) -> list[dict[str, Any]]:
@@ -122,9 +115,9 @@ def table_7(results: Path) -> pd.DataFrame:
     return _frame(rows, ["labeled", "method"])
 
 
-def camvid(results: Path) -> pd.DataFrame:
-    """CamVid at full size, and at a quarter of the side."""
-    return pd.concat({row: comparison(results, row) for row in ("camvid-8", "camvid-small")}, names=["preset"])
+def comparisons(results: Path, presets: Iterable[str]) -> pd.DataFrame:
+    """Several presets, one below the other, on whatever data the records are of."""
+    return pd.concat({name: comparison(results, name) for name in presets}, names=["preset"])
 
 
 def _by_ratio(results: Path, table: str, presets: dict[str, str]) -> pd.DataFrame:
@@ -164,7 +157,7 @@ def _frame(rows: list[dict[str, Any]], index: list[str]) -> pd.DataFrame:
 TABLES: dict[str, Callable[[Path], pd.DataFrame]] = {
     "digits": partial(comparison, preset="digits-40"),
     "cifar10-small": partial(comparison, preset="cifar10-small"),
-    "fast": fast_table,
+    "fast": partial(comparisons, presets=FAST),
     "table-2": table_2,
     "table-3": table_3,
     "table-4": table_4,
@@ -172,7 +165,7 @@ TABLES: dict[str, Callable[[Path], pd.DataFrame]] = {
     "table-6": table_6,
     "table-7": table_7,
     "scenes": partial(comparison, preset="scenes"),
-    "camvid": camvid,
+    "camvid": partial(comparisons, presets=CAMVID),
 }
 """What `dmtlib table NAME` prints: functions of the folder of records."""
 
