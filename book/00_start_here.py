@@ -186,7 +186,7 @@ say("\n".join(f"- {text}" for text in differences))
 # - {doc}`14_deviations`: where the paper, its authors' code and this book differ, and why.
 # - {doc}`15_relatives`: three other uses of two models that disagree.
 #
-# Who wants the images only reads 1 to 7, who wants the pixels can go from 3 to 8. Exercises have hidden solutions.
+# If you want images only, read 1 to 7; if you want pixels, go from 3 to 8. Exercises have hidden solutions.
 # {doc}`cheat_sheet` is the method on one page, {doc}`glossary` says what each term means, and {doc}`api` is the
 # library's own page.
 #

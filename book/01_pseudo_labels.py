@@ -81,6 +81,8 @@ captions = [str(label) for label in data.train_labels[some[:5]].tolist()] + ["?"
 show(draw.gallery(data.train_images[some], captions))
 
 # %% [markdown]
+# *Above: five of the labeled images. Below: five of those that have no label.*
+#
 # ## Ten labels and a model
 #
 # One image of each digit carries a label. A small WideResNet learns them, with strong augmentation, because ten
@@ -293,9 +295,9 @@ say(
 #
 # ## What was shown
 #
-# A model's labels of its own are right more often the surer it is, and a threshold on that confidence trades errors
-# for right labels at a poor rate: it discards many labels that are right, and keeps the errors that the model believes
-# in. Entropy reads the same numbers and knows no more. One model has one opinion.
+# The surer a model is of its own labels, the more often they are right. But a threshold on that confidence trades
+# errors for right labels at a poor rate: it discards many labels that are right, and keeps the errors that the model
+# believes in. Entropy reads the same numbers and knows no more. One model has one opinion.
 #
 # So the next chapter asks someone else. {doc}`02_disagreement` brings in a second model that is no better than the
 # first.

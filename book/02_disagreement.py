@@ -159,7 +159,7 @@ say(
 slider(
     lambda share: draw.flags(task, pair, share),
     values=[0.05, 0.08, 0.1, 0.12, 0.15, 0.2, 0.25, 0.3, 0.4],
-    label="share of points flagged",
+    label="points flagged",
     format="{:.0%}",
     start=0.2,
 )
@@ -215,6 +215,11 @@ for name, (task_of, kind) in choices.items():
     tasks = [task_of(i) for i in draw_seeds]
     results[name] = toy.measure(toy.train_pairs(tasks, seed, kind))
 show(draw.setups(results))
+
+# %% [markdown]
+# *Mean over the draws, with its 95% interval.*
+
+# %% tags=["hide-input"]
 mean = pd.DataFrame({name.replace("\n", " "): r.mean() for name, r in results.items()}).T
 gains = [r["found by disagreement"] - r["found by A's confidence"] for r in results.values()]
 mean["gain"], mean["±"] = [g.mean() for g in gains], [Spread.of(g.tolist()).half_width() for g in gains]

@@ -176,7 +176,7 @@ say(f"{summary(recordings, methods)}.")
 
 # %% [markdown]
 # *Test accuracy in percent. A dot is a seed, the bar the mean with the sample standard deviation, which is also what
-# follows ± below; n is the number of seeds. The oracle learns all the true labels.*
+# follows ±; n is the number of seeds. The oracle learns all the true labels.*
 #
 # Much of the spread comes from the labels that a seed draws, and all methods share those. So compare methods seed by
 # seed:
@@ -376,9 +376,9 @@ for name in map_of:
 # end up above the model that saw the labels alone, if they are trained to the end: the recorded runs say by how much.
 # The dynamic loss weighs a label without being told whether it is right; the page counts how much less the wrong ones
 # get, and shows the ones that it misses, which two generations get wrong in the same way. What this adds to CL is
-# measured above, seed by seed, and is as large or small as it says there.
+# measured above, seed by seed.
 #
-# This ends the book's first part. Next come photographs: how they are augmented, and why ({doc}`05_augmentation`),
+# That is the whole method on images. Next come photographs: how they are augmented, and why ({doc}`05_augmentation`),
 # DMT on CIFAR-10 ({doc}`06_cifar10`), and how to tell a gain from chance ({doc}`07_honest_evaluation`).
 
 # %% tags=["hide-input"]

@@ -168,7 +168,7 @@ copies = anchoring.ask_copies(model, images, augment, 8, seed).argmax(dim=2)
 right, right_copies = (anchoring.percent(said == truth) for said in (clean, copies))
 alike = anchoring.percent(copies[:4] == copies[4:])
 say(
-    f"Right are **{right:.1f}%** of the answers to the clean images and "
+    f"**{right:.1f}%** of the answers to the clean images are right, and "
     f"**{right_copies:.1f}%** of those to augmented copies. Two copies of one image "
     f"get the same answer {alike:.1f}% of the time."
 )
@@ -242,9 +242,8 @@ say(
 # %% tags=["hide-input"]
 wrong = int((clean != truth).sum())
 say(
-    f"Of {wrong} anchors that were wrong, the model still answers with "
-    f"{anchor['wrong kept']:.0f}% at the end; of the right ones with "
-    f"{anchor['right kept']:.0f}%."
+    f"{wrong} anchors were wrong. In the end the model still gives {anchor['wrong kept']:.0f}% of "
+    f"these labels, and {anchor['right kept']:.0f}% of the right ones."
 )
 
 # %% [markdown]
@@ -392,14 +391,16 @@ say(f"A label that Eq. 3 rejects keeps **{echo:.0%}** of a trusted label's pull,
 #
 # ```{exercise} To each label its own weight
 # :label: ex-own-weight
-# Another way to mix weights would be $\ell = \lambda\,\omega\,\mathrm{CE}(y) + (1-\lambda)\,\omega'\,\mathrm{CE}(y')$.
+# Another way to mix weights would be $\ell = \lambda\,\omega\,\mathrm{CE}(y)$
+# $+\ (1-\lambda)\,\omega'\,\mathrm{CE}(y')$.
 # Work out both samples of the table with it. What does a label of weight 0 do now?
 # ```
 #
 # ````{solution} ex-own-weight
 # :class: dropdown
-# First: $0.7 \cdot 1 \cdot 0.511 + 0.3 \cdot 0.16 \cdot 1.204 = 0.415$. Second: $0.7 \cdot 0.16 \cdot 0.916 + 0.3
-# \cdot 1 \cdot 0.693 = 0.311$. A label of weight 0 is silent wherever it goes; its pixels still disturb the partner.
+# First: $0.7 \cdot 1 \cdot 0.511$ $+\ 0.3 \cdot 0.16 \cdot 1.204$ $= 0.415$. Second: $0.7 \cdot 0.16 \cdot 0.916$
+# $+\ 0.3 \cdot 1 \cdot 0.693$ $= 0.311$. A label of weight 0 is silent wherever it goes; its pixels still disturb the
+# partner.
 # ```python
 # own, other = (torch.nn.functional.cross_entropy(logits, t, reduction="none") for t in (classes, classes[swap]))
 # weights = torch.tensor([1.0, 0.16])

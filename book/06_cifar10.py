@@ -143,13 +143,16 @@ show_table(confidence_table(curves))
 methods = ("baseline", "cl", "dmt", "oracle")
 show(by_method(fast, methods))
 
+# %% [markdown]
+# *Small-scale, from the records in `results/cifar10-4000-fast`. A dot is a seed, which draws the labeled images and
+# everything else.*
+
 # %% tags=["hide-input"]
 pairs = [("dmt", "cl"), ("dmt", "baseline"), ("cl", "baseline"), ("oracle", "dmt")]
 say("\n".join(f"- {difference(fast, *pair)}" for pair in pairs))
 
 # %% [markdown]
-# *Small-scale, from the records in `results/cifar10-4000-fast`. A dot is a seed, which draws the labeled images and
-# everything else. A difference is taken seed by seed; from two seeds on it has its mean and the mean's 95% interval.*
+# A difference is taken seed by seed; from two seeds on it has its mean and the mean's 95% interval.
 #
 # By phase, as {numref}`fig-phases` drew it for digits:
 
@@ -192,7 +195,8 @@ table = tables.TABLES["fast"](recorded_results())
 begun = table.groupby(level="preset")["seeds"].transform("sum") > 0
 show_table(table[begun])
 waiting = table.index[~begun].unique("preset")
-say(f"Not run yet: {', '.join(f'`{name}`' for name in waiting)}." if len(waiting) else "Each preset has records.")
+if len(waiting):
+    say(f"Not run yet: {', '.join(f'`{name}`' for name in waiting)}.")
 
 # %% [markdown]
 # *Small-scale, from records on the JPEG copy. Seconds are of one core, and with the wide network of an H200 that had
@@ -241,6 +245,8 @@ say("\n".join(f"- {difference(small, *pair)}" for pair in pairs))
 say(f"In the last phase of DMT: {last_phase(small['dmt'])}.")
 
 # %% [markdown]
+# *Small-scale, recorded. Thin lines are seeds, thick ones their mean.*
+#
 # Each phase takes more labels, and less certain ones. Where the share of wrong ones grows faster than what the right
 # ones teach, late phases lose what early ones won. On these three seeds the weights soften that and don't turn it.
 # {doc}`04_curriculum` has a map of where disagreement pays, and {doc}`12_your_data` a check to make before a run.
@@ -256,7 +262,7 @@ show_table(table_2)
 
 # %% [markdown]
 # *Test accuracy in percent. "paper − its Oracle" is the distance to the model that learned all 50,000 labels in the
-# paper's own code, "here − our Oracle" the same with our runs, seed by seed. n counts our seeds; the last column names
+# paper's own code, "here − our Oracle" the same with our runs, seed by seed. n counts our seeds; "budget, pixels" is
 # the share of the full training that they had, and their pixels: the original images, or a JPEG copy, which is lossy.
 # Records that differ in these are never averaged.*
 #
@@ -286,8 +292,9 @@ show_table(cost_table(recorded_results()))
 
 # %% [markdown]
 # *Of one run; a cell of the paper is the mean of five. "hours at 39,900/s" is the length divided by the speed of DMT's
-# step on an H200, from `results/benchmarks`: an estimate. The last columns come from records of runs on a GPU: what
-# runs of full length took, and what a full length takes at the images per second of all of them, shorter ones too.*
+# step on an H200, from `results/benchmarks`: an estimate. The columns that say "recorded" come from runs on a GPU:
+# what runs of full length took, and what a full length takes at the images per second of all of them, shorter ones
+# too.*
 #
 # The baseline costs next to nothing. CL and DMT learn from equally many images, and this table counts nothing else.
 # But each of DMT's steps has a further forward pass, which brings its weights, and so a third more operations than one
@@ -300,7 +307,8 @@ show_table(cost_table(recorded_results()))
 # run of the paper's length with seed 3; each once as a command and once as this page:
 #
 # ```
-# papermill book/06_cifar10.ipynb out.ipynb -p preset cifar10-4000-fast -p method dmt
+# papermill book/06_cifar10.ipynb out.ipynb \
+#     -p preset cifar10-4000-fast -p method dmt
 # dmtlib train cifar10-4000-fast --method dmt
 # dmtlib train cifar10-4000 --method dmt --seed 3 --budget 0.1
 # papermill book/06_cifar10.ipynb out.ipynb \

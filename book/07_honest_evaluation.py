@@ -292,14 +292,14 @@ marks = baselines.steps_by_rule(oracle, config.num_labels / everything)
 show(draw.lengths(curves, marks))
 best = curves.mean(axis=1).idxmax()
 dmt = {record["seed"]: record["test_accuracy"] for record in recorded(preset)["dmt"]}
-gains = {length: [] for length in lengths}
-for record, (length, s) in zip(records, names, strict=False):
+gains = {length: [] for length in steps}
+for record, length, (_, s) in zip(records, steps, names, strict=False):
     gains[length] += [dmt[s] - record["test_accuracy"]] if s in dmt else []
-words = [f"length {length:g}: {difference_cell(g, digits=1)}" for length, g in gains.items()]
+words = [f"- {length} steps: {difference_cell(g, digits=1)}" for length, g in gains.items()]
 say(
     f"On digits the best of these lengths is {best:,} steps. Against the baseline of "
     "each length, the recorded full runs of DMT gain on the same seeds, in points "
-    f"on the test images (95% interval; seeds above zero): {'; '.join(words)}."
+    "on the test images (95% interval; seeds above zero):\n\n" + "\n".join(words)
 )
 
 # %% [markdown]
@@ -317,9 +317,9 @@ show_table(baselines.recorded_lengths(results()))
 #
 # ## The luckiest checkpoint
 #
-# Training goes up and down towards its end. Who tests every checkpoint and reports the best has let the test images
-# choose, and the winner won partly by luck. How much is that? Take equally good checkpoints, any two of which disagree
-# on a certain share of 10,000 test images, and choose the best of them:
+# Training goes up and down towards its end. Whoever tests every checkpoint and reports the best has let the test
+# images choose, and the winner won partly by luck. How much is that? Take equally good checkpoints, any two of which
+# disagree on a certain share of 10,000 test images, and choose the best of them:
 
 # %% tags=["hide-input"]
 printed = paper_number("Table 2", "4000 labels", "DMT over CL")

@@ -83,6 +83,8 @@ training = data.parts["train"]
 show(draw.some_scenes(training.images, training.masks, data.classes))
 
 # %% [markdown]
+# *Light grey in the truth: the rim of a sign has no class, as in PASCAL VOC, and is neither learned nor counted.*
+#
 # A small DeepLab learns the few labeled scenes, for a tenth of its preset's steps. Everything on this page is
 # small-scale: it shows how pixels are chosen, not how good a model can get. That is {doc}`10_segmentation_results`.
 
@@ -110,7 +112,7 @@ say(
 )
 
 # %% [markdown]
-# *Light grey in the truth: the rim of a sign has no class, as in PASCAL VOC, and is neither learned nor counted.*
+# *Three unlabeled scenes. Confidence: yellow is 1, dark violet 0.*
 #
 # ## What changes
 #

@@ -268,6 +268,8 @@ if full["dmt"]:
     show(draw.weights(full["dmt"]))
 
 # %% [markdown]
+# *Here and in the figure above, a thin line is one model of one seed, and a thick one the mean.*
+#
 # With models that have learned more, the wrong labels are fewer and weigh more: a trained B is surer of everything,
 # its errors included.
 #
@@ -320,10 +322,10 @@ say(study.starts_and_rises(full["dmt"], full["dst"]))
 #
 # **Is a gain over the baseline more than longer training?** The length of the short baseline was chosen so that more
 # of it hardly helps, by trials on one seed and the baseline alone (`results/trials.md`, beside the records, has them);
-# over three seeds it helps as much as the line on it says. DMT's better model is ahead of the longer baseline, and
-# that is told. The mean of its models is above it too, on all three seeds, but by less, and the interval holds zero.
-# So three seeds can't tell whether DMT gains anything that longer training, and two tries, would not. It also costs
-# twice as much as a method with one model.
+# over three seeds the longer baseline gains the points that are said above. DMT's better model is ahead of it, and the
+# interval lies above zero. The mean of its models is above it too, on all three seeds, but by less, and the interval
+# holds zero. So three seeds can't tell whether DMT gains anything that longer training, and two tries, would not. It
+# also costs twice as much as a method with one model.
 #
 # ## What do the two subsets cost?
 #
@@ -462,8 +464,8 @@ say(
 # model that trusts its own labels ends, on average, below where it began. With the weight of Eq. 3 it ends above the
 # baseline, on all three seeds. The better of DMT's two models is higher still, on all three seeds. But that is mostly
 # the choice between two models, and B's better start: by the mean of both, DMT's models gain in their phases what one
-# model gains alone. Few of these differences can be told from chance by three seeds. The better model's lead on a
-# baseline that trains as long can, that of the mean can't. The paper has DST above CBST and DMT above DST on VOC too,
+# model gains alone. Three seeds can tell few of these differences from chance. One is the better model's lead on a
+# baseline that trains as long; the lead of the mean is not. The paper has DST above CBST and DMT above DST on VOC too,
 # but there CBST does no harm. The weights silence most wrong labels together with many right ones, and they can't see
 # errors that both models make.
 #

@@ -88,7 +88,7 @@ show(draw.over_ratios(recorded_results()))
 # The lower panel is the fairer one. These methods were not run in one code base. Their Oracles, the same code with all
 # labels, lie apart too, so some of the upper panel's differences are between implementations. Nor do they start
 # alike: the paper marks CutMix {cite:p}`french2020cutmix` as pre-trained on ImageNet, while DMT also uses weights that
-# have seen COCO, which has all of VOC's classes. Who has seen them before can do with fewer labels.
+# have seen COCO, which has all of VOC's classes. A model that has seen them before can do with fewer labels.
 #
 # ## Table 4: PASCAL VOC 2012
 
@@ -191,9 +191,20 @@ labels = labeled_count(counts["train"], c.labeled_ratio)
 say(
     f"`scenes`: {counts['train']} scenes, {labels} of them labeled, {counts['val']} scored. How hard they are, and "
     "how long the baseline trains, was chosen by trials of the baseline and the oracle, but the second time after DMT "
-    "had been seen with the first sizes; see below."
+    "had been seen with the first sizes."
 )
 comparison(recorded_results(), "scenes")
+
+# %% [markdown]
+# *"over the baseline" has the mean difference, in brackets its 95% interval and how many seeds are above zero. "steps
+# a model" are those of all phases; {doc}`09_mutual_training` has a baseline that trains as long as DMT's models.
+# Seconds are of one thread on a CPU that had other work to do. DMT's number is that of the better of its two models,
+# chosen on the scored scenes as in the paper. The rows Online ST, CBST, DST, DMT-Naive and DMT-Flip are the method
+# with parts taken out, which is the subject of {doc}`11_ablations`.*
+#
+# The preset's sizes were chosen twice: with the first ones, a baseline that trained as long as DMT ended level with
+# it. Each time the trials were of the baseline and the oracle alone; {doc}`09_mutual_training` says what had been seen
+# when.
 
 # %% tags=["hide-input"]
 methods = ("baseline", "cbst", "dmt", "oracle")
@@ -205,14 +216,9 @@ say("\n".join(f"- {difference(scenes, *pair)}" for pair in pairs))
 say("Without the choice of the better model:\n\n" + "\n".join(f"- {difference_of_means(scenes, *p)}" for p in fair))
 
 # %% [markdown]
-# *Seconds are of one thread on a CPU that had other work to do. "steps a model" are those of all phases;
-# {doc}`09_mutual_training` has a baseline that trains as long as DMT's models. The preset's sizes
-# were chosen twice: with the first ones, a baseline that trained as long as DMT ended level with it. Each time the
-# trials were of the baseline and the oracle alone; {doc}`09_mutual_training` says what had been seen when. A dot is a
-# seed, which draws the labeled scenes and everything else. A difference has its mean, in brackets the mean's 95%
-# interval and how many seeds are above zero. DMT's number in table and figures is of the better of its two models,
-# chosen on the scored scenes as in the paper. The rows Online ST, CBST, DST, DMT-Naive
-# and DMT-Flip are the method with parts taken out, which is the subject of {doc}`11_ablations`.*
+# *In both figures a dot is a seed, which draws the labeled scenes and everything else. Above, a bar is the mean with
+# the standard deviation; here, the mean difference with its 95% interval. DMT's number is again that of its better
+# model.*
 #
 # A mean over classes can hide one that is lost:
 

@@ -235,8 +235,8 @@ show_table(table_here, first=[f"here, {heading}" for heading in columns.values()
 
 # %% [markdown]
 # *Percent, mean ± standard deviation over n seeds. Scenes: pixels, Alg. 2, mean IoU. Digits: whole images, Alg. 1,
-# accuracy; each phase trains a new model there, unless a model labels for itself. In height the columns have nothing
-# to do with each other. What can be compared is the order.*
+# accuracy; each phase trains a new model there, unless a model labels for itself. The columns' levels can't be
+# compared, only the order of their rows.*
 
 # %% tags=["hide-input"]
 scenes, digits = recorded("scenes"), recorded("digits-40")
@@ -252,6 +252,9 @@ if apart:
     say(f"Whatever is done in the third case, no seed ends more than {max(apart):.2f} points away from DMT's number.")
 
 # %% [markdown]
+# *In both figures a dot is a seed. Above, a bar is the mean with the standard deviation; here, the mean difference
+# with its 95% interval.*
+#
 # Three of these lines may puzzle.
 #
 # **Why is DMT-Naive so near to DMT?** They differ in case 3 alone, and the bound says how little that can weigh.
@@ -286,8 +289,9 @@ turns = [("dmt-pair", "dmt"), ("dst", "dmt-pair"), ("dst", "dmt")]
 say("On digits:\n\n" + "\n".join(f"- {difference(digits, *pair)}" for pair in turns))
 
 # %% [markdown]
-# The first line is what going on is worth with another model's labels, the second what it is worth to label for
-# oneself once both go on. Few labels are wrong on digits, so an objection has little to win in either.
+# The first line says what it is worth that a model goes on, instead of a new one in each phase; the second, what it is
+# worth that it then labels for itself, instead of for another model. Few labels are wrong on digits, so an objection
+# has little to win in either.
 
 # %% [markdown]
 # Read each line to its end. With three seeds a 95% interval reaches two and a half standard deviations to each side,

@@ -291,7 +291,7 @@ pd.read_csv(work / "predictions.csv", dtype={"class": str}).head()
 # Does DMT gain anything from there? No record says so. One trial, with a first version of the settings, fell below
 # its baseline (`results/trials.md`). So ask the check above twice as carefully.
 #
-# Where something else than `dmtlib` is to use the model, write it to a file: ONNX, TorchScript or safetensors. In the
+# If another program than `dmtlib` is to use the model, write it to a file: ONNX, TorchScript or safetensors. In the
 # first two the normalisation is part of the model, and the file is asked for the probabilities of some images before
 # it is written: they must be those of the run. Beside it goes a card for whoever gets the file.
 #
@@ -299,7 +299,7 @@ pd.read_csv(work / "predictions.csv", dtype={"class": str}).head()
 # dmtlib export mine/folder/dmt/seed-0 --format onnx --out photos.onnx
 # ```
 #
-# The run of this page, as TorchScript, and the beginning of its card:
+# The run of this page, as TorchScript, and how its card says to use it:
 
 # %%
 card = export_run(run.path, work / "digits.pt", "torchscript")
@@ -307,7 +307,7 @@ probabilities = torch.jit.load(work / "digits.pt")(data.test_images)
 
 # %% tags=["hide-input"]
 by_file = 100 * (probabilities.argmax(dim=1) == data.test_labels).double().mean().item()
-say("````text\n" + card.read_text().partition("## Classes")[0].strip() + "\n````")
+say(card.read_text().partition("## Use")[2].partition("## Classes")[0].strip())
 say(f"Of the held-out images the file gets {by_file:.1f}% right, the run {end:.1f}%.")
 
 # %% [markdown]
@@ -343,11 +343,13 @@ say("```text\n" + "\n".join(message.replace(f"{work}/", "") for message in messa
 # meaning "ignore"; VOC's palette PNGs are such masks. **An image without a mask is unlabeled.**
 #
 # ```
-# streets/classes.txt         one class a line; the first has id 0
+# streets/classes.txt    one class a line; the first has id 0
 # streets/images/*.jpg
 # streets/masks/*.png
-# streets/val.txt             held out, one name a line; without it, a fifth of the masks
+# streets/val.txt        held out, one name a line
 # ```
+#
+# Without `val.txt` a fifth of the masks is held out.
 
 # %%
 pixels = load_segmentation(f"folder:{streets}")

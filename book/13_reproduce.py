@@ -66,6 +66,8 @@ show(hours_by_table(results, gpu))
 # which for the small tables were CPUs with other work to do.*
 #
 # ## One command a table
+#
+# `dmtlib reproduce` makes a table. It takes the names of the first column:
 
 # %% tags=["hide-input"]
 overview
@@ -122,10 +124,10 @@ for config in missing[:3]:
 # lists sizes, hashes and licences:
 #
 # ```
-# python data_prep/cifar10.py                    # Tables 2 and 3
-# python data_prep/voc.py                        # Tables 4, 5 and 7
-# python data_prep/cityscapes.py --source PATH   # Table 6; needs a registration
-# python data_prep/camvid.py --source PATH       # camvid, camvid-small
+# python data_prep/cifar10.py                   # Tables 2 and 3
+# python data_prep/voc.py                       # Tables 4, 5 and 7
+# python data_prep/cityscapes.py --source PATH  # Table 6; needs registration
+# python data_prep/camvid.py --source PATH      # camvid, camvid-small
 # ```
 #
 # Two scripts put that together, and go on where they were stopped:
@@ -139,13 +141,13 @@ for config in missing[:3]:
 #
 # A run uses one GPU. More GPUs do more runs at the same time: that needs no communication, and gives the same records.
 # `reproduce` starts one run a GPU, in a process of its own, and gives a free GPU the next run. `--jobs` changes
-# how many: three on one GPU, say, where a single run leaves much of it idle.
+# how many: three on one GPU, say, where a single run leaves much of it idle. On a CPU they share its cores.
 #
 # ```
-# dmtlib reproduce table-2 table-3                                    # all GPUs, one run each
-# CUDA_VISIBLE_DEVICES=0,1 dmtlib reproduce table-4                   # two of them
-# dmtlib reproduce table-2 --jobs 3                                   # three at a time, on what there is
-# dmtlib reproduce digits --device cpu --jobs 2                       # two on a CPU, each with half of the cores
+# dmtlib reproduce table-2 table-3                    # all GPUs, one run each
+# CUDA_VISIBLE_DEVICES=0,1 dmtlib reproduce table-4   # two of them
+# dmtlib reproduce table-2 --jobs 3                   # three at a time
+# dmtlib reproduce digits --device cpu --jobs 2       # two on a CPU
 # ```
 #
 # Two machines share a table by its seeds: `--seeds 0,1` here and `--seeds 2` there. Afterwards copy the records
@@ -210,8 +212,8 @@ show_table(tables.cells_table(["table-6", "camvid"], results, gpu))
 show_table(tables.cells_table(["digits", "cifar10-small", "scenes", "camvid-small"], results, gpu))
 
 # %% [markdown]
-# *The last column is the whole command of the first seed; with `--results results` its record goes where the tables
-# look. GB are 10⁹ bytes.*
+# *With the words of its column `dmtlib train` trains the first seed, with `--seed 1` the next one; with `--results
+# results` the record goes where the tables look. GB are 10⁹ bytes.*
 #
 # Look at the disk. A run of DMT on VOC labels every pixel of some 10,000 images for two models in five phases, and
 # keeps all of it, so that each phase can be looked at later. Whoever only wants the numbers adds `--tidy`: a run

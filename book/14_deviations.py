@@ -109,8 +109,8 @@ say(effects.ramp_at_the_start())
 Cards("loop")
 
 # %% [markdown]
-# Who follows Algorithm 2 as it is printed gets another method of the same paper: A's labels train A, and that is its
-# ablation DST. Which of the two is better has to be measured:
+# Whoever follows Algorithm 2 as it is printed gets another method of the same paper: A's labels train A, and that is
+# its ablation DST. Which of the two is better has to be measured:
 
 # %% tags=["hide-input"]
 say(effects.dmt_against_dst())

@@ -94,7 +94,7 @@ pd.DataFrame(said, index=names).round(2)
 # *raises* B's logit of class 0: positive towards the label, negative away from it, 0 where B learns nothing.
 
 # %%
-losses = relatives.LOSSES.items()
+losses = reversed(relatives.LOSSES.items())  # DMT first
 pull = {n: relatives.pulls(loss, batch, batch.labels) for n, loss in losses}
 pd.DataFrame(pull, index=names).round(3)
 

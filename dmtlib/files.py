@@ -35,8 +35,8 @@ MAX_JSON_BYTES = 64 * 2**20
 def whole_file(path: Path) -> Iterator[BinaryIO]:
     """A file to fill; folders that its name asks for are made. When the block ends well it is brought to the disk, and
     takes the place and the mode of ``path``; otherwise nothing is left of it. An OSError, if it cannot be written, or
-    what is there is no regular file; whatever the block made of the system's error, as torch.save does, this is the
-    one that is told."""
+    what is there is no regular file; whatever the block made of the system's error or of Ctrl-C, as torch.save does,
+    that is what is told."""
     if os.path.exists(path) and not os.path.isfile(path):
         raise OSError(errno.EEXIST, "is there, and is no regular file", str(path))
     with _replacing(path) as (unfinished, mode), _Remembering(unfinished, "x") as raw:
@@ -47,18 +47,19 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
                 yield file
                 to_disk(file)
         except Exception as error:
-            raise raw.error or error from None
+            stopped = error.__context__ if isinstance(error.__context__, KeyboardInterrupt) else None
+            raise raw.error or stopped or error from None
 
 
 class _Remembering(io.FileIO):
-    """The first error of the system stays known, and Ctrl-C, of which torch.save makes an error of its own."""
+    """The first error of the system stays known."""
 
-    error: BaseException | None = None
+    error: OSError | None = None
 
     def write(self, content: Any) -> int | None:
         try:
             return super().write(content)
-        except BaseException as error:
+        except OSError as error:
             self.error = self.error or error
             raise
 

@@ -58,9 +58,11 @@ classes, and belong to the data: a run whose folder was renamed is another run.
 ```
 streets/classes.txt      one class a line, the first has the id 0
 streets/images/*.jpg
-streets/masks/*.png      of the same names; a pixel's value is the id of its class, {void} means ignore
+streets/masks/*.png      of the same names
 streets/val.txt          held out, one name a line, without its ending
 ```
+
+A mask's pixel has the id of its class as its value; {void} means ignore.
 
 An image without a mask is unlabeled. Without `val.txt`, {val:.0%} of the masks are held out. `train.txt`, `test.txt`
 and `labeled.txt` are possible as well. Folders inside `images` are possible, if `masks` has the same ones. Masks are

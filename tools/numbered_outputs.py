@@ -2,8 +2,8 @@
 
 Counted is what a cell shows (a picture, a slider, a data frame) and a table of the text, chapter by chapter and in the
 order of the page: Figure 4.2, Table 4.1. The number stands before the caption, which is the paragraph in italics right
-below; where there is none, it stands alone. A cell's tag that begins with `fig-` or `tab-` names its first figure or
-table.
+below the cell; where there is none, it stands alone. What the cell says after its figure stands below the caption. A
+cell's tag that begins with `fig-` or `tab-` names its first figure or table.
 """
 
 from __future__ import annotations
@@ -50,10 +50,22 @@ def write_number(number: nodes.strong, node: nodes.Element, above: nodes.Element
     """Before the caption below ``above``, or alone right below the node."""
     caption = following(above)
     if isinstance(caption, nodes.paragraph) and caption.children and isinstance(caption[0], nodes.emphasis):
+        if above is not node and following(node) is not None:
+            caption = bring_up(caption, node)
         caption.insert(0, [number, nodes.Text(". ")])
     else:
         alone = nodes.paragraph("", "", number, classes=["dmt-number"])
         node.parent.insert(node.parent.index(node) + 1, alone)
+
+
+def bring_up(paragraph: nodes.paragraph, node: nodes.Element) -> nodes.paragraph:
+    """The paragraph's words in italics, right below the node. What else it says stays where it is."""
+    words = paragraph.pop(0)
+    caption = nodes.paragraph("", "", words, classes=["dmt-number"])
+    node.parent.insert(node.parent.index(node) + 1, caption)
+    if not paragraph.astext().strip():
+        paragraph.parent.remove(paragraph)
+    return caption
 
 
 def number_outputs(app: Sphinx, doctree: nodes.document) -> None:

@@ -90,7 +90,7 @@ def found_curve(pairs: list[Pair]) -> Figure:
     ax.axvline(disagreement, color=COLOURS["quiet"], linewidth=1.2)
     ax.text(disagreement + 0.8, 36, "as many as\ndisagreements", color=WORDS, fontsize=11)
     ax.set(xlabel="points flagged (%)", ylabel="A's errors found (%)", xlim=(0, 50), ylim=(0, 102))
-    ax.legend(loc="lower right")
+    figure.legend(loc="outside upper left", ncol=2)
     return figure
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import count
 
 import matplotlib.pyplot as plt
 import pandas as pd
@@ -21,9 +22,9 @@ from ..studies.recorded import summary
 def by_method(records: ByMethod, methods: Sequence[str], measure: str = "test accuracy") -> Figure:
     """The score, one dot a seed, and mean ± standard deviation; ``measure`` is what the axis calls it."""
     figure, ax = plt.subplots(figsize=(WIDTH, 0.62 * len(methods) + 1.3))
-    for row, method in enumerate(methods):
-        values = [score(record) for record in records[method]]
-        _dots(ax, row, values, method)
+    scores = [[score(record) for record in records[method]] for method in methods]
+    for row, (method, values) in enumerate(zip(methods, scores, strict=True)):
+        _dots(ax, row, depths(values, touching(scores)), values, method)
         spread = Spread.of(values)
         text = "not run" if spread is None else f"{spread.mean:.1f}"
         ax.text(1.02, row, text, transform=ax.get_yaxis_transform(), va="center", weight="bold")
@@ -40,9 +41,9 @@ def differences(records: ByMethod, first: str, others: Sequence[str], measure: s
     """
     figure, ax = plt.subplots(figsize=(WIDTH, 0.75 * len(others) + 1.3))
     ax.axvline(0, color=COLOURS["quiet"], linewidth=1.2)
-    for row, other in enumerate(others):
-        values = paired_differences(records[first], records[other])
-        _dots(ax, row, values, other, interval=True)
+    gains = [paired_differences(records[first], records[other]) for other in others]
+    for row, (other, values) in enumerate(zip(others, gains, strict=True)):
+        _dots(ax, row, depths(values, touching(gains)), values, other, interval=True)
         spread = Spread.of(values)
         text = "not run" if spread is None else signed(spread.mean)
         ax.text(1.02, row, text, transform=ax.get_yaxis_transform(), va="center", weight="bold")
@@ -123,9 +124,23 @@ def phase_ticks(alphas: Iterable[float]) -> list[str]:
     return ["0\nlabels\nonly", *(f"{i}\n{share}" for i, share in enumerate(shares, start=1))]
 
 
-def _dots(ax: Axes, row: int, values: list[float], method: str, *, interval: bool = False) -> None:
-    """A dot a seed, equal ones below each other; above them their mean with its deviation, or its interval."""
-    depth = [sum(abs(other - value) < 1e-6 for other in values[:i]) for i, value in enumerate(values)]
+def touching(rows: Iterable[Sequence[float]]) -> float:
+    """How near two dots of a row are if they touch: a fortieth of what the figure spans."""
+    values = [value for row in rows for value in row]
+    return (max(values) - min(values)) / 40 if values else 0.0
+
+
+def depths(values: Sequence[float], near: float) -> list[int]:
+    """How far below the first line each dot stands, so that none lies on another: as high as there is room."""
+    taken: list[int] = []
+    for value in values:
+        beside = {depth for depth, other in zip(taken, values, strict=False) if abs(other - value) <= near}
+        taken.append(next(depth for depth in count() if depth not in beside))
+    return taken
+
+
+def _dots(ax: Axes, row: int, depth: list[int], values: list[float], method: str, *, interval: bool = False) -> None:
+    """A dot a seed; above them their mean with its deviation, or its interval."""
     mark = dict(s=42, color=METHOD_COLOURS[method], marker=METHOD_MARKERS[method], edgecolor="white", linewidth=0.5)
     ax.scatter(values, [row + 0.1 + 0.11 * d for d in depth], **mark)
     spread = Spread.of(values)

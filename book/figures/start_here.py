@@ -36,8 +36,9 @@ class PaperMap:
         return "\n".join(f"{text}  {records}".rstrip() for text, records in texts)
 
     def _repr_html_(self) -> str:
-        head = ("item", "status", "records", "what it shows", "page, function", "command")
-        looks = ("", "", "", "white-space:normal;min-width:9em", "", "")
+        head = ("item", "page", "status", "records", "what it shows", "function", "command")
+        wraps = "white-space:normal;min-width:{}em"
+        looks = ("", wraps.format(8), "", "", wraps.format(9), "", "")
         form = "<tr>" + "".join(f'<td style="text-align:left;{look}">{{}}</td>' for look in looks) + "</tr>"
         lines = [form.format(*self._row(item)) for item in self.items]
         legend = "; ".join(f"<b>{name}</b>: {meaning}" for name, meaning in STATUS.items())
@@ -48,13 +49,13 @@ class PaperMap:
         )
 
     def _row(self, item: Item) -> tuple[str, ...]:
-        places = [self._link(item), CODE.format(item.function.removeprefix("dmtlib.")) if item.function else ""]
         return (
             item.name,
+            self._link(item),
             item.status(self.root),
             "<br>".join(self._records(item)),
             item.shows,
-            "<br>".join(filter(None, places)),
+            CODE.format(item.function.removeprefix("dmtlib.")) if item.function else "",
             CODE.format(item.command),
         )
 

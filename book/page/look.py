@@ -22,6 +22,7 @@ from PIL import Image
 from dmtlib.records.comparison import HERE, PAPER
 
 from .colours import COLOURS
+from .narrow import narrow
 
 WIDTH = 5.2  # inches, of nearly every figure: on a telephone's whole screen, print of 11 points is 10 pixels high
 PIXELS_PER_INCH = 110  # on the page
@@ -148,12 +149,12 @@ def say(text: str) -> None:
 
 
 def show_body(function: Callable) -> None:
-    """Show what a function does: its source without the signature and the docstring."""
+    """Show what a function does: its source without the signature and the docstring, and no wider than a page."""
     source = textwrap.dedent(inspect.getsource(function))
     statements = ast.parse(source).body[0].body
     first = statements[1 if isinstance(statements[0], ast.Expr) else 0].lineno
     body = textwrap.dedent("\n".join(source.splitlines()[first - 1 :]))
-    say(f"```python\n# {function.__module__}.{function.__name__}\n{body}\n```")
+    say(f"```python\n# {function.__module__}.{function.__name__}\n{narrow(body)}\n```")
 
 
 def show_source(module: ModuleType) -> None:

@@ -49,7 +49,8 @@ def to_anchor(batch: Unlabeled) -> Float[Tensor, ""]:
 
 def to_other_copy(batch: Unlabeled) -> Float[Tensor, ""]:
     """Explicit consistency: the squared distance of two copies' probabilities, as in Mean Teacher."""
-    return (batch.logits.softmax(dim=1) - batch.other_copy).square().sum(dim=1).mean()
+    difference = batch.logits.softmax(dim=1) - batch.other_copy
+    return difference.square().sum(dim=1).mean()
 
 
 def to_label_of_other_copy(batch: Unlabeled) -> Float[Tensor, ""]:

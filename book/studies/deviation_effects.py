@@ -81,7 +81,7 @@ def ramp_at_the_start() -> str:
     """A label's weight in the first step, with the minus sign of the ramp and without it."""
     risen, printed = gamma_ramp(0, 1, 4.0), 4.0 * math.exp(5)
     return (
-        f"With γmax = 4 and p_B = 0.9, a label weighs {0.9**risen:.3f} in the first step (γ = {risen:.3f}). "
+        f"With γmax = 4, a label that B finds 90% likely weighs {0.9**risen:.3f} in the first step (γ = {risen:.3f}). "
         f"As printed it would weigh 1e{printed * math.log10(0.9):.0f} (γ = {printed:.0f}): nothing would be learned."
     )
 

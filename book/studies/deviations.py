@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 from typing import NamedTuple
 
 import pandas as pd
@@ -81,7 +82,7 @@ def variant_differences(name: str) -> pd.DataFrame:
 def _card(item: Deviation, effect: str) -> str:
     lines = {"Paper": item.paper, "Authors' code": item.authors, "Here": item.here, "Why": item.why, "Effect": effect}
     told = {
-        name: {"silent": "It says nothing.", "unknown": "Not established by us."}.get(text, html.escape(text))
+        name: {"silent": "It says nothing.", "unknown": "Not established by us."}.get(text, _in_html(text))
         for name, text in lines.items()
     }
     if item.variant:
@@ -99,6 +100,11 @@ def _card(item: Deviation, effect: str) -> str:
         f'<details style="margin:.4em 0;white-space:normal"><summary><b>{html.escape(item.point)}</b>: '
         f"{item.whose}</summary>{rows}</details>"
     )
+
+
+def _in_html(text: str) -> str:
+    """Words of ``deviations.yml``: what stands between backticks is code."""
+    return re.sub("`([^`]+)`", lambda found: CODE.format(found[1]), html.escape(text))
 
 
 def _code_link(name: str) -> str:

@@ -58,8 +58,10 @@ def lessons(config: SegmentationConfig, run: RunDirectory, images: StoredImages,
         images: the training images.
         phase: 1 or later, and finished.
     """
-    pseudo, learner = stored_pixel_labels(run, phase, model), phase_segmenter(run, phase - 1, model)
-    labels, c_a = (torch.stack(tensors) for tensors in zip(*(pseudo[i] for i in range(len(pseudo))), strict=True))
+    pseudo = stored_pixel_labels(run, phase, model)
+    learner = phase_segmenter(run, phase - 1, model)
+    stored = [pseudo[i] for i in range(len(pseudo))]
+    labels, c_a = (torch.stack(maps) for maps in zip(*stored, strict=True))
     place = {name: index for index, name in enumerate(images.names)}
     indices = [place[name] for name in pseudo.names]
     p = torch.stack(list(predict_images(learner, images, indices)))

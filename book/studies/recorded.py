@@ -65,7 +65,8 @@ def difference(records: ByMethod, first: str, second: str, of_first: str = "") -
     low, high = spread.interval()
     ahead, behind = sum(d > 0 for d in differences), sum(d < 0 for d in differences)
     level = spread.n - ahead - behind
-    told = f"{NAMES[first if low > 0 else second]} is ahead" if low > 0 or high < 0 else "Which is ahead can't be told"
+    winner = NAMES[first if low > 0 else second]
+    told = f"{winner[0].upper()}{winner[1:]} is ahead" if low > 0 or high < 0 else "Which is ahead can't be told"
     return (
         f"**{pair}**: {signed(spread.mean)} points, 95% interval {signed(low)} to {signed(high)}, n = {spread.n}; "
         f"{ahead} above zero, {behind} below{f', {level} level' if level else ''}. {told}."

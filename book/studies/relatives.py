@@ -45,10 +45,12 @@ Loss = Callable[[Float[Tensor, "n C"], Batch], Float[Tensor, " n"]]
 def co_teaching_plus(logits: Float[Tensor, "n C"], batch: Batch) -> Float[Tensor, " n"]:
     """Where A and B disagree, A picks the elements of small loss, and B learns their labels (Yu et al. 2019)."""
     disagree = batch.a.argmax(dim=1) != batch.b.argmax(dim=1)
-    loss_of_a = F.nll_loss(batch.a.log(), batch.labels, reduction="none").where(disagree, torch.inf)
+    loss_of_a = F.nll_loss(batch.a.log(), batch.labels, reduction="none")
+    order = loss_of_a.where(disagree, torch.inf).argsort(stable=True)
     picked = torch.zeros_like(disagree)
-    picked[loss_of_a.argsort(stable=True)[: int(KEPT * disagree.sum())]] = True
-    return F.cross_entropy(logits, batch.labels, reduction="none").where(picked, 0.0)
+    picked[order[: int(KEPT * disagree.sum())]] = True
+    loss_of_b = F.cross_entropy(logits, batch.labels, reduction="none")
+    return loss_of_b.where(picked, 0.0)
 
 
 def deep_co_training(logits: Float[Tensor, "n C"], batch: Batch) -> Float[Tensor, " n"]:
@@ -65,16 +67,17 @@ def dual_student(logits: Float[Tensor, "n C"], batch: Batch) -> Float[Tensor, " 
 
     A model is stable on an element if it gives a perturbed copy the same class, and one of the two with confidence.
     """
-    stable, moved = zip(
-        *(_stability(p, q) for p, q in ((batch.a, batch.a_copy), (batch.b, batch.b_copy))), strict=True
-    )
-    taught = stable[0] & (~stable[1] | (moved[1] > moved[0]))
-    return (logits.softmax(dim=1) - batch.a).square().sum(dim=1).where(taught, 0.0)
+    stable_a, moved_a = _stability(batch.a, batch.a_copy)
+    stable_b, moved_b = _stability(batch.b, batch.b_copy)
+    taught = stable_a & (~stable_b | (moved_b > moved_a))
+    distance = (logits.softmax(dim=1) - batch.a).square().sum(dim=1)
+    return distance.where(taught, 0.0)
 
 
 def dmt(logits: Float[Tensor, "n C"], batch: Batch, gamma: float = GAMMA) -> Float[Tensor, " n"]:
     """B learns every stored label, weighed by how far it agrees (Eq. 3 and 4)."""
-    weights = dynamic_weights(batch.b, batch.labels, batch.confidence, gamma, gamma)
+    said = batch.labels, batch.confidence
+    weights = dynamic_weights(batch.b, *said, gamma, gamma)
     return weights * F.cross_entropy(logits, batch.labels, reduction="none")
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 from dmtlib.files import read_json
 from dmtlib.presets import preset
 from dmtlib.records.comparison import NOT_RUN, cell
-from dmtlib.records.reproduction import CIFAR10, CITYSCAPES, TABLES, VOC, Cell, cells_of, train_arguments
+from dmtlib.records.reproduction import CIFAR10, CITYSCAPES, TABLES, VOC, Cell, cells_of
 from dmtlib.records.store import load_records
 
 from ..page.words import as_words
@@ -19,7 +19,7 @@ from .recorded import count_recorded
 
 
 def overview(results: Path, gpu: str) -> pd.DataFrame:
-    """One row a table: its runs, how many of them are recorded, their hours, and the command for all of them.
+    """One row a table: its runs, how many of them are recorded, and their hours.
 
     Args:
         results: folder of records.
@@ -37,18 +37,16 @@ def overview(results: Path, gpu: str) -> pd.DataFrame:
                 "other records": sum(others_recorded(c, results) for c in cells),
                 "GPU hours, calculated": hours_in_words(calculated) if calculated else "",
                 "hours, measured": f"{measured:.2g}" if measured else NOT_RUN,
-                "dmtlib …": f"reproduce {name}",
             }
         )
     return pd.DataFrame(rows).set_index("table")
 
 
 def cells_table(names: Sequence[str], results: Path, gpu: str) -> pd.DataFrame:
-    """One row a cell of some tables: its runs, what one of them costs, and the arguments that train the first."""
+    """One row a cell of some tables: its runs, what one of them costs, and the arguments that train the first seed."""
     rows = []
     for name, c in [(table, c) for table in names for c in TABLES[table]]:
         cost = calculated_cost(c)
-        train = train_arguments(preset(c.preset, c.method, c.seeds[0]))
         rows.append(
             {
                 "table": name,
@@ -57,9 +55,9 @@ def cells_table(names: Sequence[str], results: Path, gpu: str) -> pd.DataFrame:
                 "recorded": count_recorded(c, results),
                 "GPU hours a run, calculated": hours_in_words(cost.hours(gpu_named(gpu))) if cost else "",
                 "minutes a run, measured": cell([60 * hours for hours in measured_hours(c, results)], digits=1),
+                "dmtlib train …": f"{c.preset} --method {c.method}",
                 "GPU GB, calculated": f"{cost.gpu_bytes / 1e9:.1f}" if cost else "",
                 "disk GB, calculated": f"{cost.disk_bytes / 1e9:.2g}" if cost else "",
-                "dmtlib …": " ".join(train),
             }
         )
     table = pd.DataFrame(rows).set_index(["table", "cell"])
@@ -77,13 +75,13 @@ def table_1() -> pd.DataFrame:
                 {
                     "data": data,
                     "labeled": labeled if isinstance(labeled, str) else f"{labeled:,} labels",
+                    "preset": name,
                     "γ1": config.gamma1,
                     "γ2": config.gamma2,
                     "learning rate": config.learning_rate,
                     "epochs of a phase": config.phase_epochs,
                     "batch": config.batch_size,
                     "unlabeled : labeled": f"{unlabeled_per_batch // config.labeled_per_batch}:1",
-                    "preset": name,
                 }
             )
     return pd.DataFrame(rows).set_index(["data", "labeled"])

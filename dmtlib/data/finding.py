@@ -31,10 +31,11 @@ FORMATS = {
 
 SUFFIXES = tuple(suffix for suffixes in FORMATS.values() for suffix in suffixes)
 NAMES = f"{', '.join([*FORMATS][:-1])} or {[*FORMATS][-1]}"
-OTHERS = (
+OTHERS = re.findall(
+    r"\.\w+",
     ".heic .heif .hif .avif .jxl .jp2 .j2k .jpx .svg .psd .xcf .ico .tga .pcx .ppm .pgm .pbm .pnm .exr .hdr .dcm .eps"
-    " .raw .dng .cr2 .cr3 .nef .arw .orf .rw2 .raf"
-).split()
+    " .raw .dng .cr2 .cr3 .nef .arw .orf .rw2 .raf",
+)
 """Endings of pictures that aren't read, and are refused by name."""
 
 SYSTEM = ("__macosx", "thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r")  # made by file managers: hidden as well

@@ -45,6 +45,15 @@ def test_of_two_figures_of_a_cell_the_last_has_the_caption():
     assert output[1].astext() == "Figure 4.1"  # right below the first one
 
 
+def test_a_caption_stands_right_below_its_figure_and_what_the_cell_says_below_both():
+    more = caption("In italics.")
+    more += nodes.Text(" And the rest.")
+    text, _, document = page(cell(PICTURE, "<p>words</p>"), more, cell(TABLE, "<p>words</p>"), caption("All of it."))
+    assert text == ["Figure 4.1. In italics.", " And the rest.", "Table 4.1. All of it."]
+    for shown in (document[0][0][0], document[0][2][0]):
+        assert [type(child) for child in shown] == [nodes.container, nodes.paragraph, nodes.container]
+
+
 def test_a_paragraph_that_is_no_caption_stays_as_it_is():
     text, _, _ = page(cell(PICTURE), nodes.paragraph("", "And so on."))
     assert text == ["Figure 4.1", "And so on."]

@@ -57,6 +57,15 @@ def test_types_are_in_words(build):
         assert str(ROOT) not in text and " object at 0x" not in text, path.name
 
 
+def test_words_of_the_library_are_its_own_and_read_as_they_are_meant(build):
+    for path in (build / "html").glob("api*.html"):
+        article = parse(path).select_one("article")
+        text = article.get_text()
+        assert "overridden by all subclasses" not in text and ":data:" not in text and "``" not in text, path.name
+        fields = [tag.get_text().strip(" :") for tag in article.select("dl.field-list > dt")]
+        assert "Type" not in fields, path.name  # or a property's "what: why" was taken for "type: what"
+
+
 def test_every_chapter_says_how_long_it_takes(build):
     for chapter in chapters():
         (box,) = parse(build / f"html/{chapter.stem}.html").select(".dmt-goals")

@@ -44,7 +44,7 @@ class ClassificationData:
 
     @property
     def summary(self) -> list[str]:
-        """What a run begins with: classes, images, labels, and what its reader met."""
+        """Classes, images, labels, and what their reader met, in lines with which a run begins."""
         found = torch.bincount(self.train_labels + 1, minlength=len(self.classes) + 1).tolist()
         counts = [f"{name} {count:,}" for name, count in zip(self.classes, found[1:], strict=True)]
         if len(counts) > 12:
@@ -68,7 +68,7 @@ class ClassificationData:
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 over all pixels and labels: a run refuses to resume on other data."""
+        """SHA-256 over all pixels and labels, so that a run can refuse to resume on other data."""
         digest = hashlib.sha256(repr(self.classes).encode() if self.own else b"")
         for tensor in (self.train_images, self.train_labels, self.test_images, self.test_labels):
             digest.update(str(tuple(tensor.shape)).encode())

@@ -46,7 +46,7 @@ class SegmentationData:
 
     @property
     def summary(self) -> list[str]:
-        """What a run begins with: images, masks, classes, and what its reader met."""
+        """Images, masks, classes, and what their reader met, in lines with which a run begins."""
         train = self.parts["train"]
         height, width = train.mask(0).shape
         counts = ", ".join(f"{len(part):,} in {name}" for name, part in list(self.parts.items())[1:])
@@ -67,7 +67,7 @@ class SegmentationData:
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 over classes, names, images and masks: a run refuses to resume on other data."""
+        """SHA-256 over classes, names, images and masks, so that a run can refuse to resume on other data."""
         digest = hashlib.sha256(repr(self.classes).encode())
         for part, images in self.parts.items():
             digest.update(part.encode() + images.digest())

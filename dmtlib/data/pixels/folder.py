@@ -1,10 +1,10 @@
 """The one layout that segmentation data have on disk.
 
-    images/<name>.png|.jpg|…      see :data:`~dmtlib.data.finding.FORMATS`
+    images/<name>.png|.jpg|…      formats as in dmtlib.data.finding
     masks/<name>.png              class ids, 255 is void
     train.txt, val.txt, test.txt  one name a line
-    labeled.txt                   the labeled subset of the training images, if the data prescribe one
-    classes.txt                   one class a line, the first has id 0; only in a user's own folder
+    labeled.txt                   the labeled subset that the data prescribe
+    classes.txt                   one class a line, from id 0; in a user's folder
 
 data_prep/ writes it, and any user's folder of images and masks has it, or nearly: see :func:`read_own_folder`.
 """

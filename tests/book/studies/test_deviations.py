@@ -82,6 +82,7 @@ def test_cards_open_to_what_everyone_says(group, monkeypatch):
     cards = Cards(group)
     text = cards._repr_html_()
     assert text.count("<details") == text.count("</details>") == len(cards.items)
+    assert "`" not in text
     assert all(f"<b>{who}.</b>" in text for who in ("Paper", "Authors' code", "Here", "Why", "Effect", "Code"))
     for page, anchor in re.findall(r'href="(api\w*)\.html#module-([\w.]+)"', text):
         assert f"module:: {anchor}\n" in (module.repository() / f"book/{page}.md").read_text()

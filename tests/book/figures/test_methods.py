@@ -1,0 +1,23 @@
+"""Dots of seeds, none on another."""
+
+from itertools import combinations
+
+from book.figures.methods import depths, touching
+
+
+def test_equal_dots_and_near_ones_stand_below_each_other():
+    assert depths([97.0, 97.0, 97.0, 95.0], near=0.1) == [0, 1, 2, 0]
+    assert depths([1.0, 1.05, 1.1, 2.0], near=0.06) == [0, 1, 0, 0]  # as high as there is room
+
+
+def test_no_two_dots_of_a_row_touch():
+    rows = [[50.1, 50.2, 62.0, 61.2, 50.3], [90.0, 91.0, 90.6]]
+    near = touching(rows)
+    assert near == (91.0 - 50.1) / 40
+    for values in rows:
+        for one, two in combinations(zip(values, depths(values, near), strict=True), 2):
+            assert one[1] != two[1] or abs(one[0] - two[0]) > near
+
+
+def test_of_nothing_nothing_is_drawn():
+    assert touching([[], []]) == 0 and depths([], 0.0) == []
