@@ -64,7 +64,7 @@ from book.page.places import missing_data
 from book.page.places import results as recorded_results
 from book.page.words import as_words
 from book.studies import pseudo_labels as confidence
-from book.studies.cifar10 import baseline_curves, confidence_table
+from book.studies.cifar10 import baseline_curves, confidence_table, cost_table, peers_table
 from book.studies.recorded import difference, last_phase, mean_over_seeds, recorded
 from dmtlib import presets
 from dmtlib.data.images.datasets import MINI_IMAGES, load_dataset
@@ -191,7 +191,7 @@ else:
 # with fewer labels? All presets of this recipe:
 
 # %% tags=["hide-input"]
-table = tables.fast_table(recorded_results())
+table = tables.TABLES["fast"](recorded_results())
 begun = table.groupby(level="preset")["seeds"].transform("sum") > 0
 show_table(table[begun])
 waiting = table.index[~begun].unique("preset")
@@ -288,7 +288,7 @@ say(
 # makes a run long, and its length is known before it starts:
 
 # %% tags=["hide-input"]
-show_table(tables.cost_table(recorded_results()))
+show_table(cost_table(recorded_results()))
 
 # %% [markdown]
 # *Of one run; a cell of the paper is the mean of five. "hours at 39,900/s" is the length divided by the speed of DMT's
@@ -402,7 +402,7 @@ show_table(table_3)
 # checkpoint on the test set.
 
 # %% tags=["hide-input", "tab-peers"]
-show_table(tables.peers_table(), first=["published, 4000 labels (%)"])
+show_table(peers_table(), first=["published, 4000 labels (%)"])
 
 # %% [markdown]
 # The best checkpoint is chosen with the test labels, and here the last model counts: such numbers can't be subtracted

@@ -233,7 +233,7 @@ show_table(class_table(recorded_results(), "scenes"), first=["DMT", "baseline"])
 # network from random weights.
 
 # %% tags=["hide-input", "tab-camvid"]
-both = tables.camvid(recorded_results())
+both = tables.TABLES["camvid"](recorded_results())
 begun = both.groupby(level="preset")["seeds"].transform("sum") > 0
 show_table(both[begun])
 waiting = both.index[~begun].unique("preset")

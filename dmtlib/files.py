@@ -272,6 +272,11 @@ def read_json(path: Path, kind: type = dict, what: str = "JSON object") -> Any:
     return value
 
 
+def json_hash(value: Any, sort_keys: bool = False) -> str:
+    """SHA-256 of a value as JSON."""
+    return hashlib.sha256(json.dumps(value, sort_keys=sort_keys).encode()).hexdigest()
+
+
 def load_whole(file: BinaryIO) -> Any:
     """What torch.save wrote, onto the CPU: tensors and plain values, never code. torch.load looks at no checksum. A
     zipfile.BadZipFile of one line, if the file is proven to be something else; whatever comes up, where only the

@@ -669,7 +669,7 @@ def test_f20_a_record_cannot_command_the_terminal(run, capsys):
     file = Path("records/digits-40/baseline/seed-0.json")
     file.parent.mkdir(parents=True)
     file.write_text(json.dumps(record))
-    for command in ("presets", "table digits", "table cost"):
+    for command in ("presets", "table digits"):
         assert main([*command.split(), "--results", "records"]) == 0
         assert "\x1b[2J" not in capsys.readouterr().out
     assert main(["train", "\x1b[2J"]) == 2

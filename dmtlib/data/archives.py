@@ -16,10 +16,9 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
-from ..files import read_regular
 from .finding import MAX_FOLDERS, Found, find, nfc
+from .pictures import MAX_FILE_BYTES, read_bytes
 
-MAX_FILE_BYTES = 64 * 2**20  # a picture of 64 MiB is none: refused before it is read
 MAX_HEADER_BYTES = 2**20  # of all that stands between two files of a tar: long names, and what else is said of a file
 MAX_PATH = 1024  # characters of a file's way: each folder on it is remembered
 MAX_UNPACKING_BYTES = 128 * 2**20  # xz -9 takes half of it
@@ -41,7 +40,7 @@ def read_files(path: str | Path, suffixes: tuple[str, ...], found: Found | None 
     found = Found(str(path)) if found is None else found
     if path.is_dir():
         there = find(path, suffixes).require_whole().images.items()
-        files = ((name, 0, partial(_read_plain, file)) for name, file in there)
+        files = ((name, 0, partial(read_bytes, file)) for name, file in there)
     elif not path.exists():
         raise ValueError(f"{path}: no such file or folder")
     elif path.is_file() and _is_tar(path):  # first: the last file in a tar may be a zip
@@ -70,13 +69,6 @@ def read_files(path: str | Path, suffixes: tuple[str, ...], found: Found | None 
         where = f" after {last!r}" if last else ""
         what = "incomplete" if reason == NO_END else "damaged"
         raise ValueError(f"{path}: {what}{where}: {reason}") from None
-
-
-def _read_plain(file: Path) -> bytes:
-    try:
-        return read_regular(file, MAX_FILE_BYTES)
-    except OSError as error:
-        raise Refused(f"{file}: cannot be read: {error.strerror}") from None
 
 
 def _zip_files(path: Path):

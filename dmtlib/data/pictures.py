@@ -15,8 +15,9 @@ from jaxtyping import UInt8
 from PIL import ExifTags, Image, TiffImagePlugin, UnidentifiedImageError
 
 from ..files import read_regular
-from .archives import MAX_FILE_BYTES
 from .finding import FORMATS, NAMES
+
+MAX_FILE_BYTES = 64 * 2**20  # a picture of 64 MiB is none: refused before it is read
 
 BACKGROUND = "white"
 """What shows through where a picture is transparent."""
@@ -53,12 +54,8 @@ def opened(content: bytes, name: str) -> Iterator[Image.Image]:
         what = "is a TIFF of a rare kind, or a broken one: save it as PNG" if tiff else f"is not a {NAMES} image"
         raise ValueError(f"{name} {what}") from None
     except ValueError as error:
-        what = (
-            "has more than 1 MiB of text or colour profile in it: save it without"
-            if "MAX_TEXT" in str(error)
-            else error
-        )
-        raise ValueError(f"{name} {what}") from None
+        more = "has more than 1 MiB of text or colour profile in it: save it without"
+        raise ValueError(f"{name} {more if 'MAX_TEXT' in str(error) else error}") from None
     except Image.DecompressionBombError as error:  # twice the limit: Pillow says so before we can
         raise ValueError(f"{name} {_too_many(int(re.findall('[0-9]+', str(error))[0]))}") from None
     except MemoryError:

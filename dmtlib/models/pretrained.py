@@ -180,9 +180,8 @@ def load_pretrained(
     misfits = (*report.missing, *report.unexpected, *report.wrongly_shaped)
     wrong = [key for key in misfits if key.startswith(whole)]
     if wrong:
-        raise ValueError(
-            f"{origin}: not the weights of this backbone: {report}; the first that is wrong: {printable(wrong[0])}"
-        )
+        told = f"{report}; the first that is wrong: {printable(wrong[0])}"
+        raise ValueError(f"{origin}: not the weights of this backbone: {told}")
     model.load_state_dict({key: found[key] for key in report.matched}, strict=False)
     return report
 

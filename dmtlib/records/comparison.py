@@ -163,9 +163,8 @@ def comparison(results: Path, preset: str) -> pd.DataFrame:
     found = {method: load_records(results, preset, method, 1.0, "seconds") for method in methods}
     data = {record["config"]["data"] for records in found.values() for record in records}
     if len(data) > 1 or ":" in "".join(data):
-        raise ValueError(
-            f"{results}: records of {preset} on {', '.join(sorted(data))}: a table has one of the book's sets"
-        )
+        there = f"records of {preset} on {', '.join(sorted(data))}"
+        raise ValueError(f"{results}: {there}: a table has one of the book's sets")
     rows = []
     for method, records in found.items():
         if not records and method not in always:

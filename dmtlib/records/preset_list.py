@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,11 +18,11 @@ from .store import load_records
 
 
 class Row(NamedTuple):
-    """A preset, as a run of DMT has it; ``recorded`` are the records of full length, by method, on the preset's own
-    data or their JPEG copy."""
+    """A preset, as a run of DMT has it; ``recorded`` are the records of full length, of all methods, on the preset's
+    own data or their JPEG copy."""
 
     config: Config
-    recorded: dict[str, list[dict[str, Any]]]
+    recorded: list[dict[str, Any]]
 
 
 def preset_rows(results: Path) -> list[Row]:
@@ -30,12 +31,10 @@ def preset_rows(results: Path) -> list[Row]:
     rows = []
     for name in PRESETS | SEGMENTATION_PRESETS:
         config = preset(name, "dmt")
-        recorded = {}
-        for record in (record for method in METHODS for record in load_records(results, name, method)):
-            own = record["config"]["data"] in (config.data, f"{config.data}-jpeg")
-            if own and {"seconds", "device"} <= record.keys():
-                recorded.setdefault(record["method"], []).append(record)
-        rows.append(Row(config, recorded))
+        own = (config.data, f"{config.data}-jpeg")
+        records = [record for method in METHODS for record in load_records(results, name, method)]
+        timed = [record for record in records if {"seconds", "device"} <= record.keys()]
+        rows.append(Row(config, [record for record in timed if record["config"]["data"] in own]))
     return rows
 
 
@@ -51,30 +50,28 @@ def preset_table(rows: Iterable[Row], results: Path) -> Table:
     table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
     for column in ("preset", "data", "labels", "a run costs"):
         table.add_column(column, no_wrap=True)
-    known = Path(results).is_dir()
-    if known:
+    if Path(results).is_dir():
         table.add_column("recorded seeds")
     for row in rows:
-        recorded = [recorded_in_words(row)] if known else []
-        labels = labels_in_words(row.config)
-        table.add_row(row.config.preset, row.config.data, labels, cost_in_words(row), *recorded)
+        config = row.config
+        cells = config.preset, config.data, labels_in_words(config), cost_in_words(row), recorded_in_words(row)
+        table.add_row(*cells[: len(table.columns)])
     return table
 
 
 def recorded_in_words(row: Row) -> str:
     """Methods by their number of seeds, the most first."""
-    if not row.recorded:
-        return "not run"
-    counts = {method: len(records) for method, records in row.recorded.items()}
-    alike = {n: [method for method in counts if counts[method] == n] for n in sorted(set(counts.values()))[::-1]}
-    return "\n".join(f"{n}: {', '.join(methods)}" for n, methods in alike.items())
+    alike: dict[int, list[str]] = {}
+    for method, seeds in Counter(record["method"] for record in row.recorded).most_common():
+        alike.setdefault(seeds, []).append(method)
+    return "\n".join(f"{seeds}: {', '.join(methods)}" for seeds, methods in alike.items()) or "not run"
 
 
 def cost_in_words(row: Row) -> str:
     """Seconds that were measured, by the kind of device; else images, counted, from a million on in three digits; else
     "depends": the length is that of somebody's data."""
     seconds: dict[str, list[float]] = {}
-    for record in sum(row.recorded.values(), []):
+    for record in row.recorded:
         seconds.setdefault(printable(record["device"]).partition(" ")[0], []).append(record["seconds"])
     if seconds:
         ends = {kind: dict.fromkeys((f"{min(times):,.0f}", f"{max(times):,.0f}")) for kind, times in seconds.items()}
@@ -88,7 +85,7 @@ def cost_in_words(row: Row) -> str:
 def explanation(rows: Iterable[Row], results: Path) -> list[str]:
     """What the columns of :func:`preset_table` mean, a line each."""
     lines = ["labels: how many images have one, or one in how many; given: the data say which"]
-    devices = sorted({record["device"] for row in rows for record in sum(row.recorded.values(), [])})
+    devices = sorted({record["device"] for row in rows for record in row.recorded})
     if devices:
         lines.append(f"seconds: of the fastest and the slowest recorded run, on {'; '.join(devices)}")
     lines.append("images: counted, not measured: what a run of dmt trains on in all its phases; M: millions")

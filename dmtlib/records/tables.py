@@ -6,19 +6,15 @@ says its setting: variant, budget and data. Records of different settings are ne
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from ..presets import preset
 from ..words import printable
 from .comparison import (
-    HERE,
-    NAMES,
-    NOT_RUN,
     PAPER,
     PAPER_GAP,
     SETTING,
@@ -29,16 +25,14 @@ from .comparison import (
     measured_difference,
     recorded_settings,
 )
-from .costs import training_images
 from .printed import paper_number, printed_numbers
 from .reproduction import ABLATIONS, CIFAR10, CITYSCAPES, RATIOS_OF_TABLE_7, VOC
 
 METHODS_OF_TABLE_2 = {"Baseline": "baseline", "CL": "cl", "DMT": "dmt"}
-COMPARED = ("baseline", "cl", "dmt", "dmt-naive", "dmt-flip", "oracle")
-"""Alg. 1 and its supervised ends. The ablations with a single model are made on digits and scenes (chapter 11)."""
 FAST = [f"{name}-fast{ending}" for ending in ("", "-wide") for name in CIFAR10.values()]
+ORACLE_OF_TABLE_3 = paper_number("Table 3", "accuracy", "Oracle")
+CAMVID = ("camvid-8", "camvid-small")  # at full size, and at a quarter of the side
 METHODS_OF_TABLE_3 = ("Baseline", "MT", "DCT", "DS", "MixMatch", "DAG", "CL", "Ours (DMT)")
-ON_AN_H200 = 39_900  # images/s of a whole step of DMT, as benchmarks/classification_step.py measured it
 
 
 def table_2(results: Path) -> pd.DataFrame:
@@ -63,75 +57,14 @@ def table_3(results: Path) -> pd.DataFrame:
         head = {"method": name, "network": paper_number("Table 3", "network", name)}
         head |= _paper(paper_number("Table 3", "accuracy", name), gap=method is not None)
         rows += [head | ours for ours in _ours(results, row, method)]
-    head = {"method": "Oracle", "network": "", PAPER: f"{_paper_oracle():.2f}", PAPER_GAP: ""}
+    head = {"method": "Oracle", "network": "", PAPER: f"{ORACLE_OF_TABLE_3:.2f}", PAPER_GAP: ""}
     rows += [head | ours for ours in _ours(results, row, "oracle")]
     return pd.DataFrame(rows).set_index("method")
 
 
-def peers_table() -> pd.DataFrame:
-    """Accuracies of later methods, published elsewhere: a reader of Table 3 will ask about them."""
-    peers = printed_numbers("published elsewhere")
-    found = {(p["column"], p["row"]): f"{p['value']:.2f} ± {p['std']:.2f}" for p in peers if "std" in p}
-    columns = ["40 labels", "250 labels", "4000 labels"]
-    table = pd.Series(found).unstack(fill_value="").reindex(columns=columns)
-    table.insert(len(columns), HERE, NOT_RUN)
-    return table.rename(columns={c: f"published, {c} (%)" for c in columns}).rename_axis("method")
-
-
-def cifar10_table(results: Path) -> pd.DataFrame:
-    """Every method with either number of labels; the paper's number where Table 2, or Table 3's caption, has one."""
-    printed = {method: name for name, method in METHODS_OF_TABLE_2.items()}
-    rows = []
-    for labels, row in CIFAR10.items():
-        for method in COMPARED:
-            head = {"labels": labels, "method": NAMES[method], PAPER: "", PAPER_GAP: ""}
-            if method in printed:
-                head |= _paper(paper_number("Table 2", f"{labels} labels", printed[method]))
-            if (labels, method) == (4000, "oracle"):
-                head[PAPER] = f"{_paper_oracle():.2f}"
-            rows += [head | ours for ours in _ours(results, row, method)]
-    return pd.DataFrame(rows).set_index(["labels", "method"])
-
-
-def fast_table(results: Path) -> pd.DataFrame:
-    """Both numbers of labels by the fast recipe, on whatever pixels the records are of."""
-    return pd.concat({name: comparison(results, name) for name in FAST}, names=["preset"])
-
-
-def cost_table(results: Path) -> pd.DataFrame:
-    """What a run of each cell costs: its length, the time at a stated speed, and what records of a GPU say.
-
-    Runs that shared a GPU count as if each had had it alone.
-    """
-    rows = []
-    for labels, row in CIFAR10.items():
-        groups = [group for setting, group in recorded_settings(results, row).items() if setting.variant == "paper"]
-        for method in COMPARED:
-            images = training_images(preset(row, method))
-            timed = [r for group in groups for r in group[method] if {"seconds", "images_per_second"} <= r.keys()]
-            on_gpu = [r for r in timed if r.get("device", "").startswith("cuda")]
-            whole = [r["seconds"] / 3600 for r in on_gpu if r["config"]["budget"] == 1]
-            rows.append(
-                {
-                    "labels": labels,
-                    "method": NAMES[method],
-                    "million images": f"{images / 1e6:.1f}",
-                    f"hours at {ON_AN_H200:,}/s": f"{images / ON_AN_H200 / 3600:.2f}",
-                    "recorded GPU hours": cell(whole),
-                    "GPU hours at recorded speed": cell([images / r["images_per_second"] / 3600 for r in on_gpu]),
-                    "GPU": ", ".join(sorted({r["device"].removeprefix("cuda (").removesuffix(")") for r in on_gpu})),
-                }
-            )
-    return pd.DataFrame(rows).set_index(["labels", "method"])
-
-
-def _paper_oracle() -> float:
-    return paper_number("Table 3", "accuracy", "Oracle")
-
-
 def _paper(number: float, gap: bool = True) -> dict[str, str]:
     """The paper's columns. Its Oracle is a WRN-28-2 in its own code: only rows of that code have a ``gap`` to it."""
-    return {PAPER: f"{number:.2f}", PAPER_GAP: difference_cell([number - _paper_oracle()]) if gap else ""}
+    return {PAPER: f"{number:.2f}", PAPER_GAP: difference_cell([number - ORACLE_OF_TABLE_3]) if gap else ""}
 
 
 def _ours(results: Path, row: str, method: str | None) -> list[dict[str, Any]]:
@@ -182,9 +115,9 @@ def table_7(results: Path) -> pd.DataFrame:
     return _frame(rows, ["labeled", "method"])
 
 
-def camvid(results: Path) -> pd.DataFrame:
-    """CamVid at full size, and at a quarter of the side."""
-    return pd.concat({row: comparison(results, row) for row in ("camvid-8", "camvid-small")}, names=["preset"])
+def comparisons(results: Path, presets: Iterable[str]) -> pd.DataFrame:
+    """Several presets, one below the other, on whatever data the records are of."""
+    return pd.concat({name: comparison(results, name) for name in presets}, names=["preset"])
 
 
 def _by_ratio(results: Path, table: str, presets: dict[str, str]) -> pd.DataFrame:
@@ -224,8 +157,7 @@ def _frame(rows: list[dict[str, Any]], index: list[str]) -> pd.DataFrame:
 TABLES: dict[str, Callable[[Path], pd.DataFrame]] = {
     "digits": partial(comparison, preset="digits-40"),
     "cifar10-small": partial(comparison, preset="cifar10-small"),
-    "fast": fast_table,
-    "cifar10": cifar10_table,
+    "fast": partial(comparisons, presets=FAST),
     "table-2": table_2,
     "table-3": table_3,
     "table-4": table_4,
@@ -233,9 +165,7 @@ TABLES: dict[str, Callable[[Path], pd.DataFrame]] = {
     "table-6": table_6,
     "table-7": table_7,
     "scenes": partial(comparison, preset="scenes"),
-    "camvid": camvid,
-    "peers": lambda _: peers_table(),
-    "cost": cost_table,
+    "camvid": partial(comparisons, presets=CAMVID),
 }
 """What `dmtlib table NAME` prints: functions of the folder of records."""
 

@@ -15,7 +15,6 @@ What phase i learned from lies beside them; see :mod:`.images.stored` and :mod:`
 from __future__ import annotations
 
 import errno
-import hashlib
 import json
 import math
 import os
@@ -26,7 +25,7 @@ from typing import Any
 
 import filelock
 
-from ..files import RUN_FILES, alone, plain, read_json, write_json
+from ..files import RUN_FILES, alone, json_hash, plain, read_json, write_json
 from ..words import told
 from .provenance import read_record
 from .settings import Config
@@ -136,7 +135,7 @@ class RunDirectory:
         files = [self.path / name for name in ("config.json", "split.json")]
         if not all(map(os.path.lexists, files)):
             return None
-        return hashlib.sha256(json.dumps([*map(_read_json, files)], sort_keys=True).encode()).hexdigest()
+        return json_hash([*map(_read_json, files)], sort_keys=True)
 
     def check_mark(self, mark: str | None, file: Path) -> None:
         """A RunError, if ``file``, which bears ``mark``, is another run's. Older versions wrote none."""

@@ -43,13 +43,9 @@ def augment_digits(
     angle, shear = draw[0] * DIGITS_ROTATION, draw[1] * DIGITS_SHEAR
     scale_x, scale_y = 1 + draw[2] * DIGITS_SCALE, 1 + draw[3] * DIGITS_SCALE
     cos, sin = angle.cos(), angle.sin()
-    theta = torch.stack(
-        [
-            torch.stack([scale_x * cos, scale_x * (shear * cos - sin), 2 * draw[4] * DIGITS_TRANSLATION], dim=1),
-            torch.stack([scale_y * sin, scale_y * (shear * sin + cos), 2 * draw[5] * DIGITS_TRANSLATION], dim=1),
-        ],
-        dim=1,
-    )  # (B, 2, 3), in grid_sample's coordinates, where the side is 2
+    x = scale_x * cos, scale_x * (shear * cos - sin), 2 * draw[4] * DIGITS_TRANSLATION
+    y = scale_y * sin, scale_y * (shear * sin + cos), 2 * draw[5] * DIGITS_TRANSLATION
+    theta = torch.stack([*x, *y], dim=1).view(batch, 2, 3)  # in grid_sample's coordinates, where the side is 2
     grid = F.affine_grid(theta, [batch, 1, height, width], align_corners=False)
     moved = F.grid_sample(images.float(), grid, mode="bilinear", padding_mode="zeros", align_corners=False)
     scale = constant(tuple(255 * s for s in std), images.device, torch.float32).view(1, -1, 1, 1)

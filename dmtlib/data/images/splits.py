@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -11,6 +9,7 @@ import torch
 from jaxtyping import Int64
 from torch import Tensor
 
+from ...files import json_hash
 from .packed import UNKNOWN
 
 SUBSET_SEED = 10_000  # of the subsets of the training images that small-scale presets use
@@ -32,7 +31,7 @@ class Split:
         lists = {"labeled": self.labeled.tolist(), "validation": self.validation.tolist()}
         content = {"data_fingerprint": data_fingerprint, **lists}
         sizes = {field.name: len(getattr(self, field.name)) for field in fields(self)}
-        return {"sha256": hashlib.sha256(json.dumps(content).encode()).hexdigest(), "sizes": sizes, **content}
+        return {"sha256": json_hash(content), "sizes": sizes, **content}
 
 
 def split_labeled(labels: Int64[Tensor, " N"], num_labels: int | None, seed: int, validation: int = 0) -> Split:

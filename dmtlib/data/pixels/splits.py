@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import random
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ...files import json_hash
 from ...method.difference_sampling import difference_maximized_subsets
 
 SPLIT_SEED = 7777  # the authors'
@@ -27,7 +26,7 @@ class NameSplit:
         """As of :meth:`dmtlib.data.images.splits.Split.to_json`: without the unlabeled names, which are the others."""
         content = {"data_fingerprint": data_fingerprint, "labeled": list(self.labeled)}
         sizes = {"labeled": len(self.labeled), "unlabeled": len(self.unlabeled)}
-        return {"sha256": hashlib.sha256(json.dumps(content).encode()).hexdigest(), "sizes": sizes, **content}
+        return {"sha256": json_hash(content), "sizes": sizes, **content}
 
 
 def split_names(

@@ -72,11 +72,8 @@ class ImageRun:
         require(self, "side", ("be 1 or more, or None", lambda side: side is None or side >= 1))
         known = ("random", *WEIGHTS) if self.network else ("random",)
         each = len(weights) == max(1, len(networks)) and all(name.partition(":")[0] in known for name in weights)
-        require(
-            self,
-            "initialisation",
-            (f"be one of {', '.join(known)}{' for each' * (len(networks) > 1)}", lambda _: each),
-        )
+        one_each = f"be one of {', '.join(known)}{' for each' * (len(networks) > 1)}"
+        require(self, "initialisation", (one_each, lambda _: each))
         require(self, "least_steps", whole(1))
         if self.network is not None:
             require(self, "depth widen_factor widths", ("be None beside a network", lambda n: n is None))

@@ -15,14 +15,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import numpy as np
 import torch
 from jaxtyping import Float, UInt8, UInt16
 from torch import Tensor
 
-from ...files import read_json, whole_folder, write_file
+from ...files import json_hash, read_json, whole_folder, write_file
 from ...method.pixel_selection import (
     count_pixels,
     cut_classes,
@@ -109,7 +109,7 @@ def write_pixel_labels(
             "run": run,
             "sha256": {name: _file_hash(unfinished / name) for name in (LABELS, CONFIDENCE)},
         }
-        write_file(unfinished / MANIFEST, json.dumps({"contents": contents, "sha256": _hash(contents)}).encode())
+        write_file(unfinished / MANIFEST, json.dumps({"contents": contents, "sha256": json_hash(contents)}).encode())
     return PixelLabels(folder, stored.names, stored.sizes, kept, run)
 
 
@@ -122,7 +122,7 @@ def read_pixel_labels(folder: str | Path) -> PixelLabels:
     try:
         manifest = read_json(file)
         contents = manifest["contents"]
-        intact = contents["format"] == FORMAT and _hash(contents) == manifest["sha256"]
+        intact = contents["format"] == FORMAT and json_hash(contents) == manifest["sha256"]
     except FileNotFoundError:
         raise ValueError(f"{file}: no such file; write_pixel_labels makes it") from None
     except (ValueError, KeyError, TypeError):
@@ -183,10 +183,6 @@ def _write_headers(label_file: BinaryIO, code_file: BinaryIO, size: int) -> None
         header = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": (size,)}
         np.lib.format.write_array_header_1_0(file, header)
         assert file.tell() == HEADER
-
-
-def _hash(contents: dict[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(contents).encode()).hexdigest()
 
 
 def _file_hash(path: Path) -> str:
