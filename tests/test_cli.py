@@ -216,7 +216,7 @@ def test_the_version_and_in_a_clone_its_commit(commit, words, capsys, monkeypatc
         ("predict runs/a scans --device m", "mps"),
         ("reproduce table-2 table-", "table-2 table-3 table-4 table-5 table-6 table-7"),
         ("reproduce camvid", "camvid camvid-small"),
-        ("table c", "cifar10-small cifar10 camvid cost"),
+        ("table c", "cifar10-small camvid"),
         ("re", "reproduce"),
     ],
 )
