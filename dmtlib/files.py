@@ -283,6 +283,19 @@ def load_whole(file: BinaryIO) -> Any:
     pickle in it is garbage."""
     import torch
 
+    size = check_zip(file)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch's advice on how to run the code in it
+        value = torch.load(file, map_location="cpu", weights_only=True)
+    for tensor in tensors_in(value):
+        if tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes() or tensor.nbytes > size:
+            raise zipfile.BadZipFile("its tensors are larger than the file")
+    return value
+
+
+def check_zip(file: BinaryIO) -> int:
+    """The size in bytes of what torch.save wrote, which is then to be read from its begin. A zipfile.BadZipFile of one
+    line, if a checksum is wrong, or it is something else."""
     size = file.seek(0, os.SEEK_END)
     try:
         with zipfile.ZipFile(file) as archive:
@@ -295,13 +308,7 @@ def load_whole(file: BinaryIO) -> Any:
     if broken is not None:
         raise zipfile.BadZipFile(f"the checksum of {broken} is wrong")
     file.seek(0)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # torch's advice on how to run the code in it
-        value = torch.load(file, map_location="cpu", weights_only=True)
-    for tensor in tensors_in(value):
-        if tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes() or tensor.nbytes > size:
-            raise zipfile.BadZipFile("its tensors are larger than the file")
-    return value
+    return size
 
 
 def tensors_in(value: Any) -> Iterator[Any]:

@@ -14,7 +14,7 @@ from torch import Tensor
 from torchvision.models import WeightsEnum, get_model_weights
 from torchvision.models.segmentation import DeepLabV3_ResNet101_Weights
 
-from ..files import load_whole, open_regular
+from ..files import check_zip, open_regular
 from ..words import printable
 from .backbones import TIMM, WEIGHTS, TimmClassifier, package_weights, timm_model, under_our_names
 from .deeplab import CAFFE, IMAGENET, LITE, RATES, DeepLabV2, Normalisation
@@ -131,9 +131,9 @@ def read_state_dict(path: str | Path) -> dict[str, Tensor]:
             if Path(path).suffix == ".safetensors":
                 reader = "safetensors reads"
                 state = importlib.import_module("safetensors.torch").load(file.read())
-            elif zipfile.is_zipfile(file):
-                state = load_whole(file)
-            else:  # of before torch 1.6
+            else:
+                if zipfile.is_zipfile(file):  # none before torch 1.6
+                    check_zip(file)
                 file.seek(0)
                 state = torch.load(file, map_location="cpu", weights_only=True)
     except ImportError:

@@ -76,7 +76,7 @@ def test_a_method_with_labels_of_its_own_has_a_rule_and_the_others_have_none():
 
 
 def test_dst_and_dmt_differ_in_the_labeler_alone(tiny):
-    assert METHODS["dst"] == dataclasses.replace(METHODS["dmt"], labeler="itself")
+    assert METHODS["dst"] == dataclasses.replace(METHODS["dmt"], title="DST", labeler="itself")
     assert RULES["dst"] is RULES["dmt"]
     weights = [phase_segmenter(tiny(method, alphas=(1.0,))[0], 0, "A").state_dict() for method in ("dst", "dmt")]
     assert all(torch.equal(weights[0][key], weights[1][key]) for key in weights[0])
