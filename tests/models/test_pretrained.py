@@ -258,7 +258,7 @@ def spoilt(content: bytes) -> bytes:
         (torch.tensor([1.0, math.nan]), "'a' is not a tensor of finite real numbers"),
         (torch.tensor([1 + 1j]), "'a' is not a tensor of finite real numbers"),
         (torch.tensor([True]), "'a' is not a tensor of finite real numbers"),
-        (torch.eye(3).to_sparse(), r"not a file that torch\.load reads with weights_only=True"),
+        (torch.eye(3).to_sparse(), "'a' is not a tensor of finite real numbers"),
         (torch.zeros(3, device="meta"), "'a' is not a tensor of finite real numbers"),
     ],
 )
