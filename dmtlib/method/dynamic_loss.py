@@ -127,7 +127,8 @@ def dynamic_loss(
     """
     _check_pseudo_labels(("logits", "targets", "confidence"), logits, targets, confidence)
     if labeled.shape != (len(logits),) or labeled.dtype != torch.bool:
-        raise ValueError(f"labeled must be a bool tensor of shape ({len(logits)},), got {describe(labeled)}")
+        wanted = f"a bool tensor of shape ({len(logits)},)"
+        raise ValueError(f"labeled must be {wanted}, got {describe(labeled)}")
     probabilities = logits.detach().float().softmax(dim=1)
     weights = dynamic_weights(probabilities, targets, confidence, gamma1, gamma2, ignore_index=ignore_index)
     return weighted_cross_entropy(logits, targets, full_weight_where(labeled, weights), ignore_index=ignore_index)
