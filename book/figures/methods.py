@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import count
+from typing import Any
 
 import matplotlib.pyplot as plt
 import pandas as pd
@@ -91,8 +92,8 @@ def draw_map(ax: Axes, points: pd.DataFrame, name: str) -> None:
         marker, colour = SETS.get(preset, ("h", COLOURS["quiet"]))
         ax.scatter(group["error"], group["gain"], s=26, color=colour, marker=marker, alpha=0.5, linewidth=0)
         middle = group[["error", "gain"]].mean()
-        seeds = f"{preset}, {len(group)} seed{'s' if len(group) > 1 else ''}"
-        ax.scatter(*middle, s=105, color=colour, marker=marker, edgecolor="white", zorder=3, label=seeds)
+        label = f"{preset}, {_seeds(len(group))}"
+        ax.scatter(*middle, s=105, color=colour, marker=marker, edgecolor="white", zorder=3, label=label)
     if not len(points):
         ax.text(0.5, 0.5, "not run", transform=ax.transAxes, ha="center")
     ax.set_xscale("symlog", linthresh=1)
@@ -102,10 +103,22 @@ def draw_map(ax: Axes, points: pd.DataFrame, name: str) -> None:
 
 def map_key(figure: Figure, axes: Iterable[Axes], place: str = "outside upper center") -> None:
     """Which mark is which data set."""
-    handles = {label: handle for ax in axes for handle, label in zip(*ax.get_legend_handles_labels(), strict=True)}
+    found: dict[str, dict[int, Any]] = {}
+    for ax in axes:
+        for handle, label in zip(*ax.get_legend_handles_labels(), strict=True):
+            preset, seeds = label.split(", ")
+            found.setdefault(preset, {})[int(seeds.split()[0])] = handle
+    handles = {}
+    for preset, by_seeds in found.items():  # panels may have different ones, while a method is being recorded
+        few, many = min(by_seeds), max(by_seeds)
+        handles[f"{preset}, {_seeds(many) if few == many else f'{few}–{many} seeds'}"] = by_seeds[many]
     if handles:
         look = dict(ncol=2, handletextpad=0.2, columnspacing=1.2)
         figure.legend(handles.values(), handles, loc=place, **look)
+
+
+def _seeds(number: int) -> str:
+    return f"{number} seed{'s' * (number > 1)}"
 
 
 def map_words(points: pd.DataFrame) -> str:

@@ -2,7 +2,9 @@
 
 from itertools import combinations
 
-from book.figures.methods import depths, touching
+import pandas as pd
+
+from book.figures.methods import depths, noise_map, touching
 
 
 def test_equal_dots_and_near_ones_stand_below_each_other():
@@ -21,3 +23,17 @@ def test_no_two_dots_of_a_row_touch():
 
 def test_of_nothing_nothing_is_drawn():
     assert touching([[], []]) == 0 and depths([], 0.0) == []
+
+
+def test_a_set_stands_once_in_the_key_of_the_map():
+    """With as many seeds as its panels have, while a method is still being recorded."""
+
+    def points(**seeds):
+        rows = [(name, 0.1 * seed, seed) for name, number in seeds.items() for seed in range(number)]
+        return pd.DataFrame(rows, columns=["preset", "error", "gain"])
+
+    figure = noise_map({"DMT − CL": points(scenes=3, digits=1), "DMT − baseline": points(scenes=3, digits=2)})
+    (key,) = figure.legends
+    assert [text.get_text() for text in key.get_texts()] == ["scenes, 3 seeds", "digits, 1–2 seeds"]
+    alone = noise_map({"DMT − CL": points(digits=1)})
+    assert [text.get_text() for text in alone.legends[0].get_texts()] == ["digits, 1 seed"]
