@@ -21,7 +21,7 @@ data_prep/cifar10.py) [ -f "$DMT_DATA/cifar10-jpeg.tar.xz" ] && mkdir -p data &&
 data_prep/camvid.py) mkdir -p data/camvid ;;
 *)
     if [ -n "$SLOW" ] && [[ "$*" =~ $SLOW ]]; then
-        trap 'echo "stopped; the same command goes on from here"; kill $!; exit 130' TERM
+        trap 'echo "stopped; the same command goes on from here"; kill $! 2>/dev/null; exit 130' TERM
         sleep 60 &
         wait
     fi
