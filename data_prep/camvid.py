@@ -24,8 +24,8 @@ from dmtlib.data.finding import SUFFIXES
 from dmtlib.data.pictures import decode_rgb
 from dmtlib.data.pixels.datasets import ROWS, load_prepared
 from dmtlib.data.pixels.masks import VOID, decode_mask, encode_mask, map_ids
+from dmtlib.endings import ENDS, refused, stoppable
 from dmtlib.files import check_folder, whole_folder, write_file, write_lines
-from dmtlib.words import ENDS, refused, stoppable
 
 ROW = ROWS["camvid"]
 RAW_IDS = (*range(len(ROW.classes)), VOID)  # raw id → class: 11 is void

@@ -23,8 +23,8 @@ import torch
 from dmtlib.data.finding import FORMATS
 from dmtlib.data.images.folders import read_own_images
 from dmtlib.data.images.packed import PackedImages, check_replaceable, write_packed
+from dmtlib.endings import ENDS, refused, stoppable
 from dmtlib.files import inside
-from dmtlib.words import ENDS, refused, stoppable
 
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 SIDE = 32

@@ -23,8 +23,8 @@ from tqdm.auto import tqdm
 from dmtlib.data.pictures import decode_rgb, read_bytes
 from dmtlib.data.pixels.datasets import ROWS, load_prepared
 from dmtlib.data.pixels.masks import VOID, decode_mask, encode_mask, map_ids
+from dmtlib.endings import ENDS, refused, stoppable
 from dmtlib.files import check_folder, whole_folder, write_file, write_lines
-from dmtlib.words import ENDS, refused, stoppable
 
 SCORED = (7, 8, 11, 12, 13, 17, *range(19, 29), 31, 32, 33)  # the raw ids of classes 0…18
 RAW_IDS = tuple(SCORED.index(i) if i in SCORED else VOID for i in range(34))  # raw id → class

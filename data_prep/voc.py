@@ -29,8 +29,8 @@ from tqdm.auto import tqdm
 from dmtlib.data.pictures import read_bytes, upright_size
 from dmtlib.data.pixels.datasets import ROWS, load_prepared
 from dmtlib.data.pixels.masks import check_ids, decode_mask, encode_mask
+from dmtlib.endings import ENDS, refused, stoppable
 from dmtlib.files import check_folder, whole_folder, write_file, write_lines
-from dmtlib.words import ENDS, refused, stoppable
 
 NUM_CLASSES = len(ROWS["voc"].classes)
 

@@ -3,6 +3,8 @@
 import os
 import sys
 
+from .endings import INTERRUPTED
+
 
 def start() -> int:
     """:func:`dmtlib.cli.main`. What ends a command while torch is imported, for seconds, is told in a line as well."""
@@ -15,7 +17,7 @@ def start() -> int:
         from .cli import main
     except KeyboardInterrupt:
         print("stopped; nothing was begun", file=sys.stderr)
-        return 130
+        return INTERRUPTED
     except (MemoryError, ImportError, OSError) as error:  # a library that finds no room in memory, say
         print(f"error: dmtlib can't be loaded: {' '.join(str(error).split()) or 'no memory'}", file=sys.stderr)
         return 2

@@ -22,15 +22,15 @@ import typer
 
 from . import training
 from .data.finding import in_data
+from .endings import INTERRUPTED, stoppable
 from .presets import FOLDER, METHODS, PRESETS, SEGMENTATION_METHODS, SEGMENTATION_PRESETS, VARIANTS, preset
 from .records.store import check_writable, find_record, record_path, records_folder, write_record
 from .training import RunDirectory, RunError
 from .training.precision import DEVICES, choose_device
 from .training.settings import Config
-from .words import counted, printable, stoppable, tell, told
+from .words import counted, printable, tell, told
 
 NAME = "dmtlib"  # whoever started it: python -m would call it by its file's name
-INTERRUPTED = 130  # the exit code that shells know
 
 NOT_ON_PIXELS = f"on pixels all but {', '.join(m for m in METHODS if m not in SEGMENTATION_METHODS)}"
 FLAG = ""  # as a metavar: newer typers would write <bool>
@@ -326,7 +326,7 @@ def _check_places(config: Config, runs: Path, results: Path | None) -> None:
 @stoppable()
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; the exit code is 0, 2 for a command that cannot be carried out, 130 when interrupted.
-    See :func:`.words.stoppable`."""
+    See :func:`.endings.stoppable`."""
     sys.stdout, sys.stderr = (stream or open(os.devnull, "w") for stream in (sys.stdout, sys.stderr))  # noqa: SIM115
     warnings.showwarning = lambda message, *_, **__: tell(f"warning: {message}")
     try:

@@ -24,11 +24,11 @@ import dmtlib
 from book.studies.your_data import make_image_folder
 from dmtlib import export, files
 from dmtlib.cli import main
+from dmtlib.endings import stoppable
 from dmtlib.files import whole_file, whole_folder
 from dmtlib.prediction import write_masks
 from dmtlib.training.metrics_log import written_log
 from dmtlib.training.storage import save_tensors
-from dmtlib.words import stoppable
 
 COMMAND = [sys.executable, "-m", "dmtlib"]
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}

@@ -53,7 +53,7 @@ def read_own_images(
     """
     if not 1 <= side <= MAX_SIDE:
         raise ValueError(f"side must lie in 1…{MAX_SIDE} pixels, got {side}")
-    dtype, pixels = np.dtype([*FACTS, ("pixels", "u1", (3, side, side))]), None
+    dtype = np.dtype([*FACTS, ("pixels", "u1", (3, side, side))])
 
     def row(name: str, content: bytes) -> tuple:
         image = picture(content, f"{path}: {name!r}")
@@ -64,18 +64,23 @@ def read_own_images(
     if Path(path).is_dir():
         found = find(Path(path)).require_whole()
         files = [*found.images.items()]
+
+        def read(i: int) -> tuple:
+            return row(files[i][0], read_bytes(files[i][1]))
+
         sources = [(*file, resize) for file in files]
-        given = lambda i: row(files[i][0], read_bytes(files[i][1])), sources, dtype, str(path), progress
         if fits_in_memory(total := len(files) * dtype.itemsize):
-            made = read_all(*given)
+            made = read_all(read, sources, dtype, str(path), progress)
+            pixels = torch.from_numpy(made["pixels"])
         else:
-            made, file = pack_all(*given)
+            made, file = pack_all(read, sources, dtype, str(path), progress)
             pixels = ImageFile(file, torch.arange(len(made)), (3, side, side))
             found.remarks.append(f"more than memory should hold: {total / 1e9:.1f} GB are read from {file.name}")
     else:
         found = Found(str(path))
         bar = tqdm(read_files(path, SUFFIXES, found), desc=printable(Path(path).name), disable=not progress or None)
         made = np.array([*side_by_side(lambda file: (b"", *row(*file)), bar)], dtype)
+        pixels = torch.from_numpy(made["pixels"])
     if not len(made):
         raise ValueError(f"{path}: no {NAMES} image in class folders; in it: {found.others()}")
     rows = dict(zip(found.images, made, strict=True))
@@ -83,7 +88,6 @@ def read_own_images(
     labels = ((part, label, name) for part in PARTS for label, names in members[part].items() for name in names)
     places = {name: (part, label.replace(UNLABELED, "")) for part, label, name in labels}
     found.remarks += remarks(rows, places) + found.passed_over()
-    pixels = pixels or torch.from_numpy(made["pixels"])
     tensors = {part: _stack(pixels, [*rows], members[part], classes) for part in PARTS}
     return PackedImages(classes, *tensors["train"], *tensors["test"], source=found.where), found
 
