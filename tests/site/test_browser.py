@@ -20,6 +20,16 @@ HEAVIEST_PAGE = 3_000_000  # bytes, with scripts, styles and letters, not compre
 WEIGHT = """['navigation', 'resource'].flatMap((kind) => performance.getEntriesByType(kind))
     .reduce((sum, loaded) => sum + loaded.encodedBodySize, 0)"""
 
+# Listings that a reader would have to scroll, folded ones and those of solutions aside.
+TORN = """[...document.querySelectorAll('.bd-article pre')]
+    .filter((box) => !box.closest('details, .solution') && box.scrollWidth > box.clientWidth + 1)
+    .map((box) => box.innerText.slice(0, 60))"""
+# Formulas in a line that end beyond the paragraph, where they are cut off.
+CUT = """[...document.querySelectorAll('.bd-article :is(p, dd) mjx-container:not([display]) > mjx-math')]
+    .filter((formula) => !formula.closest('table') && formula.getBoundingClientRect().width > 0
+        && formula.getBoundingClientRect().right > formula.closest('p, dd').getBoundingClientRect().right + 1)
+    .map((formula) => formula.closest('p, dd').innerText.slice(0, 60))"""
+
 PAGES = [path.stem for path in [*chapters(), *(ROOT / "book").glob("*.md")]]
 names = pytest.mark.parametrize("name", [*PAGES, "search", "genindex"])
 
@@ -154,6 +164,7 @@ def test_a_page_opens_cleanly_and_lightly_and_bars_nobody(visit, name, request):
     # tools/light_icons.py left those that are shown. (One that is missing is drawn with circles.)
     assert page.locator("svg[data-icon]").count() > 5 and page.locator("svg[data-icon] circle").count() == 0
     move_sliders(page, said(name, "\nslider("))
+    assert name.startswith("api_") or not page.evaluate(TORN)
     assert not barriers(request.getfixturevalue("axe"), page, name)  # last: without npm, all but this was seen
 
 
@@ -166,6 +177,7 @@ def test_a_dark_phone_shows_it_too(visit, name, request):
     assert page.evaluate("document.documentElement.dataset.theme") == "dark"
     open_solutions(page, said(name, "{solution}"))
     assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+    assert not page.evaluate(CUT)
     page.add_style_tag(content="* { transition: none !important }")  # or axe may read a colour on its way
     assert not barriers(request.getfixturevalue("axe"), page, name, (COLOURS, "scrollable-region-focusable"))
 
