@@ -3,8 +3,6 @@
 The question is whether the first model is good enough to teach (Sec. 7). Chapter 12 says where the limits come from.
 """
 
-from __future__ import annotations
-
 import re
 import shlex
 from collections.abc import Iterator

@@ -3,8 +3,6 @@
 Whatever is wrong with a command is told in one line on standard error, with exit code 2 and no traceback.
 """
 
-from __future__ import annotations
-
 import io
 import os
 import re

@@ -1,7 +1,5 @@
 """How a command ends that something stops: by Ctrl-C or what is taken for it, in a line."""
 
-from __future__ import annotations
-
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -8,8 +8,6 @@ W are any on pixels, else the run's side, to which :func:`.data.images.folders.s
 file holds weights; architecture, classes and normalisation are JSON in its metadata.
 """
 
-from __future__ import annotations
-
 import io
 import json
 import os

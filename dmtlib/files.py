@@ -5,8 +5,6 @@ nothing opens one that is there already. A link is written through: what it lead
 Nothing but a regular file is read or replaced by a file, and nothing but a folder of our own by a folder.
 """
 
-from __future__ import annotations
-
 import ctypes
 import errno
 import hashlib

@@ -5,8 +5,6 @@
 does what :func:`predict_folder` does. Only weights and plain values are read from a run, never code.
 """
 
-from __future__ import annotations
-
 import csv
 import io
 import os

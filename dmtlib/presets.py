@@ -1,7 +1,5 @@
 """The settings of a run by name. The rows stand in a ``presets.yml`` beside the settings that they fill."""
 
-from __future__ import annotations
-
 import math
 import re
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """What is said to people at a terminal: errors in a line, and words of others that no terminal obeys."""
 
-from __future__ import annotations
-
 import sys
 import unicodedata
 

@@ -1,7 +1,5 @@
 """Reading the files of a folder, a tar or a zip one after the other; an archive is never unpacked to disk."""
 
-from __future__ import annotations
-
 import bz2
 import gzip
 import lzma

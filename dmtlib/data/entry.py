@@ -3,8 +3,6 @@
 What was found is remembered in ``$XDG_CACHE_HOME/dmtlib`` or ``~/.cache/dmtlib``, by files' sizes, times and inodes.
 """
 
-from __future__ import annotations
-
 import hashlib
 import os
 import re

@@ -5,8 +5,6 @@ lies. Links are followed, and a circle of them ends. Hidden files are passed ove
 counted, and told. A picture of another format, and a link that leads nowhere, are refused by name.
 """
 
-from __future__ import annotations
-
 import os
 import re
 import sys
@@ -142,7 +140,7 @@ class Found:
             self.folders.add(nfc(name))
             self.add_folder(name.rpartition("/")[0])
 
-    def require_whole(self) -> Found:
+    def require_whole(self) -> "Found":
         """Itself; a ValueError for the first file that is refused."""
         for name, why in sorted(self.refused.items()):
             raise ValueError(f"{self.where}: {name!r} {why}")

@@ -1,7 +1,5 @@
 """Pictures, one at a time, as they look: upright, in RGB, nothing transparent. What is wrong with one is a line."""
 
-from __future__ import annotations
-
 import io
 import math
 import re

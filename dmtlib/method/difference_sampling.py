@@ -1,7 +1,5 @@
 """Difference-maximised sampling (Sec. 4.1.2, Fig. 6): two different models from one labeled subset."""
 
-from __future__ import annotations
-
 import random
 from collections.abc import Sequence
 from typing import TypeVar

@@ -5,8 +5,6 @@ from it. At every step B's own prediction y_B, its confidence c_B and the probab
 decide what the pseudo label weighs. Nothing here knows about files, devices or training loops: lift it as it is.
 """
 
-from __future__ import annotations
-
 import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float, Integer, UInt8

@@ -1,7 +1,5 @@
 """Mixup with dynamic weights (Sec. 5.2.2): images, targets and weights are interpolated together."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import torch.nn.functional as F

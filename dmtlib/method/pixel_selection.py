@@ -5,8 +5,6 @@ code at which the class is cut can be read off the counts. So the pixels pass by
 counted, once to be kept or ignored. What must be remembered is one table of counts, however many pixels there are.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 

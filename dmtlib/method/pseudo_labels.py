@@ -1,7 +1,5 @@
 """Making pseudo labels and choosing among them (Eq. 1, Eq. 2, Sec. 4.2)."""
 
-from __future__ import annotations
-
 from fractions import Fraction
 
 import torch

@@ -5,8 +5,6 @@ Every rule has one signature and answers with the targets to learn and their wei
 tables is a row of :data:`RULES`; the loops in ``dmtlib.training`` never ask which one runs.
 """
 
-from __future__ import annotations
-
 from typing import NamedTuple, Protocol, runtime_checkable
 
 import torch

@@ -1,7 +1,5 @@
 """What changes while a phase trains, and from phase to phase (Sec. 4.2)."""
 
-from __future__ import annotations
-
 import math
 
 CURRICULUM_ALPHAS = (0.2, 0.4, 0.6, 0.8, 1.0)

@@ -1,8 +1,6 @@
 """Networks of timm, as backbones and as classifiers, and their weights. timm is an optional need: nothing here imports
 it before a network of its is asked for."""
 
-from __future__ import annotations
-
 import contextlib
 import hashlib
 import importlib.util

@@ -1,7 +1,5 @@
 """What PyTorch does slowly on a CPU in DeepLab: the same sums in another order. Elsewhere it is PyTorch's own."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
 import torch

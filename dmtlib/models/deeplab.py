@@ -1,7 +1,5 @@
 """DeepLab-v2 (Chen et al. 2018), the segmentation network of Sec. 5.2.1."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 from typing import Literal
 

@@ -1,7 +1,5 @@
 """Weights that others trained: which there are, how they were normalised, and what of a file fits the model."""
 
-from __future__ import annotations
-
 import importlib
 import re
 import warnings

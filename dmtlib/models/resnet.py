@@ -1,7 +1,5 @@
 """ResNets whose last stages dilate instead of striding: the backbones of DeepLab-v2, and a narrow one for CPUs."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from jaxtyping import Float

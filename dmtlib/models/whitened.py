@@ -5,8 +5,6 @@ blocks of two convolutions with pooling between, GELU, batch norm without scales
 their inputs on, and a scaled head. Left out: what its training adds (Lookahead, label smoothing, test-time mirrors).
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """WideResNet (Zagoruyko & Komodakis 2016), the classifier of Sec. 5.2.1: WRN-28-2 on CIFAR-10."""
 
-from __future__ import annotations
-
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float

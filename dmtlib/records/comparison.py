@@ -1,7 +1,5 @@
 """Our columns beside the paper's: records are averaged only where variant, length and data are the same."""
 
-from __future__ import annotations
-
 import itertools
 import math
 from collections.abc import Mapping, Sequence
@@ -98,7 +96,7 @@ class Spread:
     n: int
 
     @classmethod
-    def of(cls, values: Sequence[float]) -> Spread | None:
+    def of(cls, values: Sequence[float]) -> "Spread | None":
         """None of no values; the deviation of one is not a number."""
         if not values:
             return None

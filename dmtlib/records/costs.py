@@ -1,7 +1,5 @@
 """How long a run is, before it is run: steps and images are counted from its settings and the size of its data."""
 
-from __future__ import annotations
-
 from ..data.pixels.datasets import ROWS
 from ..data.pixels.splits import HALF_SHARE, labeled_count
 from ..method.pseudo_labels import count_selected

@@ -1,7 +1,5 @@
 """Runs side by side, a process each, on one accelerator or several: what ``dmtlib reproduce`` does."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import subprocess

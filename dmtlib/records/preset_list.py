@@ -1,7 +1,5 @@
 """What can be run, what of it is recorded, and what a run costs: ``dmtlib presets``."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The numbers that the paper prints, from ``paper_numbers.yml`` beside this file. None of them was measured here."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

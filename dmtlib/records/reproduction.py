@@ -1,7 +1,5 @@
 """Which runs each table is made of: the one list that the command line, the pages and the map of the paper read."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple

@@ -1,7 +1,5 @@
 """Run records: the small JSON files that every measured number in the book comes from."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 from typing import Any

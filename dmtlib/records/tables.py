@@ -4,8 +4,6 @@ What the paper prints, what was published elsewhere and what was measured here n
 says its setting: variant, budget and data. Records of different settings are never averaged.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path

@@ -1,7 +1,5 @@
 """How every phase descends, on images and on pixels: SGD, a schedule, mixed precision, and sums over the steps."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any

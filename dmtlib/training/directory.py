@@ -12,8 +12,6 @@ DIR/<preset>/<method>/seed-<n>/
 What phase i learned from lies beside them; see :mod:`.images.stored` and :mod:`.pixels.stored`.
 """
 
-from __future__ import annotations
-
 import errno
 import json
 import math
@@ -51,7 +49,7 @@ class RunDirectory:
         self.path, self.checkpoint_file = path, path / "checkpoint.pt"
 
     @classmethod
-    def of(cls, config: Config, runs: str | Path) -> RunDirectory:
+    def of(cls, config: Config, runs: str | Path) -> "RunDirectory":
         """Where the run of ``config`` lives below ``runs``. Touches no file."""
         return cls(Path(runs) / config.preset / config.method / f"seed-{config.seed}")
 

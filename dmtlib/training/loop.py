@@ -1,7 +1,5 @@
 """A run's way, on images and on pixels: its phases and their steps, one after the other, and what is kept of them."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Sequence
 from typing import Any

@@ -1,7 +1,5 @@
 """The methods of the paper's tables: who labels for whom. What is made of a label is a row of ``RULES``."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Literal
 

@@ -1,7 +1,5 @@
 """What a run tells while it trains: a log of metrics, taken back to a checkpoint when it goes on, and a bar."""
 
-from __future__ import annotations
-
 import errno
 import hashlib
 import io

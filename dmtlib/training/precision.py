@@ -1,7 +1,5 @@
 """Which device, and in which floating-point format its matrix products run."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import platform

@@ -1,7 +1,5 @@
 """What a run's record is: which values it must have, and where its number comes from, the commit and the versions."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 import os

@@ -1,8 +1,6 @@
 """One seed, many independent streams: every random draw is a function of (seed, what for, where), and so is which
 images a step trains on."""
 
-from __future__ import annotations
-
 import hashlib
 
 import torch
@@ -26,7 +24,7 @@ class ShuffledStream:
         self._n, self._batch_size, self._seed, self._device = n, batch_size, seed, device
         self._passes: dict[int, Tensor] = {}
 
-    def on_cpu(self) -> ShuffledStream:
+    def on_cpu(self) -> "ShuffledStream":
         """The same draws, for another thread."""
         return ShuffledStream(self._n, self._batch_size, self._seed, torch.device("cpu"))
 

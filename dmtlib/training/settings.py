@@ -1,7 +1,5 @@
 """What the settings of every run have in common, on images and on pixels: lengths, JSON, and what is refused."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, fields

@@ -1,7 +1,5 @@
 """What a phase remembers of its steps: running sums on the device, means for people."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch

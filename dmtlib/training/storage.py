@@ -1,8 +1,6 @@
 """Tensors in files that are whole or absent, and checked when they are read. A file is damaged only if that is proven:
 what cannot be read now, for want of a right, of memory or of a free descriptor, can be read another time."""
 
-from __future__ import annotations
-
 import errno
 import os
 import pickle

@@ -1,7 +1,5 @@
 """One door: a run on images (Alg. 1) or on pixels (Alg. 2), from its settings to its record."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -1,7 +1,5 @@
 """From stored uint8 images to a normalised batch: clean, or augmented in one call on the device."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Sequence
 from functools import partial

@@ -1,8 +1,6 @@
 """Classification data sets as uint8 tensors, which live on the device, so that no loader stands in a step's way; a
 folder that memory doesn't hold stays in a file, from which batches are read ahead."""
 
-from __future__ import annotations
-
 import hashlib
 import re
 from dataclasses import dataclass, replace

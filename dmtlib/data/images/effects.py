@@ -5,8 +5,6 @@ Every operation of RandAugment gives the very pixels that Pillow gives, rounding
 test_randaugment.py compares.
 """
 
-from __future__ import annotations
-
 import math
 from typing import NamedTuple
 

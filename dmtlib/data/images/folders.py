@@ -1,7 +1,5 @@
 """Any folder or archive of images, one folder a class, as tensors: `--data folder:PATH`, and CIFAR-10's mirrors."""
 
-from __future__ import annotations
-
 from collections.abc import Collection
 from pathlib import Path, PurePosixPath
 

@@ -6,8 +6,6 @@ Every image of a batch has one strength for every operation, and the neutral one
 columns from that tensor and changes nothing where the strength is neutral.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache

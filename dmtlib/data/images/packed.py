@@ -1,7 +1,5 @@
 """A data set as one file: all images as bytes, their labels, where they come from, and a hash over all of it."""
 
-from __future__ import annotations
-
 import errno
 import hashlib
 import os
@@ -43,14 +41,14 @@ class ImageFile:
     def __len__(self) -> int:
         return len(self.rows)
 
-    def __getitem__(self, which: Tensor | slice) -> ImageFile:
+    def __getitem__(self, which: Tensor | slice) -> "ImageFile":
         return replace(self, rows=self.rows[which if isinstance(which, slice) else which.cpu()])
 
-    def split(self, size: int) -> list[ImageFile]:
+    def split(self, size: int) -> "list[ImageFile]":
         """As of a tensor."""
         return [self[first : first + size] for first in range(0, len(self), size)]
 
-    def to(self, device: torch.device) -> ImageFile:
+    def to(self, device: torch.device) -> "ImageFile":
         """The same, whose images are to go to that device."""
         return replace(self, device=device)
 

@@ -5,8 +5,6 @@ all draws come from one generator; nothing waits for the device. :mod:`.operatio
 and how strong, :mod:`.effects` what they do.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import NamedTuple
 

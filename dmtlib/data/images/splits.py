@@ -1,7 +1,5 @@
 """Which images are labeled: nested subsets, so that a larger one only adds labels (Sec. 5.3.1)."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, fields
 from typing import Any
 

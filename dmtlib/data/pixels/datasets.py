@@ -1,7 +1,5 @@
 """Segmentation data sets by name: what may be trained on, and what is scored."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -9,8 +9,6 @@
 data_prep/ writes it, and any user's folder of images and masks has it, or nearly: see :func:`read_own_folder`.
 """
 
-from __future__ import annotations
-
 import os
 import random
 import re

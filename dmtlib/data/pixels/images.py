@@ -1,7 +1,5 @@
 """Images and masks under a list of names, read from files or held in memory."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path

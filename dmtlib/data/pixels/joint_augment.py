@@ -1,7 +1,5 @@
 """Scale, pad, crop and flip an image together with its labels and confidences (Sec. 5.2.2)."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import torch

@@ -1,7 +1,5 @@
 """Masks: pictures whose pixel values are class ids. Checked where they come in, for nothing later would notice."""
 
-from __future__ import annotations
-
 import io
 from collections.abc import Sequence
 

@@ -4,8 +4,6 @@ How hard they are was chosen by measurement, see `results/trials.md`.
 Two in five of the baseline's confusions of signs are inside a pair of :data:`KINDS`; one in three would be by chance.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 

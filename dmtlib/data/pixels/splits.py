@@ -1,7 +1,5 @@
 """Which images are labeled in segmentation: the paper's splits, which come from names alone (Sec. 5.3.2)."""
 
-from __future__ import annotations
-
 import random
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass

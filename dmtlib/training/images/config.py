@@ -1,7 +1,5 @@
 """What a run is: every setting that shapes its result, and nothing else."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from ...data.images.augment import AUGMENTATIONS

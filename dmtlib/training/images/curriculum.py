@@ -1,7 +1,5 @@
 """Algorithm 1: train on the labels, then five times label, select, and train a new model (Sec. 4.2.1)."""
 
-from __future__ import annotations
-
 import itertools
 import os
 from dataclasses import dataclass
@@ -108,7 +106,7 @@ class Curriculum:
             data=self.data.interface,
         )
 
-    def _before(self, phase: int) -> nn.Module | None:
+    def _before(self, phase: int) -> "nn.Module | None":
         """The model that goes on, None where Alg. 1 (line 6) has a new one."""
         last = self.config.goes_on_from(phase)
         if last is None or last == phase - 1:
@@ -117,7 +115,7 @@ class Curriculum:
             raise Damaged(self.directory.phase_file(phase - 1), f"{file.name}, which it goes with, is gone")
         return self._model_of(last)
 
-    def _model_of(self, phase: int) -> nn.Module:
+    def _model_of(self, phase: int) -> "nn.Module":
         return phase_model(self.directory, phase).to(self.device, memory_format=torch.channels_last)
 
     def _main_set_size(self, phase: int) -> int:

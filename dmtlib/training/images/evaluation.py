@@ -1,7 +1,5 @@
 """Clean predictions, and what they are worth (Appendix C)."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import torch

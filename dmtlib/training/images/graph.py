@@ -1,7 +1,5 @@
 """A step as one CUDA graph: recorded once, then replayed, which spares the host a thousand launches a step."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

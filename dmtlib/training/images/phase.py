@@ -1,7 +1,5 @@
 """One phase: a model learns labeled and pseudo-labeled images (Alg. 1, lines 2 and 7)."""
 
-from __future__ import annotations
-
 import contextlib
 import sys
 from collections.abc import Iterator

@@ -4,8 +4,6 @@ phase-<i>.pt             a finished phase: its averaged weights
 pseudo-labels-<i>.pt     what phase i learned from
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from torch import nn

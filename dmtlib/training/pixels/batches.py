@@ -1,7 +1,5 @@
 """The batches of a phase on pixels: step t's is a function of (seed, phase, model, t), whoever asks for it."""
 
-from __future__ import annotations
-
 import os
 import re
 import shutil

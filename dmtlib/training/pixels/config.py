@@ -1,7 +1,5 @@
 """What a run on pixels is: every setting that shapes its result."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from ...data.pixels.datasets import check_segmentation

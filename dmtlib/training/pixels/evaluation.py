@@ -1,7 +1,5 @@
 """Predictions of whole images, and mean IoU: all scores of a set come from one confusion matrix."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from itertools import groupby, islice
 from typing import Any

@@ -1,7 +1,5 @@
 """Algorithm 2: two models train on the labels, then five times label for each other and fine-tune (Sec. 4.2.2)."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 

@@ -1,7 +1,5 @@
 """One model in one phase: it learns masks, later pseudo labels of pixels too (Alg. 2, lines 3 and 13)."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from functools import partial
 from typing import Any

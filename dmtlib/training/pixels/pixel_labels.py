@@ -6,8 +6,6 @@ FOLDER/
     manifest.json     the images' names and sizes, how many pixels of each class were kept, and hashes
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Iterable

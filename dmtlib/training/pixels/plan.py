@@ -1,7 +1,5 @@
 """Which images each model of Alg. 2 learns from, for how long, and who labels for it: known before a run begins."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import NamedTuple
 

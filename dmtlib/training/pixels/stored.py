@@ -7,8 +7,6 @@ phase-<i>.pt             a finished phase: the weights of both models, and the r
 pseudo-labels-<i>-<M>/   what model M learned in phase i, at three bytes a pixel
 """
 
-from __future__ import annotations
-
 import sys
 import warnings
 from pathlib import Path
