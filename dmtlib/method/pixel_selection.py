@@ -48,18 +48,13 @@ def select_top_pixels(
 
     The ranking is direct: confidences are compared as they are, not re-normalised by class as in CBST (Sec. 4.2.2).
     Pixels of equal code are kept in the order in which they come, earlier chunks first, so the counts are exact.
+    Returns the labels of one chunk after the other, 255 where a pixel is not kept. A ValueError for ``chunks`` that
+    can be iterated only once; ``num_classes``, ``alpha`` or a label out of range; a wrong shape or dtype.
 
     Args:
         chunks: predicted labels and confidence codes, on the CPU; most naturally one image each. Iterated twice.
         num_classes: labels are 0…num_classes − 1, or 255 for pixels that take no part.
         alpha: the share to keep of each class, in (0, 1].
-
-    Returns:
-        The labels of one chunk after the other, 255 where a pixel is not kept.
-
-    Raises:
-        ValueError: ``chunks`` that can be iterated only once; ``num_classes``, ``alpha`` or a label out of range; a
-            wrong shape or dtype.
     """
     if iter(chunks) is chunks:
         raise ValueError(f"chunks must be a collection, to be iterated twice, got a {type(chunks).__name__}")

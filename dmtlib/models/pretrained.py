@@ -54,17 +54,15 @@ def pretrained(
     rates: tuple[int, ...] = RATES,
     output_stride: int | None = None,
 ) -> tuple[DeepLabV2, KeyReport]:
-    """A DeepLab-v2 that starts from trained weights (Sec. 5.2.1), and sees images as these were trained to.
+    """A DeepLab-v2 that starts from trained weights (Sec. 5.2.1), and sees images as these were trained to. A
+    ValueError of one line for an unknown initialisation, nothing to download for this backbone, a download that failed,
+    an unreadable file, or one whose backbone is another.
 
     Args:
         initialisation: a name in :data:`PRETRAINED`; for ``timm:NAME`` in :data:`.backbones.WEIGHTS`.
         path: a local file with these weights, or the package of ``pip``; None asks torchvision or timm, which
             downloads them once.
         backbone, num_classes, rates, output_stride: as for :class:`~dmtlib.models.deeplab.DeepLabV2`.
-
-    Raises:
-        ValueError: an unknown initialisation, nothing to download for this backbone, a download that failed, an
-            unreadable file, or one whose backbone is another. One line.
     """
     if backbone.startswith(TIMM):
         state, origin, normalisation = timm_weights(backbone, initialisation, path)
@@ -176,8 +174,7 @@ def load_pretrained(
         wrongly_shaped=tuple(key for key in both if wanted[key].shape != found[key].shape),
     )
     misfits = (*report.missing, *report.unexpected, *report.wrongly_shaped)
-    wrong = [key for key in misfits if key.startswith(whole)]
-    if wrong:
+    if wrong := [key for key in misfits if key.startswith(whole)]:
         told = f"{report}; the first that is wrong: {printable(wrong[0])}"
         raise ValueError(f"{origin}: not the weights of this backbone: {told}")
     model.load_state_dict({key: found[key] for key in report.matched}, strict=False)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 import yaml
@@ -87,10 +87,9 @@ class Variant:
     flip: float = 0.5
 
 
-def _variant(row: dict[str, Any]) -> Variant:
-    return Variant(**row | {"operations": tuple(Range(**operation) for operation in row["operations"])})
-
-
-VARIANTS = {name: _variant(row) for name, row in _FILE["variants"].items()}
+VARIANTS = {
+    name: Variant(**row | {"operations": tuple(Range(**operation) for operation in row["operations"])})
+    for name, row in _FILE["variants"].items()
+}
 """``paper``: RandAugment's list, any strength, Cutout 16. ``authors``: what the authors' code draws.
 ``paper-half``: the first, for images of 16×16 pixels; ``photo``: without Cutout."""
