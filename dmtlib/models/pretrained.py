@@ -55,8 +55,8 @@ def pretrained(
     output_stride: int | None = None,
 ) -> tuple[DeepLabV2, KeyReport]:
     """A DeepLab-v2 that starts from trained weights (Sec. 5.2.1), and sees images as these were trained to. A
-    ValueError of one line for an unknown initialisation, nothing to download for this backbone, a download that failed,
-    an unreadable file, or one whose backbone is another.
+    ValueError of one line for an unknown initialisation, nothing to download for this backbone, a download that
+    failed, an unreadable file, or one whose backbone is another.
 
     Args:
         initialisation: a name in :data:`PRETRAINED`; for ``timm:NAME`` in :data:`.backbones.WEIGHTS`.

@@ -44,11 +44,6 @@ TABLES: dict[str, list[Cell]] = {
 }
 """The cells of each table in ``runs.yml`` beside this file."""
 
-GAMMA_DIAL = {
-    (config.gamma1, config.gamma2): config.preset for config in (preset(c.preset, "dmt") for c in TABLES["gamma"])
-}
-"""The presets of the dial of γ, by (γ1, γ2)."""
-
 
 def train_arguments(config: Config) -> list[str]:
     """What ``dmtlib`` is told to train ``config``; what a preset says by itself is left out."""

@@ -86,7 +86,7 @@ def table_6(results: Path) -> pd.DataFrame:
 
 def table_5(results: Path) -> pd.DataFrame:
     """PASCAL VOC 2012 with its own 1,464 labels: DMT against all labels, most of which are SBD's."""
-    printed = _printed("Table 5")
+    printed = printed_numbers("Table 5")
     groups, oracles = recorded_settings(results, "voc-1464"), recorded_settings(results, "voc-8")
     rows = []
     for name, method in {"Baseline": "baseline", "DMT": "dmt", "Oracle": "oracle"}.items():
@@ -101,7 +101,7 @@ def table_5(results: Path) -> pd.DataFrame:
 
 def table_7(results: Path) -> pd.DataFrame:
     """The ablations on PASCAL VOC 2012, and what each adds to the baseline."""
-    printed = _printed("Table 7")
+    printed = printed_numbers("Table 7")
     rows = []
     for ratio in RATIOS_OF_TABLE_7:
         groups = recorded_settings(results, VOC[ratio])
@@ -119,7 +119,7 @@ def comparisons(results: Path, presets: Iterable[str]) -> pd.DataFrame:
 
 
 def _by_ratio(results: Path, table: str, presets: dict[str, str]) -> pd.DataFrame:
-    printed, oracles = _printed(table), recorded_settings(results, presets["1/8"])
+    printed, oracles = printed_numbers(table), recorded_settings(results, presets["1/8"])
     rows = []
     for ratio, row in presets.items():
         groups = recorded_settings(results, row)
@@ -133,11 +133,6 @@ def _by_ratio(results: Path, table: str, presets: dict[str, str]) -> pd.DataFram
     head = {"labeled": "all", "method": "Oracle", PAPER: _text(printed["Ours (DMT)", "Oracle"]), PAPER_GAP: ""}
     rows += [head | ours for ours in measured(oracles, "oracle", oracles)]
     return _frame(rows, ["labeled", "method"])
-
-
-def _printed(table: str) -> dict[tuple[str, str], dict[str, Any]]:
-    """The paper's numbers by row and column."""
-    return {(number["row"], number["column"]): number for number in printed_numbers(table)}
 
 
 def _text(number: dict[str, Any], what: str = "value") -> str:
