@@ -167,21 +167,14 @@ def comparison(results: Path, preset: str) -> pd.DataFrame:
     for method, records in found.items():
         if not records and method not in always:
             continue
+        row = {"method": NAMES[method] if on_pixels else method, f"{score_name} (%)": cell([*map(score, records)])}
         gain = difference_cell(paired_differences(records, found["baseline"]))
+        row["over the baseline"] = "" if method == "baseline" else gain
         if on_pixels:  # each of two models learns as many steps
             phases = records[0].get("phases", []) if records else []
             steps = sum(phase.get("models", {}).get("A", {}).get("steps", 0) for phase in phases)
-            more = {"steps a model": f"{steps:,}" if records else NOT_RUN}
+            row["steps a model"] = f"{steps:,}" if records else NOT_RUN
         else:
-            more = {"fine-grained (%)": cell([r["fine_grained_accuracy"] for r in records])}
-        rows.append(
-            {
-                "method": NAMES[method] if on_pixels else method,
-                f"{score_name} (%)": cell([score(r) for r in records]),
-                "over the baseline": "" if method == "baseline" else gain,
-                **more,
-                "seconds a run": cell([r["seconds"] for r in records], digits=0),
-                "seeds": len(records),
-            }
-        )
+            row["fine-grained (%)"] = cell([r["fine_grained_accuracy"] for r in records])
+        rows.append(row | {"seconds a run": cell([r["seconds"] for r in records], digits=0), "seeds": len(records)})
     return pd.DataFrame(rows).set_index("method")

@@ -80,12 +80,8 @@ def runs_of(
     :func:`dmtlib.presets.preset`. A ValueError for an unknown table, or an argument that a preset refuses."""
     cells = cells_of(names)
     wanted = sorted({seed for cell in cells for seed in cell.seeds} if seeds is None else set(seeds))
-    return [
-        preset(cell.preset, cell.method, seed, budget, data, variant)
-        for seed in wanted
-        for cell in cells
-        if seeds is not None or seed in cell.seeds
-    ]
+    runs = [(cell, seed) for seed in wanted for cell in cells if seeds is not None or seed in cell.seeds]
+    return [preset(cell.preset, cell.method, seed, budget, data, variant) for cell, seed in runs]
 
 
 def missing_runs(runs: Iterable[Config], results: Path) -> list[Config]:

@@ -40,10 +40,7 @@ def is_chosen(strengths: Strengths, *names: str) -> Bool[Tensor, " B"]:
 
 
 def change_chosen(
-    images: UInt8[Tensor, "B C H W"],
-    strengths: Strengths,
-    names: tuple[str, ...],
-    change: Callable[[Tensor, Tensor], Tensor],
+    images: UInt8[Tensor, "B C H W"], strengths: Strengths, names: tuple[str, ...], change: Callable[..., Tensor]
 ) -> UInt8[Tensor, "B C H W"]:
     """``change(images, strengths)`` for the images that ``names`` change, the others as they are. On the CPU only the
     images concerned are computed. Elsewhere all are, and the right ones kept: to ask the device which ones are
