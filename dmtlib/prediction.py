@@ -109,7 +109,9 @@ def predict_folder(
     run: str | Path, images: str | Path, out: str | Path, *, device: str = "auto", skip_unreadable: bool = False
 ) -> int:
     """Ask a finished run about every image below a folder, write its answers, and return how many. What was left out
-    is told, and a bar is shown on a terminal.
+    is told, and a bar is shown on a terminal. A RunError, as of :func:`load_run`, or if the answers cannot be written,
+    or memory is short; a ValueError of one line names the file, if there are no images, or an unreadable one, or
+    ``out`` holds something else.
 
     Args:
         run: a run directory; see :func:`load_run`.
@@ -118,9 +120,6 @@ def predict_folder(
             folder: for each image a palette PNG of its size and name, a pixel's value being its class. It is there
             whole, or not at all.
         skip_unreadable: leave out what cannot be read, and name it. All images are read twice then.
-
-    A RunError, as of :func:`load_run`, or if the answers cannot be written, or memory is short; a ValueError of one
-    line names the file, if there are no images, or an unreadable one, or ``out`` holds something else.
     """
     images, out = Path(images), Path(out)
     model = load_run(run, device)

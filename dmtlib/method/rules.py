@@ -31,10 +31,8 @@ Rule = Callable[..., Supervision]
 
 def dynamic(probabilities, pseudo_labels, pseudo_confidence, gamma1, gamma2, *, ignore_index=255) -> Supervision:
     """DMT, and DST when a model labels for itself: target y_A, weight by Eq. 3."""
-    weights = dynamic_weights(
-        probabilities, pseudo_labels, pseudo_confidence, gamma1, gamma2, ignore_index=ignore_index
-    )
-    return Supervision(pseudo_labels, weights)
+    judged = probabilities, pseudo_labels, pseudo_confidence
+    return Supervision(pseudo_labels, dynamic_weights(*judged, gamma1, gamma2, ignore_index=ignore_index))
 
 
 def trusting(probabilities, pseudo_labels, pseudo_confidence, gamma1, gamma2, *, ignore_index=255) -> Supervision:
@@ -53,11 +51,9 @@ def naive(probabilities, pseudo_labels, pseudo_confidence, gamma1, gamma2, *, ig
 @torch.no_grad()
 def flip(probabilities, pseudo_labels, pseudo_confidence, gamma1, gamma2, *, ignore_index=255) -> Supervision:
     """DMT-Flip: cases 1 and 2 as in Eq. 3; in case 3 the target becomes y_B with weight (1 − c_A)^γ2."""
-    targets, weights = dynamic(
-        probabilities, pseudo_labels, pseudo_confidence, gamma1, gamma2, ignore_index=ignore_index
-    )
-    cases = disagreement_cases(probabilities, pseudo_labels, pseudo_confidence, ignore_index=ignore_index)
-    flipped = cases == POSITIVE_DISAGREEMENT
+    judged = probabilities, pseudo_labels, pseudo_confidence
+    targets, weights = dynamic(*judged, gamma1, gamma2, ignore_index=ignore_index)
+    flipped = disagreement_cases(*judged, ignore_index=ignore_index) == POSITIVE_DISAGREEMENT
     doubt = (1 - pseudo_confidence.float()).clamp(min=0) ** gamma2
     y_b = probabilities.float().argmax(dim=1).to(targets.dtype)
     return Supervision(torch.where(flipped, y_b, targets), torch.where(flipped, doubt, weights))
@@ -123,7 +119,6 @@ def supervise(
     labeled = len(targets) - len(confidence)
     if labeled < 0:
         raise ValueError(f"confidence must be of at most {len(targets)} elements, got {len(confidence)}")
-    learned, weights[labeled:] = rule(
-        probabilities, targets[labeled:], confidence, gamma1, gamma2, ignore_index=ignore_index
-    )
+    judged = probabilities, targets[labeled:], confidence
+    learned, weights[labeled:] = rule(*judged, gamma1, gamma2, ignore_index=ignore_index)
     return Supervision(torch.cat([targets[:labeled], learned]), weights)

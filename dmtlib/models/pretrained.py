@@ -159,11 +159,9 @@ def load_pretrained(
 
     Four forms are known, by their keys: ``conv1.weight`` (torchvision's ResNets, and Hung et al.'s COCO file),
     ``backbone.conv1.weight`` (torchvision's segmentation networks), ``Scale.conv1.weight`` (the older conversion from
-    Caffe), and ``layer5.conv2d_list.0.weight`` in either COCO file: the classifiers, for VOC's 21 classes.
-
-    A ValueError of one line, which calls the weights ``origin``, if the backbone of ``state`` lacks a key, has one too
-    many, or one of another shape.
-    """
+    Caffe), and ``layer5.conv2d_list.0.weight`` in either COCO file: the classifiers, for VOC's 21 classes. A
+    ValueError of one line, which calls the weights ``origin``, if the backbone of ``state`` lacks a key, has one too
+    many, or one of another shape."""
     wanted, found = _by_our_name(model.state_dict()), _by_our_name(state)
     wanted = {key: value for key, value in wanted.items() if not key.startswith(("normalise.", "scale", "shift"))}
     both = [key for key in wanted if key in found]

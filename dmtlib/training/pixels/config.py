@@ -27,13 +27,9 @@ INITIALISATIONS = ("random", "imagenet", "coco-voc", "coco-caffe")
 @dataclass(frozen=True, kw_only=True)
 class PixelRun:
     """A row of :data:`~dmtlib.presets.SEGMENTATION_PRESETS`: all settings of a run on pixels but method, seed and
-    budget. What a row doesn't say is as on VOC (Table 1, Sec. 5.2, Appendix B).
-
-    A length is in steps or in epochs, the other is None: an epoch of a phase on pseudo labels is one pass over the
-    unlabeled images, of a supervised phase one over its labeled images.
-
-    A ValueError for a setting that is not allowed says what is.
-    """
+    budget. What a row doesn't say is as on VOC (Table 1, Sec. 5.2, Appendix B). A length is in steps or in epochs, the
+    other is None: an epoch of a phase on pseudo labels is one pass over the unlabeled images, of a supervised phase
+    one over its labeled images. A ValueError for a setting that is not allowed says what is."""
 
     data: str = "voc"
     labeled_ratio: float | None  # training images for each labeled one; None: the subset that the data prescribe

@@ -64,26 +64,24 @@ class PixelLabels:
         return list(accumulate((height * width for height, width in self.sizes), initial=0))
 
 
+Predictions = Iterable[tuple[str, UInt8[Tensor, "H W"], Float[Tensor, "H W"]]]
+"""Name, predicted labels (255: takes no part) and confidences of one image after the other, of any sizes, on any
+device."""
+
+
 def write_pixel_labels(
-    folder: str | Path,
-    predictions: Iterable[tuple[str, UInt8[Tensor, "H W"], Float[Tensor, "H W"]]],
-    num_classes: int,
-    alpha: float,
-    run: str | None = None,
+    folder: str | Path, predictions: Predictions, num_classes: int, alpha: float, run: str | None = None
 ) -> PixelLabels:
     """Store predictions as they come, then ignore all but the top α of the pixels of each class (Alg. 2, line 12).
-
-    Until everything is on the disk it stands in a folder of another name. Older pseudo labels there are replaced.
+    Until everything is on the disk it stands in a folder of another name. Older pseudo labels there are replaced. A
+    ValueError, if ``num_classes`` or ``alpha`` are out of range, there are no predictions, or some do not fit: one
+    line, naming the image.
 
     Args:
-        predictions: name, predicted labels (255: takes no part) and confidences of one image after the other, of any
-            sizes, on any device. Iterated once.
+        predictions: iterated once.
         num_classes: labels are 0…num_classes − 1.
         alpha: the share to keep, in (0, 1].
         run: whose they are, as :meth:`.directory.RunDirectory.mark` says.
-
-    A ValueError, if ``num_classes`` or ``alpha`` are out of range, there are no predictions, or some do not fit: one
-    line, naming the image.
     """
     count_selected(alpha, 0)  # refuses a bad alpha before all the predicting
     histogram = pixel_selection.empty_histogram(num_classes)
@@ -121,9 +119,7 @@ def read_pixel_labels(folder: str | Path) -> PixelLabels:
     return PixelLabels(folder, tuple(contents["names"]), sizes, tuple(contents["kept"]), contents.get("run"))
 
 
-def _store(
-    folder: Path, predictions: Iterable[tuple[str, Tensor, Tensor]], histogram: Tensor
-) -> tuple[PixelLabels, Tensor]:
+def _store(folder: Path, predictions: Predictions, histogram: Tensor) -> tuple[PixelLabels, Tensor]:
     """Write all predictions, and count them on their device."""
     names, sizes = [], []
     with open(folder / LABELS, "wb") as label_file, open(folder / CONFIDENCE, "wb") as code_file:
