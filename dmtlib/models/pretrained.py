@@ -54,16 +54,13 @@ def pretrained(
     rates: tuple[int, ...] = RATES,
     output_stride: int | None = None,
 ) -> tuple[DeepLabV2, KeyReport]:
-    """A DeepLab-v2 that starts from trained weights (Sec. 5.2.1), and sees images as these were trained to. A
-    ValueError of one line for an unknown initialisation, nothing to download for this backbone, a download that
-    failed, an unreadable file, or one whose backbone is another.
+    """A DeepLab-v2 that starts from trained weights (Sec. 5.2.1), and sees images as these were trained to.
 
-    Args:
-        initialisation: a name in :data:`PRETRAINED`; for ``timm:NAME`` in :data:`.backbones.WEIGHTS`.
-        path: a local file with these weights, or the package of ``pip``; None asks torchvision or timm, which
-            downloads them once.
-        backbone, num_classes, rates, output_stride: as for :class:`~dmtlib.models.deeplab.DeepLabV2`.
-    """
+    ``initialisation`` is a name in :data:`PRETRAINED`, for ``timm:NAME`` in :data:`.backbones.WEIGHTS`; ``path`` a
+    local file with these weights, or the package of ``pip``, None asking torchvision or timm, which downloads them
+    once; the others are as for :class:`~dmtlib.models.deeplab.DeepLabV2`. A ValueError of one line for an unknown
+    initialisation, nothing to download for this backbone, a download that failed, an unreadable file, or one whose
+    backbone is another."""
     if backbone.startswith(TIMM):
         state, origin, normalisation = timm_weights(backbone, initialisation, path)
         model = DeepLabV2(backbone, num_classes, rates, normalisation, output_stride)

@@ -73,16 +73,12 @@ def write_pixel_labels(
     folder: str | Path, predictions: Predictions, num_classes: int, alpha: float, run: str | None = None
 ) -> PixelLabels:
     """Store predictions as they come, then ignore all but the top α of the pixels of each class (Alg. 2, line 12).
-    Until everything is on the disk it stands in a folder of another name. Older pseudo labels there are replaced. A
-    ValueError, if ``num_classes`` or ``alpha`` are out of range, there are no predictions, or some do not fit: one
-    line, naming the image.
+    Until everything is on the disk it stands in a folder of another name. Older pseudo labels there are replaced.
 
-    Args:
-        predictions: iterated once.
-        num_classes: labels are 0…num_classes − 1.
-        alpha: the share to keep, in (0, 1].
-        run: whose they are, as :meth:`.directory.RunDirectory.mark` says.
-    """
+    ``predictions`` are iterated once; their labels are 0…``num_classes`` − 1; ``alpha`` is the share to keep, in
+    (0, 1]; ``run`` tells whose they are, as :meth:`.directory.RunDirectory.mark` says. A ValueError, if
+    ``num_classes`` or ``alpha`` are out of range, there are no predictions, or some do not fit: one line, naming the
+    image."""
     count_selected(alpha, 0)  # refuses a bad alpha before all the predicting
     histogram = pixel_selection.empty_histogram(num_classes)
     folder = Path(folder)
