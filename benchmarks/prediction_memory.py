@@ -46,7 +46,7 @@ def main() -> None:
             Image.fromarray(noise).save(Path(folder) / f"{i}.jpg", quality=50)
         files = sorted(Path(folder).glob("*.jpg"))
         started = time.perf_counter()
-        write_masks(model, files, Path(folder), Path(folder) / "masks", progress=False)
+        write_masks(model, files, Path(folder), Path(folder) / "masks")
         seconds = time.perf_counter() - started
     found = {
         "megapixels": SIZE[0] * SIZE[1] / 1e6,

@@ -140,10 +140,8 @@ say(
 # %% tags=["hide-input"]
 table_5 = tables.table_5(recorded_results())
 show_table(table_5)
-dmt, oracle, baseline = (
-    next(n for n in printed_numbers("Table 5") if (n["row"], n["column"]) == (row, "mean IoU"))
-    for row in ("DMT", "Oracle", "Baseline")
-)
+printed = printed_numbers("Table 5")
+dmt, oracle, baseline = (printed[row, "mean IoU"] for row in ("DMT", "Oracle", "Baseline"))
 ahead = dmt["value"] - oracle["value"]
 error = ((dmt["std"] ** 2 + oracle["std"] ** 2) / 3) ** 0.5
 say(
@@ -339,7 +337,8 @@ if streets:
 # :class: dropdown
 # ```python
 # for ratio in ratios:
-#     gaps = {n["row"]: n["gap"] for n in printed_numbers("Table 4") if n["column"] == ratio}
+#     printed = printed_numbers("Table 4").items()
+#     gaps = {row: number["gap"] for (row, column), number in printed if column == ratio}
 #     ours = gaps.pop("Ours (DMT)")
 #     second = max(gaps, key=gaps.get)
 #     print(ratio, second, round(ours - gaps[second], 2))
@@ -384,6 +383,6 @@ assert min(over_cbst) > max(over_cl) and ahead < 2 * error
 assert set(table_4.loc["1/50"].index) == {"Baseline", "Hung et al.", "s4GAN + MLMT", "CutMix", "Ours (DMT)"} | {
     "DMT − Baseline"
 }
-cells = {(n["row"], n["column"]): n for n in printed_numbers("Table 4")}
+cells = printed_numbers("Table 4")
 for (row, _), number in cells.items():  # the paper's brackets are its own differences
     assert "gap" not in number or abs(number["value"] - cells[row, "Oracle"]["value"] - number["gap"]) < 0.006

@@ -78,7 +78,7 @@ from dmtlib.method.dynamic_loss import disagreement_cases
 from dmtlib.records import tables
 from dmtlib.records.comparison import Spread, difference_cell, paired_differences, signed
 from dmtlib.records.printed import paper_number
-from dmtlib.records.reproduction import GAMMA_DIAL
+from dmtlib.records.reproduction import TABLES
 from dmtlib.records.store import score
 from dmtlib.training import RunDirectory, train
 from dmtlib.training.pixels.plan import split_of
@@ -311,7 +311,8 @@ say("On digits:\n\n" + "\n".join(f"- {difference(digits, *pair)}" for pair in tu
 # the fewest labels, and so with the most wrong ones (`digits-10`, test accuracy):
 
 # %% tags=["hide-input"]
-turned = {gammas: recorded(name)["dmt"] for gammas, name in GAMMA_DIAL.items()}
+dial = [presets.preset(cell.preset, "dmt") for cell in TABLES["gamma"]]
+turned = {(row.gamma1, row.gamma2): recorded(row.preset)["dmt"] for row in dial}
 seeds = set.intersection(*({record["seed"] for record in records} for records in turned.values()))
 turned = {gammas: [r for r in records if r["seed"] in seeds] for gammas, records in turned.items()}
 dialled = {g: paired_differences(rs, turned[4, 4]) for g, rs in turned.items() if g != (4, 4)}

@@ -56,12 +56,9 @@ class Portable(nn.Module):
 
 def export_run(run: str | Path, out: str | Path, format: str = "onnx") -> Path:
     """Write the model of a finished run to a new file, in one of :data:`FORMATS`, and beside it a card, whose path is
-    returned: the same name with ``.md`` behind it.
-
-    A RunError, as of :func:`.prediction.load_run`, or if a file cannot be written; a ValueError of one line for an
-    unknown format, a package that it needs and that isn't there, a place where something is already or that belongs to
-    a run or its data, or a file that doesn't say what the run says.
-    """
+    returned: the same name with ``.md`` behind it. A RunError, as of :func:`.prediction.load_run`, or if a file cannot
+    be written; a ValueError of one line for an unknown format, a package that it needs and that isn't there, a place
+    where something is already or that belongs to a run or its data, or a file that doesn't say what the run says."""
     run, out = Path(run), Path(out)
     card = Path(f"{out}.md")
     if format not in FORMATS:

@@ -106,15 +106,12 @@ def load_run(path: str | Path, device: str = "auto") -> Classifier | Segmenter:
 
 
 def predict_folder(
-    run: str | Path,
-    images: str | Path,
-    out: str | Path,
-    *,
-    device: str = "auto",
-    progress: bool = True,
-    skip_unreadable: bool = False,
+    run: str | Path, images: str | Path, out: str | Path, *, device: str = "auto", skip_unreadable: bool = False
 ) -> int:
-    """Ask a finished run about every image below a folder, write its answers, and return how many.
+    """Ask a finished run about every image below a folder, write its answers, and return how many. What was left out
+    is told, and a bar is shown on a terminal. A RunError, as of :func:`load_run`, or if the answers cannot be written,
+    or memory is short; a ValueError of one line names the file, if there are no images, or an unreadable one, or
+    ``out`` holds something else.
 
     Args:
         run: a run directory; see :func:`load_run`.
@@ -122,22 +119,18 @@ def predict_folder(
         out: of a run on images, a new CSV file with the columns file, class and confidence. Of a run on pixels, a new
             folder: for each image a palette PNG of its size and name, a pixel's value being its class. It is there
             whole, or not at all.
-        progress: show a bar, and what was left out.
         skip_unreadable: leave out what cannot be read, and name it. All images are read twice then.
-
-    A RunError, as of :func:`load_run`, or if the answers cannot be written, or memory is short; a ValueError of one
-    line names the file, if there are no images, or an unreadable one, or ``out`` holds something else.
     """
     images, out = Path(images), Path(out)
     model = load_run(run, device)
     check_place(out, Path(run), images)
     found = find_images(images, skip_unreadable)
-    for line in found.passed_over() if progress else ():
+    for line in found.passed_over():
         tell(line)
     files = list(found.images.values())
     write = write_masks if isinstance(model, Segmenter) else write_classes
     with telling(out, "; nothing was written"):
-        write(model, files, images if images.is_dir() else images.parent, out, progress)
+        write(model, files, images if images.is_dir() else images.parent, out)
     return len(files)
 
 
@@ -188,7 +181,7 @@ def _unreadable(file: Path) -> str | None:
         return str(error)
 
 
-def write_classes(model: Classifier, files: Sequence[Path], folder: Path, out: Path, progress: bool) -> None:
+def write_classes(model: Classifier, files: Sequence[Path], folder: Path, out: Path) -> None:
     """A line for each image. A name that begins as a formula does, with one of ``= + - @``, has a quote mark before
     it, or behind its comma or semicolon; control characters are escaped. A ValueError, if a folder is there, or a file
     that has something in it; an OSError, if it cannot be written."""
@@ -200,7 +193,7 @@ def write_classes(model: Classifier, files: Sequence[Path], folder: Path, out: P
     table = csv.writer(text, lineterminator="\n")
     table.writerow(COLUMNS)
     left = iter(files)
-    with whole_file(out) as table_file, _bar(files, progress) as bar:
+    with whole_file(out) as table_file, _bar(files) as bar:
         while batch := list(islice(left, PREDICTION_BATCH)):
             labels, confidence = pseudo_label(model.probabilities(torch.stack([model.read(file) for file in batch])))
             for file, label, sure in zip(batch, labels.tolist(), confidence.tolist(), strict=True):
@@ -217,7 +210,7 @@ def _as_text(name: str) -> str:
     return re.sub(r"(^|[;,])(?=\s*[=+\-@＝＋－＠])", r"\1'", plain)
 
 
-def write_masks(model: Segmenter, files: Sequence[Path], folder: Path, out: Path, progress: bool) -> None:
+def write_masks(model: Segmenter, files: Sequence[Path], folder: Path, out: Path) -> None:
     """A mask for each image, which :mod:`.data.pixels.masks` can read again: corrected by hand, it is a label."""
     if out.exists() and not (out.is_dir() and not any(out.iterdir())):
         raise ValueError(f"{out} is there already; masks go into a new folder")
@@ -227,11 +220,11 @@ def write_masks(model: Segmenter, files: Sequence[Path], folder: Path, out: Path
         raise ValueError(f"{folder}: two images are named {twice.with_suffix('')}, and would have the same mask")
     if within := next((name for name in names if {*name.parents} & {*names}), None):
         raise ValueError(f"{folder / within}: the folder that it is in bears the name of another image's mask")
-    with whole_folder(out) as unfinished, _bar(files, progress) as bar:
+    with whole_folder(out) as unfinished, _bar(files) as bar:
         for name, labels in zip(names, model.labels(files), strict=True):
             write_file(unfinished / name, encode_palette(labels.numpy()))
             bar.update()
 
 
-def _bar(files: Sequence[Path], progress: bool) -> tqdm:
-    return tqdm(total=len(files), desc="predict", unit=" images", disable=not progress or None)
+def _bar(files: Sequence[Path]) -> tqdm:
+    return tqdm(total=len(files), desc="predict", unit=" images", disable=None)

@@ -71,7 +71,7 @@ def preset(
     all_labels: bool = False,
     network: Sequence[str] = (),
 ) -> RunConfig | SegmentationConfig:
-    """The settings of one run.
+    """The settings of one run. A ValueError for an argument that is not allowed says what is.
 
     Args:
         name: a row of :data:`PRESETS` or :data:`SEGMENTATION_PRESETS`. With ``-gamma-G`` behind it both γ of Eq. 3
@@ -88,8 +88,6 @@ def preset(
             set apart for validation.
         network: of the preset ``folder``, ``timm:NAME``, or two of them, which take turns. Images are brought to the
             side that it was trained with (of two, the larger one), unless ``data`` say another.
-
-    A ValueError for an argument that is not allowed says what is.
     """
     presets = PRESETS | SEGMENTATION_PRESETS
     dialled = _GAMMA.fullmatch(name)

@@ -262,7 +262,7 @@ def test_a_command_that_check_proposes_can_be_pasted(photos, capsys):
 def test_an_image_in_a_folder_that_bears_a_mask_s_name_is_told(monkeypatch):
     names = [Path("mix/x.jpg"), Path("mix/x.png/y.png")]
     with pytest.raises(ValueError, match=r"^mix/x\.png/y\.png: the folder that it is in bears the name"):
-        write_masks(None, names, Path("mix"), Path("out"), False)
+        write_masks(None, names, Path("mix"), Path("out"))
     assert not Path("out").exists()
 
 

@@ -301,7 +301,6 @@ def test_every_case_is_on_the_page_and_the_page_is_made_from_the_tables():
 
 
 ELSEWHERE = {  # of arguments, of memory, and what the rows of others say
-    "test_share must lie in",
     " pixels, not ",
     " needs more memory than there is",
 }
@@ -749,7 +748,7 @@ def test_any_tree_gives_one_set_of_images_or_one_line(tree):
         elif found:
             assert "as well" in listed
         assert predicted == found or (not found and isinstance(predicted, str))
-        trained = answer(lambda: read_own_images(root / "train", 4, test_share=0.01)[0].train_labels.tolist())
+        trained = answer(lambda: read_own_images(root / "train", 4)[0].train_labels.tolist())
         if isinstance(trained, list):
             assert len(trained) == 2 * len(found) - 2
 

@@ -51,14 +51,14 @@ def pixel_run(streets) -> RunDirectory:
 
 
 def predicted(run, images, out) -> list[list[str]]:
-    predict_folder(run.path, images, out, device="cpu", progress=False)
+    predict_folder(run.path, images, out, device="cpu")
     with open(out, newline="", encoding="utf-8") as file:
         return list(csv.reader(file))
 
 
 def refusal(*arguments) -> str:
     with pytest.raises((ValueError, RunError)) as error:
-        predict_folder(*arguments, device="cpu", progress=False)
+        predict_folder(*arguments, device="cpu")
     assert "\n" not in str(error.value)
     return str(error.value)
 
@@ -134,7 +134,7 @@ def test_masks_are_the_better_model_s_in_their_images_sizes(pixel_run, streets, 
     wide.parent.mkdir(parents=True)
     Image.new("RGB", (50, 30), "green").save(wide)
     shutil.copy(streets / "images/scene-000.png", tmp_path / "images")
-    assert predict_folder(pixel_run.path, tmp_path / "images", tmp_path / "masks", device="cpu", progress=False) == 2
+    assert predict_folder(pixel_run.path, tmp_path / "images", tmp_path / "masks", device="cpu") == 2
     files = sorted(f.relative_to(tmp_path / "masks").as_posix() for f in tmp_path.glob("masks/**/*.png"))
     assert files == ["deep/wide.png", "scene-000.png"]
     model = phase_segmenter(pixel_run, 5, pixel_run.record["best"])
@@ -153,7 +153,7 @@ def test_masks_are_the_better_model_s_in_their_images_sizes(pixel_run, streets, 
 def test_exported_masks_are_labels_to_train_on(pixel_run, streets, tmp_path):
     shutil.copytree(streets, tmp_path / "again")
     shutil.rmtree(tmp_path / "again/masks")
-    predict_folder(pixel_run.path, streets / "images", tmp_path / "again/masks", device="cpu", progress=False)
+    predict_folder(pixel_run.path, streets / "images", tmp_path / "again/masks", device="cpu")
     data = load_segmentation(f"folder:{tmp_path / 'again'}")
     assert data.labeled is None and not data.parts["train"].without_mask
 
@@ -164,7 +164,7 @@ def test_a_folder_with_something_in_it_is_not_replaced(pixel_run, streets, tmp_p
     (out / "mine.txt").write_text("precious")
     assert refusal(pixel_run.path, streets / "images", out) == f"{out} is there already; masks go into a new folder"
     (out / "mine.txt").unlink()
-    assert predict_folder(pixel_run.path, streets / "images", out, device="cpu", progress=False) == 11
+    assert predict_folder(pixel_run.path, streets / "images", out, device="cpu") == 11
 
 
 def test_a_broken_image_leaves_no_masks(pixel_run, streets, tmp_path):

@@ -31,7 +31,7 @@ from .masks import VOID_COLOUR, picture_figure
 )
 def printed_ablations() -> Figure:
     """Table 7 as the paper prints it: a dot a method and ratio, one run each."""
-    printed = {(n["row"], n["column"]): n["value"] for n in printed_numbers("Table 7")}
+    printed = {cell: number["value"] for cell, number in printed_numbers("Table 7").items()}
     places = range(len(ABLATIONS))
     figure, ax = plt.subplots(figsize=(WIDTH, 4.2))
     for ratio, colour in zip(RATIOS_OF_TABLE_7, (COLOURS["ink"], COLOURS["second"]), strict=True):

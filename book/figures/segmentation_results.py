@@ -31,7 +31,7 @@ def over_ratios(results: Path) -> Figure:
     Our own runs, where there are any, are rings with their standard deviation.
     """
     figure, (score, gap) = plt.subplots(2, 1, figsize=(WIDTH, 7.4), sharex=True)
-    printed = {(n["row"], n["column"]): n for n in printed_numbers("Table 4")}
+    printed = printed_numbers("Table 4")
     places = {ratio: place for place, ratio in enumerate(VOC)}
     for name in dict.fromkeys(row for row, _ in printed):
         numbers = [(places[ratio], printed[name, ratio]) for ratio in VOC if (name, ratio) in printed]

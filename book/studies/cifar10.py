@@ -64,8 +64,8 @@ def confidence_table(curves: dict[str, pd.DataFrame]) -> pd.DataFrame:
 
 def peers_table() -> pd.DataFrame:
     """Accuracies of later methods, published elsewhere: a reader of Table 3 will ask about them."""
-    peers = printed_numbers("published elsewhere")
-    found = {(p["column"], p["row"]): f"{p['value']:.2f} ± {p['std']:.2f}" for p in peers if "std" in p}
+    peers = printed_numbers("published elsewhere").items()
+    found = {(column, row): f"{p['value']:.2f} ± {p['std']:.2f}" for (row, column), p in peers if "std" in p}
     columns = ["40 labels", "250 labels", "4000 labels"]
     table = pd.Series(found).unstack(fill_value="").reindex(columns=columns)
     table.insert(len(columns), HERE, NOT_RUN)

@@ -34,13 +34,8 @@ def mixup(
         lam: λ in [0, 1], a 0-dimensional tensor on the batch's device.
     """
     lam = lam.to(images.dtype)
-    return MixedBatch(
-        images=lam * images + (1 - lam) * images[partner],
-        targets=targets,
-        partner_targets=targets[partner],
-        weights=lam * weights + (1 - lam) * weights[partner],
-        lam=lam,
-    )
+    images, weights = (lam * values + (1 - lam) * values[partner] for values in (images, weights))
+    return MixedBatch(images, targets, targets[partner], weights, lam)
 
 
 def mixup_loss(logits: Float[Tensor, "B C"], batch: MixedBatch) -> Float[Tensor, ""]:

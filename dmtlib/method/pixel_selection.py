@@ -48,18 +48,13 @@ def select_top_pixels(
 
     The ranking is direct: confidences are compared as they are, not re-normalised by class as in CBST (Sec. 4.2.2).
     Pixels of equal code are kept in the order in which they come, earlier chunks first, so the counts are exact.
+    Returns the labels of one chunk after the other, 255 where a pixel is not kept. A ValueError for ``chunks`` that
+    can be iterated only once; ``num_classes``, ``alpha`` or a label out of range; a wrong shape or dtype.
 
     Args:
         chunks: predicted labels and confidence codes, on the CPU; most naturally one image each. Iterated twice.
         num_classes: labels are 0…num_classes − 1, or 255 for pixels that take no part.
         alpha: the share to keep of each class, in (0, 1].
-
-    Returns:
-        The labels of one chunk after the other, 255 where a pixel is not kept.
-
-    Raises:
-        ValueError: ``chunks`` that can be iterated only once; ``num_classes``, ``alpha`` or a label out of range; a
-            wrong shape or dtype.
     """
     if iter(chunks) is chunks:
         raise ValueError(f"chunks must be a collection, to be iterated twice, got a {type(chunks).__name__}")
@@ -103,15 +98,12 @@ class Cut(NamedTuple):
 def cut_classes(histogram: Int64[Tensor, "C 65536"], alpha: float) -> Cut:
     """Between the passes: find for each class the code of its ⌊α·n⌋-th most confident pixel. A class without pixels,
     or with too few for a single one to be kept, is cut above its top. A ValueError for an ``alpha`` outside (0, 1]."""
-    code, ties = [], []
-    for counts in histogram:
-        ranked = counts.flip(0)  # most confident first
-        reached = ranked.cumsum(0)
-        keep = count_selected(alpha, int(reached[-1]))
-        place = int(torch.searchsorted(reached, keep))  # the first at which enough pixels are reached
-        code.append(TOP_CODE - place)
-        ties.append(keep - int(reached[place] - ranked[place]))
-    return Cut(torch.tensor(code, device=histogram.device), torch.tensor(ties, device=histogram.device))
+    ranked = histogram.flip(1)  # most confident first
+    reached = ranked.cumsum(1)
+    keep = torch.tensor([[count_selected(alpha, n)] for n in reached[:, -1].tolist()], device=histogram.device)
+    place = torch.searchsorted(reached, keep)  # the first at which enough pixels are reached
+    ties = keep - (reached.gather(1, place) - ranked.gather(1, place))
+    return Cut(TOP_CODE - place.squeeze(1), ties.squeeze(1))
 
 
 def keep_pixels(labels: UInt8[Tensor, "*S"], codes: UInt16[Tensor, "*S"], cut: Cut) -> tuple[UInt8[Tensor, "*S"], Cut]:

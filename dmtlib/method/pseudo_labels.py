@@ -17,14 +17,8 @@ def entropy(probabilities: Float[Tensor, "B C *S"]) -> Float[Tensor, "B *S"]:
 def pseudo_label(
     probabilities: Float[Tensor, "B C *S"], threshold: float = 0.0, *, ignore_index: int = 255
 ) -> tuple[Int64[Tensor, "B *S"], Float[Tensor, "B *S"]]:
-    """The most probable class where its probability exceeds ``threshold``, else ``ignore_index`` (Eq. 2).
-
-    Returns:
-        The pseudo labels and their confidences c_A (float32, given for ignored elements too).
-
-    Raises:
-        ValueError: ``threshold`` outside [0, 1).
-    """
+    """The most probable class where its probability exceeds ``threshold``, else ``ignore_index`` (Eq. 2), and its
+    confidence c_A (float32, given for ignored elements too). A ValueError for a ``threshold`` outside [0, 1)."""
     if not 0 <= threshold < 1:
         raise ValueError(f"threshold must lie in [0, 1), got {threshold}")
     confidence, labels = probabilities.float().max(dim=1)
@@ -43,7 +37,8 @@ def select_top_images(confidence: Float[Tensor, " n"], alpha: float) -> Int64[Te
     """Indices of the ⌊α·n⌋ most confident images, most confident first (Alg. 1, line 5).
 
     All classes are ranked together. Equal confidences are taken in the order of their index, so the count is
-    exact however many confidences are 1.0.
+    exact however many confidences are 1.0. A ValueError for a ``confidence`` that is not a one-dimensional
+    floating-point tensor, or has NaN, or an ``alpha`` outside (0, 1].
 
     >>> select_top_images(torch.tensor([0.5, 1.0, 0.9, 1.0]), alpha=0.75)
     tensor([1, 3, 2])
@@ -51,9 +46,6 @@ def select_top_images(confidence: Float[Tensor, " n"], alpha: float) -> Int64[Te
     Args:
         confidence: c_A of every unlabeled image.
         alpha: the share to keep, in (0, 1].
-
-    Raises:
-        ValueError: ``confidence`` not a one-dimensional floating-point tensor, or with NaN; ``alpha`` outside (0, 1].
     """
     if confidence.dim() != 1 or not confidence.is_floating_point():
         raise ValueError(f"confidence must be a floating-point tensor of shape (n,), got {describe(confidence)}")

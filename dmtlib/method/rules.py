@@ -5,7 +5,8 @@ Every rule has one signature and answers with the targets to learn and their wei
 tables is a row of :data:`RULES`; the loops in ``dmtlib.training`` never ask which one runs.
 """
 
-from typing import NamedTuple, Protocol, runtime_checkable
+from collections.abc import Callable
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float, Integer
@@ -24,28 +25,14 @@ class Supervision(NamedTuple):
     weights: Float[Tensor, "B *S"]
 
 
-@runtime_checkable
-class Rule(Protocol):
-    """The signature shared by all rules; arguments as in :func:`~dmtlib.method.dynamic_loss.dynamic_weights`."""
-
-    def __call__(
-        self,
-        probabilities: Float[Tensor, "B C *S"],
-        pseudo_labels: Integer[Tensor, "B *S"],
-        pseudo_confidence: Float[Tensor, "B *S"],
-        gamma1: float | Tensor,
-        gamma2: float | Tensor,
-        *,
-        ignore_index: int = 255,
-    ) -> Supervision: ...
+Rule = Callable[..., Supervision]
+"""All have the arguments of :func:`~dmtlib.method.dynamic_loss.dynamic_weights`, of the same shapes and dtypes."""
 
 
 def dynamic(probabilities, pseudo_labels, pseudo_confidence, gamma1, gamma2, *, ignore_index=255) -> Supervision:
     """DMT, and DST when a model labels for itself: target y_A, weight by Eq. 3."""
-    weights = dynamic_weights(
-        probabilities, pseudo_labels, pseudo_confidence, gamma1, gamma2, ignore_index=ignore_index
-    )
-    return Supervision(pseudo_labels, weights)
+    judged = probabilities, pseudo_labels, pseudo_confidence
+    return Supervision(pseudo_labels, dynamic_weights(*judged, gamma1, gamma2, ignore_index=ignore_index))
 
 
 def trusting(probabilities, pseudo_labels, pseudo_confidence, gamma1, gamma2, *, ignore_index=255) -> Supervision:
@@ -64,11 +51,9 @@ def naive(probabilities, pseudo_labels, pseudo_confidence, gamma1, gamma2, *, ig
 @torch.no_grad()
 def flip(probabilities, pseudo_labels, pseudo_confidence, gamma1, gamma2, *, ignore_index=255) -> Supervision:
     """DMT-Flip: cases 1 and 2 as in Eq. 3; in case 3 the target becomes y_B with weight (1 − c_A)^γ2."""
-    targets, weights = dynamic(
-        probabilities, pseudo_labels, pseudo_confidence, gamma1, gamma2, ignore_index=ignore_index
-    )
-    cases = disagreement_cases(probabilities, pseudo_labels, pseudo_confidence, ignore_index=ignore_index)
-    flipped = cases == POSITIVE_DISAGREEMENT
+    judged = probabilities, pseudo_labels, pseudo_confidence
+    targets, weights = dynamic(*judged, gamma1, gamma2, ignore_index=ignore_index)
+    flipped = disagreement_cases(*judged, ignore_index=ignore_index) == POSITIVE_DISAGREEMENT
     doubt = (1 - pseudo_confidence.float()).clamp(min=0) ** gamma2
     y_b = probabilities.float().argmax(dim=1).to(targets.dtype)
     return Supervision(torch.where(flipped, y_b, targets), torch.where(flipped, doubt, weights))
@@ -109,7 +94,9 @@ def supervise(
     *,
     ignore_index: int = 255,
 ) -> Supervision:
-    """Targets and weights of a batch whose labeled elements stand first: 1 there, the rule's on the P others.
+    """Targets and weights of a batch whose labeled elements stand first: 1 there, the rule's on the P others. Both of
+    the shape of ``targets``, the weights float32. Nothing waits for the device. A ValueError for more confidences than
+    targets, or what the rule refuses.
 
     One labeled image of class 2. Of two with the pseudo label 0, the model agrees with the first, and is surer of
     something else than the labeler was of the second:
@@ -125,12 +112,6 @@ def supervise(
         probabilities: softmax output of the model in training on the others; None for a rule that does not look.
         confidence: c_A of the others.
         gamma1, gamma2, ignore_index: see :func:`~dmtlib.method.dynamic_loss.dynamic_weights`.
-
-    Returns:
-        Both of the shape of ``targets``, the weights float32. Nothing waits for the device.
-
-    Raises:
-        ValueError: more confidences than targets, or what the rule refuses.
     """
     weights = torch.ones(targets.shape, device=targets.device)
     if rule is None:
@@ -138,7 +119,6 @@ def supervise(
     labeled = len(targets) - len(confidence)
     if labeled < 0:
         raise ValueError(f"confidence must be of at most {len(targets)} elements, got {len(confidence)}")
-    learned, weights[labeled:] = rule(
-        probabilities, targets[labeled:], confidence, gamma1, gamma2, ignore_index=ignore_index
-    )
+    judged = probabilities, targets[labeled:], confidence
+    learned, weights[labeled:] = rule(*judged, gamma1, gamma2, ignore_index=ignore_index)
     return Supervision(torch.cat([targets[:labeled], learned]), weights)

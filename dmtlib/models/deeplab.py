@@ -57,7 +57,9 @@ class DeepLabV2(nn.Module):
     """DeepLab-v2 (Sec. 5.2.1): a dilated network, the paper's a ResNet, and a sum of dilated 3×3 classifiers, ASPP.
 
     No multi-scale fusion, no CRF. Two models of Alg. 2 that start from different weights see differently normalised
-    images, so the normalisation is part of the model: both take the same batch.
+    images, so the normalisation is part of the model: both take the same batch. A ValueError for an unknown backbone,
+    one that cannot have this output stride, an unknown order of channels, fewer than 2 classes, no rates, or one below
+    1.
 
     Args:
         backbone: one of :data:`~dmtlib.models.resnet.ARCHITECTURES`, or ``timm:NAME``, with fresh weights; for trained
@@ -66,10 +68,6 @@ class DeepLabV2(nn.Module):
         rates: the dilation of each classifier; :data:`AUTHORS_RATES` are the two of the authors' code.
         normalisation: what the backbone's weights were trained with; None: what torchvision or timm says.
         output_stride: pixels from one position of the feature map to the next; None: 8, and 4 of ``narrow``.
-
-    Raises:
-        ValueError: an unknown backbone, one that cannot have this output stride, an unknown order of channels, fewer
-            than 2 classes, no rates, or one below 1.
     """
 
     def __init__(

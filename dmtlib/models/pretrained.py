@@ -56,16 +56,11 @@ def pretrained(
 ) -> tuple[DeepLabV2, KeyReport]:
     """A DeepLab-v2 that starts from trained weights (Sec. 5.2.1), and sees images as these were trained to.
 
-    Args:
-        initialisation: a name in :data:`PRETRAINED`; for ``timm:NAME`` in :data:`.backbones.WEIGHTS`.
-        path: a local file with these weights, or the package of ``pip``; None asks torchvision or timm, which
-            downloads them once.
-        backbone, num_classes, rates, output_stride: as for :class:`~dmtlib.models.deeplab.DeepLabV2`.
-
-    Raises:
-        ValueError: an unknown initialisation, nothing to download for this backbone, a download that failed, an
-            unreadable file, or one whose backbone is another. One line.
-    """
+    ``initialisation`` is a name in :data:`PRETRAINED`, for ``timm:NAME`` in :data:`.backbones.WEIGHTS`; ``path`` a
+    local file with these weights, or the package of ``pip``, None asking torchvision or timm, which downloads them
+    once; the others are as for :class:`~dmtlib.models.deeplab.DeepLabV2`. A ValueError of one line for an unknown
+    initialisation, nothing to download for this backbone, a download that failed, an unreadable file, or one whose
+    backbone is another."""
     if backbone.startswith(TIMM):
         state, origin, normalisation = timm_weights(backbone, initialisation, path)
         model = DeepLabV2(backbone, num_classes, rates, normalisation, output_stride)
@@ -161,11 +156,9 @@ def load_pretrained(
 
     Four forms are known, by their keys: ``conv1.weight`` (torchvision's ResNets, and Hung et al.'s COCO file),
     ``backbone.conv1.weight`` (torchvision's segmentation networks), ``Scale.conv1.weight`` (the older conversion from
-    Caffe), and ``layer5.conv2d_list.0.weight`` in either COCO file: the classifiers, for VOC's 21 classes.
-
-    A ValueError of one line, which calls the weights ``origin``, if the backbone of ``state`` lacks a key, has one too
-    many, or one of another shape.
-    """
+    Caffe), and ``layer5.conv2d_list.0.weight`` in either COCO file: the classifiers, for VOC's 21 classes. A
+    ValueError of one line, which calls the weights ``origin``, if the backbone of ``state`` lacks a key, has one too
+    many, or one of another shape."""
     wanted, found = _by_our_name(model.state_dict()), _by_our_name(state)
     wanted = {key: value for key, value in wanted.items() if not key.startswith(("normalise.", "scale", "shift"))}
     both = [key for key in wanted if key in found]
@@ -176,8 +169,7 @@ def load_pretrained(
         wrongly_shaped=tuple(key for key in both if wanted[key].shape != found[key].shape),
     )
     misfits = (*report.missing, *report.unexpected, *report.wrongly_shaped)
-    wrong = [key for key in misfits if key.startswith(whole)]
-    if wrong:
+    if wrong := [key for key in misfits if key.startswith(whole)]:
         told = f"{report}; the first that is wrong: {printable(wrong[0])}"
         raise ValueError(f"{origin}: not the weights of this backbone: {told}")
     model.load_state_dict({key: found[key] for key in report.matched}, strict=False)

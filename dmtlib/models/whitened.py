@@ -55,9 +55,11 @@ class _Block(nn.Module):
     def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__()
         self.conv1 = _passing_on(in_channels, out_channels)
-        self.norm1 = _norm(out_channels)
+        self.norm1 = nn.BatchNorm2d(out_channels)
         self.conv2 = _passing_on(out_channels, out_channels)
-        self.norm2 = _norm(out_channels)
+        self.norm2 = nn.BatchNorm2d(out_channels)
+        for norm in (self.norm1, self.norm2):
+            norm.weight.requires_grad_(False)
 
     def forward(self, x: Tensor) -> Tensor:
         x = F.gelu(self.norm1(F.max_pool2d(self.conv1(x), 2)))
@@ -69,12 +71,6 @@ def _passing_on(in_channels: int, out_channels: int) -> nn.Conv2d:
     convolution = nn.Conv2d(in_channels, out_channels, 3, padding=1, bias=False)
     nn.init.dirac_(convolution.weight.data[: min(in_channels, out_channels)])
     return convolution
-
-
-def _norm(channels: int) -> nn.BatchNorm2d:
-    norm = nn.BatchNorm2d(channels)
-    norm.weight.requires_grad_(False)
-    return norm
 
 
 class WhitenedCNN(nn.Module):

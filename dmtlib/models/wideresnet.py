@@ -28,13 +28,10 @@ class _PreActivationBlock(nn.Module):
 class WideResNet(nn.Module):
     """WRN-``depth``-``widen_factor`` (Sec. 5.2.1): pre-activation, ReLU, no dropout, Kaiming fan-out initialisation.
 
-    Args:
-        depth: 6n + 4 convolutional layers: three groups of n blocks. 28 in the paper.
-        widen_factor: the groups have 16, 32 and 64 times this many channels. 2 in the paper.
-        num_classes, in_channels: the width C of the output; 3 for colour, 1 for grey images.
-
-    A ValueError for a depth that is not 6n + 4 with n ≥ 1, or another argument below 1.
-    """
+    ``depth`` are 6n + 4 convolutional layers, three groups of n blocks: 28 in the paper. The groups have 16, 32 and 64
+    times ``widen_factor`` channels: 2 in the paper. ``num_classes`` is the width C of the output; ``in_channels`` are
+    3 for colour, 1 for grey images. A ValueError for a depth that is not 6n + 4 with n ≥ 1, or another argument below
+    1."""
 
     def __init__(self, depth: int, widen_factor: int, num_classes: int, in_channels: int = 3) -> None:
         super().__init__()

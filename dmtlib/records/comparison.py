@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean, stdev
@@ -48,8 +48,7 @@ def recorded_settings(results: Path, row: str) -> BySetting:
             for record in load_records(results, name, method, budget):
                 setting = Setting(variant, budget, record["config"]["data"])
                 found.setdefault(setting, {m: [] for m in METHODS})[method].append(record)
-    order = sorted(found, key=lambda s: (s.variant != "paper", -s.budget, s.data))
-    return {setting: found[setting] for setting in order}
+    return {s: found[s] for s in sorted(found, key=lambda s: (s.variant != "paper", -s.budget, s.data))}
 
 
 def _budget(folder: Path) -> float:
@@ -75,9 +74,7 @@ def measured(
     return rows or [{HERE: NOT_RUN, gap_column: "" if method == reference else NOT_RUN, "n": 0, SETTING: ""}]
 
 
-def measured_difference(
-    groups: BySetting, first: str, second: str, others: Mapping[Setting, ByMethod] | None = None
-) -> list[dict[str, Any]]:
+def gains(groups: BySetting, first: str, second: str, others: BySetting | None = None) -> list[dict[str, Any]]:
     """The same for one method minus another, on the seeds that both have; ``others`` hold the second one, if apart."""
     others = groups if others is None else others
     rows = []
@@ -98,9 +95,8 @@ class Spread:
     @classmethod
     def of(cls, values: Sequence[float]) -> "Spread | None":
         """None of no values; the deviation of one is not a number."""
-        if not values:
-            return None
-        return cls(mean(values), stdev(values) if len(values) > 1 else math.nan, len(values))
+        deviation = stdev(values) if len(values) > 1 else math.nan
+        return cls(mean(values), deviation, len(values)) if values else None
 
     def __str__(self) -> str:
         spread = f" ± {self.std:.2f}" if self.n > 1 else ""
@@ -127,8 +123,7 @@ def paired_differences(first: Sequence[dict[str, Any]], second: Sequence[dict[st
 
 def cell(values: Sequence[float], *, digits: int = 2) -> str:
     """Numbers of several seeds as a table's cell: mean ± standard deviation."""
-    spread = Spread.of(values)
-    if spread is None:
+    if not (spread := Spread.of(values)):
         return NOT_RUN
     text = f"{spread.mean:.{digits}f}"
     return text if spread.n == 1 else f"{text} ± {spread.std:.{digits}f}"
@@ -136,8 +131,7 @@ def cell(values: Sequence[float], *, digits: int = 2) -> str:
 
 def difference_cell(values: Sequence[float], *, digits: int = 2) -> str:
     """Differences of several seeds as a table's cell: mean (95% t-interval; seeds above zero of all)."""
-    spread = Spread.of(values)
-    if spread is None:
+    if not (spread := Spread.of(values)):
         return NOT_RUN
     text = signed(spread.mean, digits)
     if spread.n == 1:
@@ -167,21 +161,14 @@ def comparison(results: Path, preset: str) -> pd.DataFrame:
     for method, records in found.items():
         if not records and method not in always:
             continue
+        row = {"method": NAMES[method] if on_pixels else method, f"{score_name} (%)": cell([*map(score, records)])}
         gain = difference_cell(paired_differences(records, found["baseline"]))
+        row["over the baseline"] = "" if method == "baseline" else gain
         if on_pixels:  # each of two models learns as many steps
             phases = records[0].get("phases", []) if records else []
             steps = sum(phase.get("models", {}).get("A", {}).get("steps", 0) for phase in phases)
-            more = {"steps a model": f"{steps:,}" if records else NOT_RUN}
+            row["steps a model"] = f"{steps:,}" if records else NOT_RUN
         else:
-            more = {"fine-grained (%)": cell([r["fine_grained_accuracy"] for r in records])}
-        rows.append(
-            {
-                "method": NAMES[method] if on_pixels else method,
-                f"{score_name} (%)": cell([score(r) for r in records]),
-                "over the baseline": "" if method == "baseline" else gain,
-                **more,
-                "seconds a run": cell([r["seconds"] for r in records], digits=0),
-                "seeds": len(records),
-            }
-        )
+            row["fine-grained (%)"] = cell([r["fine_grained_accuracy"] for r in records])
+        rows.append(row | {"seconds a run": cell([r["seconds"] for r in records], digits=0), "seeds": len(records)})
     return pd.DataFrame(rows).set_index("method")

@@ -7,15 +7,14 @@ import yaml
 
 
 def paper_number(table: str, row: str, column: str) -> float | str:
-    """A number that the paper prints, or another one that was published elsewhere. A KeyError, if there is no such
-    cell, or more than one."""
-    found = [c["value"] for c in printed_numbers(table) if (c["row"], c["column"]) == (row, column)]
-    if len(found) != 1:
-        raise KeyError(f"{len(found)} numbers of the paper in {table}, row {row}, column {column}")
-    return found[0]
+    """A number that the paper prints, or another one that was published elsewhere. A KeyError, if there is none."""
+    found = printed_numbers(table)
+    if (row, column) not in found:
+        raise KeyError(f"no number of the paper in {table}, row {row}, column {column}")
+    return found[row, column]["value"]
 
 
-def printed_numbers(table: str) -> list[dict[str, Any]]:
-    """All numbers of a table in ``paper_numbers.yml``, with what is said of each."""
+def printed_numbers(table: str) -> dict[tuple[str, str], dict[str, Any]]:
+    """All numbers of a table in ``paper_numbers.yml``, with what is said of each, by row and column."""
     cells = yaml.safe_load((Path(__file__).parent / "paper_numbers.yml").read_text(encoding="utf-8"))
-    return [cell for cell in cells if cell["table"] == table]
+    return {(cell["row"], cell["column"]): cell for cell in cells if cell["table"] == table}

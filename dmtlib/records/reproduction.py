@@ -44,11 +44,6 @@ TABLES: dict[str, list[Cell]] = {
 }
 """The cells of each table in ``runs.yml`` beside this file."""
 
-GAMMA_DIAL = {
-    (config.gamma1, config.gamma2): config.preset for config in (preset(c.preset, "dmt") for c in TABLES["gamma"])
-}
-"""The presets of the dial of γ, by (γ1, γ2)."""
-
 
 def train_arguments(config: Config) -> list[str]:
     """What ``dmtlib`` is told to train ``config``; what a preset says by itself is left out."""
@@ -85,12 +80,8 @@ def runs_of(
     :func:`dmtlib.presets.preset`. A ValueError for an unknown table, or an argument that a preset refuses."""
     cells = cells_of(names)
     wanted = sorted({seed for cell in cells for seed in cell.seeds} if seeds is None else set(seeds))
-    return [
-        preset(cell.preset, cell.method, seed, budget, data, variant)
-        for seed in wanted
-        for cell in cells
-        if seeds is not None or seed in cell.seeds
-    ]
+    runs = [(cell, seed) for seed in wanted for cell in cells if seeds is not None or seed in cell.seeds]
+    return [preset(cell.preset, cell.method, seed, budget, data, variant) for cell, seed in runs]
 
 
 def missing_runs(runs: Iterable[Config], results: Path) -> list[Config]:

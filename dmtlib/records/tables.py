@@ -12,17 +12,7 @@ from typing import Any
 import pandas as pd
 
 from ..words import printable
-from .comparison import (
-    PAPER,
-    PAPER_GAP,
-    SETTING,
-    cell,
-    comparison,
-    difference_cell,
-    measured,
-    measured_difference,
-    recorded_settings,
-)
+from .comparison import PAPER, PAPER_GAP, SETTING, comparison, difference_cell, gains, measured, recorded_settings
 from .printed import paper_number, printed_numbers
 from .reproduction import ABLATIONS, CIFAR10, CITYSCAPES, RATIOS_OF_TABLE_7, VOC
 
@@ -42,7 +32,7 @@ def table_2(results: Path) -> pd.DataFrame:
             rows += [head | ours for ours in _ours(results, row, method)]
         gain = difference_cell([paper_number("Table 2", f"{labels} labels", "DMT over CL")])
         head = {"labels": labels, "method": "DMT − CL", PAPER: gain, PAPER_GAP: ""}
-        rows += [head | ours for ours in measured_difference(recorded_settings(results, row), "dmt", "cl")]
+        rows += [head | ours for ours in gains(recorded_settings(results, row), "dmt", "cl")]
     return pd.DataFrame(rows).set_index(["labels", "method"])
 
 
@@ -86,7 +76,7 @@ def table_6(results: Path) -> pd.DataFrame:
 
 def table_5(results: Path) -> pd.DataFrame:
     """PASCAL VOC 2012 with its own 1,464 labels: DMT against all labels, most of which are SBD's."""
-    printed = _printed("Table 5")
+    printed = printed_numbers("Table 5")
     groups, oracles = recorded_settings(results, "voc-1464"), recorded_settings(results, "voc-8")
     rows = []
     for name, method in {"Baseline": "baseline", "DMT": "dmt", "Oracle": "oracle"}.items():
@@ -95,13 +85,13 @@ def table_5(results: Path) -> pd.DataFrame:
         rows += [head | ours for ours in measured(oracles if method == "oracle" else groups, method, oracles)]
     claim = printed["DMT", "mean IoU"]["value"] - printed["Oracle", "mean IoU"]["value"]
     head = {"method": "DMT − Oracle", "images": "", "labels": "", PAPER: difference_cell([claim])}
-    rows += [head | ours for ours in measured_difference(groups, "dmt", "oracle", oracles)]
+    rows += [head | ours for ours in gains(groups, "dmt", "oracle", oracles)]
     return _frame(rows, ["method"])
 
 
 def table_7(results: Path) -> pd.DataFrame:
     """The ablations on PASCAL VOC 2012, and what each adds to the baseline."""
-    printed = _printed("Table 7")
+    printed = printed_numbers("Table 7")
     rows = []
     for ratio in RATIOS_OF_TABLE_7:
         groups = recorded_settings(results, VOC[ratio])
@@ -119,7 +109,7 @@ def comparisons(results: Path, presets: Iterable[str]) -> pd.DataFrame:
 
 
 def _by_ratio(results: Path, table: str, presets: dict[str, str]) -> pd.DataFrame:
-    printed, oracles = _printed(table), recorded_settings(results, presets["1/8"])
+    printed, oracles = printed_numbers(table), recorded_settings(results, presets["1/8"])
     rows = []
     for ratio, row in presets.items():
         groups = recorded_settings(results, row)
@@ -129,23 +119,18 @@ def _by_ratio(results: Path, table: str, presets: dict[str, str]) -> pd.DataFram
                 rows += [head | ours for ours in measured(groups, OURS.get(name), oracles)]
         gain = printed["Ours (DMT)", ratio]["value"] - printed["Baseline", ratio]["value"]
         head = {"labeled": ratio, "method": "DMT − Baseline", PAPER: difference_cell([gain]), PAPER_GAP: ""}
-        rows += [head | ours for ours in measured_difference(groups, "dmt", "baseline")]
+        rows += [head | ours for ours in gains(groups, "dmt", "baseline")]
     head = {"labeled": "all", "method": "Oracle", PAPER: _text(printed["Ours (DMT)", "Oracle"]), PAPER_GAP: ""}
     rows += [head | ours for ours in measured(oracles, "oracle", oracles)]
     return _frame(rows, ["labeled", "method"])
-
-
-def _printed(table: str) -> dict[tuple[str, str], dict[str, Any]]:
-    """The paper's numbers by row and column."""
-    return {(number["row"], number["column"]): number for number in printed_numbers(table)}
 
 
 def _text(number: dict[str, Any], what: str = "value") -> str:
     """A number of the paper, or its ``gap``, with as many decimals as are printed."""
     digits = number.get("digits", 2)
     deviation = f" ± {number['std']:.{digits}f}" if "std" in number else ""
-    written = difference_cell if what == "gap" else cell
-    return written([number[what]], digits=digits) + deviation
+    written = difference_cell([number[what]], digits=digits) if what == "gap" else f"{number[what]:.{digits}f}"
+    return written + deviation
 
 
 def _frame(rows: list[dict[str, Any]], index: list[str]) -> pd.DataFrame:

@@ -6,17 +6,12 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class Method:
-    """How a method uses the unlabeled images.
-
-    Attributes:
-        title: what tables and figures call it.
-        labeler: who stores the pseudo labels that a model learns: another model, the model itself, or nobody. On
-            images (Alg. 1) a model that learns another one's labels is a new one, a model that learns its own goes on
-            from where it was; on pixels (Alg. 2) every model goes on, and the other one stands beside it.
-        pair: on images, too, two models take turns, and from the second iteration on each goes on from where it was.
-        online: one phase on the model's own predictions of the same step, as long as the others' phases together.
-        all_labels: the supervised phase has the labels of all images.
-    """
+    """How a method uses the unlabeled images. ``title``: what tables and figures call it. ``labeler``: who stores the
+    pseudo labels that a model learns: another model, the model itself, or nobody. On images (Alg. 1) a model that
+    learns another one's labels is a new one, a model that learns its own goes on from where it was; on pixels (Alg. 2)
+    every model goes on, and the other one stands beside it. ``pair``: on images, too, two models take turns, and from
+    the second iteration on each goes on from where it was. ``online``: one phase on the model's own predictions of the
+    same step, as long as the others' phases together. ``all_labels``: the supervised phase has all images' labels."""
 
     title: str
     labeler: Literal["other", "itself"] | None = None

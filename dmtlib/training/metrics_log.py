@@ -66,15 +66,9 @@ class MetricsLog:
 
 def progress_bar(total_images: int, done_images: int, enabled: bool) -> tqdm:
     """One bar over all phases, in a terminal and in a notebook: images/s, and the time left."""
-    return tqdm(
-        total=total_images,
-        initial=done_images,
-        unit="img",
-        unit_scale=True,
-        dynamic_ncols=True,
-        disable=not enabled,
-        mininterval=0.2 if sys.stderr.isatty() or "ipykernel" in sys.modules else 30,
-    )
+    look = {"unit": "img", "unit_scale": True, "dynamic_ncols": True, "disable": not enabled}
+    seconds = 0.2 if sys.stderr.isatty() or "ipykernel" in sys.modules else 30  # between two looks
+    return tqdm(total=total_images, initial=done_images, mininterval=seconds, **look)
 
 
 def describe_window(step: int | str, window: dict[str, Any]) -> str:

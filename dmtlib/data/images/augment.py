@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, UInt8
 from torch import Generator, Tensor
 
-from .operations import constant
+from .operations import VARIANTS, constant
 from .randaugment import RandAugment
 
 Augmentation = Callable[[UInt8[Tensor, "B C H W"], Generator], Float[Tensor, "B C H W"]]
@@ -53,9 +53,6 @@ def augment_digits(
 
 AUGMENTATIONS: dict[str, Callable[[Sequence[float], Sequence[float]], Augmentation]] = {
     "digits": lambda mean, std: partial(augment_digits, mean=mean, std=std),
-    "paper": partial(RandAugment, "paper"),
-    "paper-half": partial(RandAugment, "paper-half"),
-    "photo": partial(RandAugment, "photo"),
-    "authors": partial(RandAugment, "authors"),
+    **{variant: partial(RandAugment, variant) for variant in VARIANTS},
 }
 """By the name in a preset: from the data's mean and std to an augmentation."""

@@ -82,23 +82,15 @@ def load_digits() -> ClassificationData:
     values 0…16 are spread over 0…255. The test images are drawn once, the same share of each class."""
     from sklearn import datasets, model_selection
 
-    images, labels = datasets.load_digits(return_X_y=True)
-    scaled = (torch.from_numpy(images).reshape(-1, 1, 8, 8) * (255 / 16)).round().to(torch.uint8)
-    classes = torch.from_numpy(labels).long()
-    train, test = model_selection.train_test_split(
-        range(len(classes)), test_size=DIGITS_TEST_IMAGES, random_state=DIGITS_TEST_SEED, stratify=labels
-    )
-    pixels = scaled[train].double() / 255
-    return ClassificationData(
-        name="digits",
-        classes=tuple(str(digit) for digit in range(10)),
-        train_images=scaled[train],
-        train_labels=classes[train],
-        test_images=scaled[test],
-        test_labels=classes[test],
-        mean=(pixels.mean().item(),),
-        std=(pixels.std().item(),),
-    )
+    scans, digits = datasets.load_digits(return_X_y=True)
+    images = (torch.from_numpy(scans).reshape(-1, 1, 8, 8) * (255 / 16)).round().to(torch.uint8)
+    labels = torch.from_numpy(digits).long()
+    drawn = {"test_size": DIGITS_TEST_IMAGES, "random_state": DIGITS_TEST_SEED, "stratify": digits}
+    train, test = model_selection.train_test_split(range(len(labels)), **drawn)
+    pixels = images[train].double() / 255
+    parts = images[train], labels[train], images[test], labels[test]
+    classes = tuple(map(str, range(10)))
+    return ClassificationData("digits", classes, *parts, mean=(pixels.mean().item(),), std=(pixels.std().item(),))
 
 
 def load_cifar10_mini() -> ClassificationData:
@@ -108,20 +100,12 @@ def load_cifar10_mini() -> ClassificationData:
     whole = load_dataset("cifar10-jpeg")
     train = (whole.train_labels < MINI_CLASSES).nonzero().squeeze(1)
     train = train[balanced_subset(whole.train_labels[train], MINI_IMAGES)]
-    test = whole.test_labels < MINI_CLASSES
-    train_images, test_images = (
-        F.avg_pool2d(images.float(), 2).round().to(torch.uint8)
-        for images in (whole.train_images[train], whole.test_images[test])
-    )
-    return replace(
-        whole,
-        name="cifar10-mini",
-        classes=whole.classes[:MINI_CLASSES],
-        train_images=train_images,
-        train_labels=whole.train_labels[train],
-        test_images=test_images,
-        test_labels=whole.test_labels[test],
-    )
+    parts = {}
+    for part, chosen in {"train": train, "test": whole.test_labels < MINI_CLASSES}.items():
+        images = getattr(whole, f"{part}_images")[chosen]
+        parts[f"{part}_images"] = F.avg_pool2d(images.float(), 2).round().to(torch.uint8)
+        parts[f"{part}_labels"] = getattr(whole, f"{part}_labels")[chosen]
+    return replace(whole, name="cifar10-mini", classes=whole.classes[:MINI_CLASSES], **parts)
 
 
 def check_dataset(name: str) -> None:

@@ -98,7 +98,7 @@ def change_levels(images: UInt8[Tensor, "B 3 H W"], strengths: Strengths) -> UIn
     """Give each image its own operation on pixel values, if it has one."""
     images = change_chosen(images, strengths, TABLE_OPERATIONS, _map_levels)
     images = change_chosen(images, strengths, ("equalize",), _equalize)
-    images = change_chosen(images, strengths, ("color",), _color)
+    images = change_chosen(images, strengths, ("color",), lambda x, s: _blend(_grey(x), x, strength(s, "color")))
     return change_chosen(images, strengths, ("sharpness",), _sharpness)
 
 
@@ -150,10 +150,6 @@ def _equalize(images: Tensor, strengths: Strengths) -> Tensor:
     table = ((below + step // 2) // step.clamp(min=1)).clamp(max=255)
     unchanged = torch.arange(256, dtype=torch.int32, device=images.device)
     return _look_up(images, torch.where(step > 0, table, unchanged).unsqueeze(2))
-
-
-def _color(images: Tensor, strengths: Strengths) -> Tensor:
-    return _blend(_grey(images), images, strength(strengths, "color"))
 
 
 def _sharpness(images: Tensor, strengths: Strengths) -> Tensor:

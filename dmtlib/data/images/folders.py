@@ -18,31 +18,25 @@ from .packed import UNKNOWN, ImageFile, PackedImages
 
 PARTS = ("train", "test")
 MAX_SIDE = 4096
+TEST_SHARE = 0.2  # of each class, where there is no test/
+TEST_SEED = 0  # the images set apart never change with a run's seed
 
 
 def read_own_images(
-    path: str | Path,
-    side: int = 32,
-    *,
-    resize: bool = True,
-    test_share: float = 0.2,
-    seed: int = 0,
-    progress: bool = False,
+    path: str | Path, side: int = 32, *, resize: bool = True, progress: bool = False
 ) -> tuple[PackedImages, Found]:
     """Read a user's own images, of any format of :data:`~dmtlib.data.finding.FORMATS`, of any size, colour or grey, as
     (N, 3, side, side) uint8; also what was found there, with remarks on it.
 
     Two layouts: ``train/<class>/*`` with ``test/<class>/*``, or ``<class>/*`` alone (also inside ``train/``, or below
-    one common folder). Without ``test/``, a seeded share of each class is set apart as the test set. Images in a
-    folder ``unlabeled`` beside the training classes get the label −1. Classes, and images within a class, are in
-    alphabetical order.
+    one common folder). Without ``test/``, a fifth of each class, at least one image, is set apart as the test set,
+    always the same one. Images in a folder ``unlabeled`` beside the training classes get the label −1. Classes, and
+    images within a class, are in alphabetical order.
 
     Args:
         path: a folder, or a .tar, .tar.gz, .tar.xz or .zip archive.
         side: the shorter side is brought to this many pixels, antialiased, and the middle is kept.
         resize: False refuses an image of another size.
-        test_share: of each class, in (0, 1); used only where there is no ``test/``. At least one image a class.
-        seed: draws that share; the same seed, the same test set.
         progress: show a progress bar on a terminal.
 
     A folder that memory shouldn't hold (:func:`~dmtlib.data.entry.fits_in_memory`) is an :class:`.packed.ImageFile`.
@@ -82,7 +76,7 @@ def read_own_images(
     if not len(made):
         raise ValueError(f"{path}: no {NAMES} image in class folders; in it: {found.others()}")
     rows = dict(zip(found.images, made, strict=True))
-    classes, members = _arrange(found, test_share, seed)
+    classes, members = _arrange(found)
     labels = ((part, label, name) for part in PARTS for label, names in members[part].items() for name in names)
     places = {name: (part, label.replace(UNLABELED, "")) for part, label, name in labels}
     found.remarks += remarks(rows, places) + found.passed_over()
@@ -97,11 +91,9 @@ def square(image: Image.Image, side: int) -> np.ndarray:
     return np.asarray(image).transpose(2, 0, 1)
 
 
-def _arrange(found: Found, test_share: float, seed: int) -> tuple[tuple[str, ...], dict[str, dict[str, list[str]]]]:
+def _arrange(found: Found) -> tuple[tuple[str, ...], dict[str, dict[str, list[str]]]]:
     """Classes, and the names of images by part and class, of which UNLABELED is one more."""
     source = found.where
-    if not 0 < test_share < 1:
-        raise ValueError(f"test_share must lie in (0, 1), got {test_share}")
     below = _below_common_folder(found.images)
     _check_folders(found, below)
     places = {name: _place(parts, source) for name, parts in below.items()}
@@ -117,9 +109,9 @@ def _arrange(found: Found, test_share: float, seed: int) -> tuple[tuple[str, ...
             raise ValueError(f"{source}: {name!r} is of a class that no training image has")
         members[part][label].append(name)
     if not any(members["test"].values()):
-        _set_test_apart(members, classes, test_share, seed, source)
+        _set_test_apart(members, classes, source)
         drawn = counted(sum(map(len, members["test"].values())), "image")
-        found.remarks.append(f"no image in a folder 'test': {drawn} drawn to test on, {test_share:.0%} of each class")
+        found.remarks.append(f"no image in a folder 'test': {drawn} drawn to test on, {TEST_SHARE:.0%} of each class")
     for part in PARTS:
         for label in classes:
             if not members[part][label]:
@@ -167,13 +159,13 @@ def _place(parts: tuple[str, ...], source: str) -> tuple[str, str]:
     raise ValueError(f"{source}: {'/'.join(parts)!r} is neither {layouts}")
 
 
-def _set_test_apart(members: dict, classes: tuple[str, ...], test_share: float, seed: int, source: str) -> None:
+def _set_test_apart(members: dict, classes: tuple[str, ...], source: str) -> None:
     for index, label in enumerate(classes):
         names = members["train"][label]
         if len(names) < 2:
             raise ValueError(f"{source}: class {label!r} needs two images or more: one of them is set apart as test")
-        count = min(max(round(test_share * len(names)), 1), len(names) - 1)
-        test = set(np.random.default_rng([seed, index]).permutation(len(names))[:count].tolist())
+        count = min(max(round(TEST_SHARE * len(names)), 1), len(names) - 1)
+        test = set(np.random.default_rng([TEST_SEED, index]).permutation(len(names))[:count].tolist())
         members["test"][label] = [name for i, name in enumerate(names) if i in test]
         members["train"][label] = [name for i, name in enumerate(names) if i not in test]
 

@@ -10,11 +10,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 import yaml
-from jaxtyping import Bool, Float64, UInt8
+from jaxtyping import Float64, UInt8
 from torch import Tensor
 
 _FILE = yaml.safe_load(Path(__file__).with_name("randaugment.yml").read_text(encoding="utf-8"))
@@ -33,22 +33,13 @@ def strength(strengths: Strengths, name: str) -> Float64[Tensor, "B 1 1 1"]:
     return strengths[:, COLUMN[name]].view(-1, 1, 1, 1)
 
 
-def is_chosen(strengths: Strengths, *names: str) -> Bool[Tensor, " B"]:
-    """True for the images that one of the named operations changes."""
-    columns = torch.stack([strengths[:, COLUMN[name]] != NEUTRAL[name] for name in names])
-    return columns.any(dim=0)
-
-
 def change_chosen(
-    images: UInt8[Tensor, "B C H W"],
-    strengths: Strengths,
-    names: tuple[str, ...],
-    change: Callable[[Tensor, Tensor], Tensor],
+    images: UInt8[Tensor, "B C H W"], strengths: Strengths, names: tuple[str, ...], change: Callable[..., Tensor]
 ) -> UInt8[Tensor, "B C H W"]:
     """``change(images, strengths)`` for the images that ``names`` change, the others as they are. On the CPU only the
     images concerned are computed. Elsewhere all are, and the right ones kept: to ask the device which ones are
     concerned would make the host wait for it. Both ways give the same pixels."""
-    chosen = is_chosen(strengths, *names)
+    chosen = torch.stack([strengths[:, COLUMN[name]] != NEUTRAL[name] for name in names]).any(dim=0)
     if images.device.type == "cpu":
         rows = chosen.nonzero().squeeze(1)
         return images.index_copy(0, rows, change(images[rows], strengths[rows]))
@@ -87,10 +78,9 @@ class Variant:
     flip: float = 0.5
 
 
-def _variant(row: dict[str, Any]) -> Variant:
-    return Variant(**row | {"operations": tuple(Range(**operation) for operation in row["operations"])})
-
-
-VARIANTS = {name: _variant(row) for name, row in _FILE["variants"].items()}
+VARIANTS = {
+    name: Variant(**row | {"operations": tuple(Range(**operation) for operation in row["operations"])})
+    for name, row in _FILE["variants"].items()
+}
 """``paper``: RandAugment's list, any strength, Cutout 16. ``authors``: what the authors' code draws.
 ``paper-half``: the first, for images of 16×16 pixels; ``photo``: without Cutout."""

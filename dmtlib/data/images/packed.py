@@ -62,9 +62,9 @@ class ImageFile:
         return images
 
 
-def read_ahead(batches: Iterable[Tensor | ImageFile], ahead: int = 2) -> Iterator[Tensor]:
+def read_ahead(batches: Iterable[Tensor | ImageFile]) -> Iterator[Tensor]:
     """Batches as tensors: what is in a file is read by threads, while what came before is at work."""
-    return side_by_side(lambda batch: batch.read() if isinstance(batch, ImageFile) else batch, batches, ahead)
+    return side_by_side(lambda batch: batch.read() if isinstance(batch, ImageFile) else batch, batches, ahead=2)
 
 
 @dataclass(frozen=True)

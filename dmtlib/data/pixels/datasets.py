@@ -4,7 +4,6 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -82,12 +81,11 @@ class Row:
     evaluation_size: tuple[int, int] | None = None
 
 
-def _row(told: dict[str, Any]) -> Row:
-    return Row(**{key: tuple(value) if isinstance(value, list) else value for key, value in told.items()})
-
-
 _FILE = yaml.safe_load(Path(__file__).with_name("prepared.yml").read_text(encoding="utf-8"))
-ROWS = {name: _row(told) for name, told in _FILE.items()}
+ROWS = {
+    name: Row(**{key: tuple(value) if isinstance(value, list) else value for key, value in told.items()})
+    for name, told in _FILE.items()
+}
 """By their names, from ``prepared.yml`` beside this file."""
 
 PREPARED = (*SCENES, *ROWS, *CAMVID_SHRINKS_BY)

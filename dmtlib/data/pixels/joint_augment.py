@@ -33,7 +33,8 @@ class JointAugment:
         """
         for values in maps:
             if values.shape != image.shape[1:]:
-                raise ValueError(f"a map must have the image's size {_size(image)}, got {_size(values)}")
+                wanted, got = ("×".join(map(str, tensor.shape[-2:])) for tensor in (image, values))
+                raise ValueError(f"a map must have the image's size {wanted}, got {got}")
         factor, down, right, flip = torch.rand(4, generator=generator).tolist()
         factor = self.scale[0] + factor * (self.scale[1] - self.scale[0])
         size = [max(1, round(side * factor)) for side in image.shape[1:]]
@@ -64,7 +65,3 @@ def _nearest(side: int, new: int) -> Int64[Tensor, " new"]:
     that moves them by up to half a pixel against the image, and twice as many pixels at an edge get a wrong label.
     """
     return interpolate(torch.arange(side).float().view(1, 1, -1), new, mode="nearest-exact").long().view(-1)
-
-
-def _size(values: Tensor) -> str:
-    return f"{values.shape[-2]}×{values.shape[-1]}"

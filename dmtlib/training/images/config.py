@@ -14,13 +14,9 @@ from ..settings import NOT_NEGATIVE, SHARE, Config, check_row, later, one_of, re
 @dataclass(frozen=True, kw_only=True)
 class ImageRun:
     """A row of :data:`~dmtlib.presets.PRESETS`: all settings of a run on images but its method, seed and budget. What
-    a row doesn't say is as on CIFAR-10 (Sec. 5.2.2, Table 1 rows 7 and 8, Appendix B).
-
-    A length is in steps or in epochs, the other is None: an epoch of a mutual-training phase is one pass over the
-    pseudo-labeled set, of a supervised phase one over the labeled subset.
-
-    A ValueError for a setting that is not allowed says what is.
-    """
+    a row doesn't say is as on CIFAR-10 (Sec. 5.2.2, Table 1 rows 7 and 8, Appendix B). A length is in steps or in
+    epochs, the other is None: an epoch of a mutual-training phase is one pass over the pseudo-labeled set, of a
+    supervised phase one over the labeled subset. A ValueError for a setting that is not allowed says what is."""
 
     data: str = "cifar10"
     num_labels: int | None  # None: every label that there is
@@ -61,13 +57,12 @@ class ImageRun:
     def __post_init__(self) -> None:
         check_dataset(self.data)
         check_row(self, "phase", "baseline", "oracle")
-        require(self, "num_labels", ("be 1 or more, or None", lambda n: n is None or n >= 1))
+        require(self, "num_labels side", ("be 1 or more, or None", lambda n: n is None or n >= 1))
         require(self, "validation", whole(0))
         require(self, "augmentation", one_of(AUGMENTATIONS))
         networks, weights = ((x,) if isinstance(x, str) else x or () for x in (self.network, self.initialisation))
         of_timm = len(networks) <= 2 and all(name.startswith(TIMM) for name in networks)
         require(self, "network", ("be timm:NAME, two of them, or None", lambda _: of_timm))
-        require(self, "side", ("be 1 or more, or None", lambda side: side is None or side >= 1))
         known = ("random", *WEIGHTS) if self.network else ("random",)
         each = len(weights) == max(1, len(networks)) and all(name.partition(":")[0] in known for name in weights)
         one_each = f"be one of {', '.join(known)}{' for each' * (len(networks) > 1)}"

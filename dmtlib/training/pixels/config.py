@@ -27,13 +27,9 @@ INITIALISATIONS = ("random", "imagenet", "coco-voc", "coco-caffe")
 @dataclass(frozen=True, kw_only=True)
 class PixelRun:
     """A row of :data:`~dmtlib.presets.SEGMENTATION_PRESETS`: all settings of a run on pixels but method, seed and
-    budget. What a row doesn't say is as on VOC (Table 1, Sec. 5.2, Appendix B).
-
-    A length is in steps or in epochs, the other is None: an epoch of a phase on pseudo labels is one pass over the
-    unlabeled images, of a supervised phase one over its labeled images.
-
-    A ValueError for a setting that is not allowed says what is.
-    """
+    budget. What a row doesn't say is as on VOC (Table 1, Sec. 5.2, Appendix B). A length is in steps or in epochs, the
+    other is None: an epoch of a phase on pseudo labels is one pass over the unlabeled images, of a supervised phase
+    one over its labeled images. A ValueError for a setting that is not allowed says what is."""
 
     data: str = "voc"
     labeled_ratio: float | None  # training images for each labeled one; None: the subset that the data prescribe
@@ -77,9 +73,8 @@ class PixelRun:
         check_row(self, "phase", "online", "baseline", "oracle")
         require(self, "labeled_ratio", ("be 1 or more, or None", lambda ratio: ratio is None or ratio >= 1))
         both = self.backbones
-        if len(both) != 2 or not all(name in BACKBONES or name.startswith(TIMM) for name in both):
-            allowed = f"one of {', '.join(BACKBONES)} or timm:NAME, or two of them"
-            raise ValueError(f"backbone must be {allowed}, got {self.backbone!r}")
+        known = len(both) == 2 and all(name in BACKBONES or name.startswith(TIMM) for name in both)
+        require(self, "backbone", (f"be one of {', '.join(BACKBONES)} or timm:NAME, or two of them", lambda _: known))
         require(self, "output_stride", ("be 4, 8, 16 or None", lambda stride: stride in (None, 4, 8, 16)))
         require(self, "rates", ("be one or more, each 1 or more", lambda rates: min(rates, default=0) >= 1))
         require(self, "crop", ("be a height and a width", lambda crop: len(crop) == 2 and min(crop) >= 1))

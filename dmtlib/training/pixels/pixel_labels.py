@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 import torch
@@ -21,14 +20,7 @@ from jaxtyping import Float, UInt8, UInt16
 from torch import Tensor
 
 from ...files import json_hash, read_json, whole_folder, write_file
-from ...method.pixel_selection import (
-    count_pixels,
-    cut_classes,
-    decode_confidence,
-    empty_histogram,
-    encode_confidence,
-    keep_pixels,
-)
+from ...method import pixel_selection
 from ...method.pseudo_labels import count_selected
 
 FORMAT = "dmtlib pixel labels, version 1"
@@ -55,7 +47,7 @@ class PixelLabels:
     def __getitem__(self, index: int) -> tuple[UInt8[Tensor, "H W"], Float[Tensor, "H W"]]:
         """One image's pseudo labels y_A, 255 where ignored, and confidences c_A, known for every pixel."""
         labels, codes = self.codes(index)
-        return labels, decode_confidence(codes)
+        return labels, pixel_selection.decode_confidence(codes)
 
     def codes(self, index: int) -> tuple[UInt8[Tensor, "H W"], UInt16[Tensor, "H W"]]:
         """The same as it is stored, with codes for the confidences."""
@@ -72,41 +64,29 @@ class PixelLabels:
         return list(accumulate((height * width for height, width in self.sizes), initial=0))
 
 
+Predictions = Iterable[tuple[str, UInt8[Tensor, "H W"], Float[Tensor, "H W"]]]
+"""Name, predicted labels (255: takes no part) and confidences of one image after the other, of any sizes, on any
+device."""
+
+
 def write_pixel_labels(
-    folder: str | Path,
-    predictions: Iterable[tuple[str, UInt8[Tensor, "H W"], Float[Tensor, "H W"]]],
-    num_classes: int,
-    alpha: float,
-    run: str | None = None,
+    folder: str | Path, predictions: Predictions, num_classes: int, alpha: float, run: str | None = None
 ) -> PixelLabels:
     """Store predictions as they come, then ignore all but the top α of the pixels of each class (Alg. 2, line 12).
-
     Until everything is on the disk it stands in a folder of another name. Older pseudo labels there are replaced.
 
-    Args:
-        predictions: name, predicted labels (255: takes no part) and confidences of one image after the other, of any
-            sizes, on any device. Iterated once.
-        num_classes: labels are 0…num_classes − 1.
-        alpha: the share to keep, in (0, 1].
-        run: whose they are, as :meth:`.directory.RunDirectory.mark` says.
-
-    A ValueError, if ``num_classes`` or ``alpha`` are out of range, there are no predictions, or some do not fit: one
-    line, naming the image.
-    """
+    ``predictions`` are iterated once; their labels are 0…``num_classes`` − 1; ``alpha`` is the share to keep, in
+    (0, 1]; ``run`` tells whose they are, as :meth:`.directory.RunDirectory.mark` says. A ValueError, if
+    ``num_classes`` or ``alpha`` are out of range, there are no predictions, or some do not fit: one line, naming the
+    image."""
     count_selected(alpha, 0)  # refuses a bad alpha before all the predicting
-    histogram = empty_histogram(num_classes)
+    histogram = pixel_selection.empty_histogram(num_classes)
     folder = Path(folder)
     with whole_folder(folder, (LABELS, CONFIDENCE, MANIFEST)) as unfinished:
         stored, histogram = _store(unfinished, predictions, histogram)
         kept = _keep(stored, histogram, alpha)
-        contents = {
-            "format": FORMAT,
-            "names": stored.names,
-            "sizes": stored.sizes,
-            "kept": kept,
-            "run": run,
-            "sha256": {name: _file_hash(unfinished / name) for name in (LABELS, CONFIDENCE)},
-        }
+        contents = {"format": FORMAT, "names": stored.names, "sizes": stored.sizes, "kept": kept, "run": run}
+        contents["sha256"] = {name: _file_hash(unfinished / name) for name in (LABELS, CONFIDENCE)}
         write_file(unfinished / MANIFEST, json.dumps({"contents": contents, "sha256": json_hash(contents)}).encode())
     return PixelLabels(folder, stored.names, stored.sizes, kept, run)
 
@@ -135,19 +115,18 @@ def read_pixel_labels(folder: str | Path) -> PixelLabels:
     return PixelLabels(folder, tuple(contents["names"]), sizes, tuple(contents["kept"]), contents.get("run"))
 
 
-def _store(
-    folder: Path, predictions: Iterable[tuple[str, Tensor, Tensor]], histogram: Tensor
-) -> tuple[PixelLabels, Tensor]:
+def _store(folder: Path, predictions: Predictions, histogram: Tensor) -> tuple[PixelLabels, Tensor]:
     """Write all predictions, and count them on their device."""
     names, sizes = [], []
     with open(folder / LABELS, "wb") as label_file, open(folder / CONFIDENCE, "wb") as code_file:
-        _write_headers(label_file, code_file, 0)
+        for file in (label_file, code_file):
+            file.seek(HEADER)  # which is written when the number of pixels is known
         for name, labels, confidence in predictions:
             try:
                 if labels.dim() != 2:
                     raise ValueError(f"labels must be of shape (H, W), got {tuple(labels.shape)}")
-                codes, histogram = encode_confidence(confidence), histogram.to(labels.device)
-                count_pixels(histogram, labels, codes)
+                codes, histogram = pixel_selection.encode_confidence(confidence), histogram.to(labels.device)
+                pixel_selection.count_pixels(histogram, labels, codes)
             except ValueError as error:
                 raise ValueError(f"{name}: {error}") from None
             label_file.write(labels.cpu().contiguous().numpy())
@@ -157,30 +136,25 @@ def _store(
         if not names:
             raise ValueError("predictions must hold at least one image")
         stored = PixelLabels(folder, tuple(names), tuple(sizes), kept=())
-        _write_headers(label_file, code_file, stored.starts[-1])
+        header = {"fortran_order": False, "shape": (stored.starts[-1],)}
+        for file, dtype in zip((label_file, code_file), TYPES.values(), strict=True):
+            file.seek(0)
+            np.lib.format.write_array_header_1_0(file, header | {"descr": np.lib.format.dtype_to_descr(dtype)})
+            assert file.tell() == HEADER
     return stored, histogram.cpu()
 
 
 def _keep(stored: PixelLabels, histogram: Tensor, alpha: float) -> tuple[int, ...]:
     """Overwrite the labels of pixels that are not among the top; count the others by class."""
-    cut = cut_classes(histogram, alpha)
+    cut = pixel_selection.cut_classes(histogram, alpha)
     kept = torch.zeros(256, dtype=torch.int64)
     all_labels = np.load(stored.folder / LABELS, mmap_mode="r+")
     for index, start in enumerate(stored.starts[:-1]):
-        labels, cut = keep_pixels(*stored.codes(index), cut)
+        labels, cut = pixel_selection.keep_pixels(*stored.codes(index), cut)
         all_labels[start : start + labels.numel()] = labels.reshape(-1).numpy()
         kept += labels.reshape(-1).bincount(minlength=len(kept))
     all_labels.flush()
     return tuple(kept[: len(histogram)].tolist())
-
-
-def _write_headers(label_file: BinaryIO, code_file: BinaryIO, size: int) -> None:
-    """npy headers at the files' start. They have room for a larger size, so they can be written again in place."""
-    for file, dtype in zip((label_file, code_file), TYPES.values(), strict=True):
-        file.seek(0)
-        header = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": (size,)}
-        np.lib.format.write_array_header_1_0(file, header)
-        assert file.tell() == HEADER
 
 
 def _file_hash(path: Path) -> str:

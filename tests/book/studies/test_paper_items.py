@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
 from chapters import chapters
 
 from book.figures.start_here import PaperMap
@@ -14,6 +15,7 @@ from book.page import places
 from book.studies.paper_items import PAPER, SMALL_TABLES, STATUS, Item, Runs, recorded_runs
 from dmtlib.cli import main
 from dmtlib.presets import preset
+from dmtlib.records import printed
 from dmtlib.records.printed import paper_number
 from dmtlib.records.reproduction import TABLES
 from dmtlib.records.store import record_path, write_record
@@ -127,8 +129,11 @@ def test_the_first_chapters_serve_the_paper():
 def test_numbers_of_the_paper():
     assert paper_number("Fig. 1", "all images", "error") == 12.90
     assert paper_number("Table 2", "1000 labels", "DMT") == 91.51
-    with pytest.raises(KeyError, match="0 numbers of the paper in Table 2"):
+    with pytest.raises(KeyError, match="no number of the paper in Table 2"):
         paper_number("Table 2", "1000 labels", "FixMatch")
+    file = Path(printed.__file__).with_name("paper_numbers.yml")
+    cells = [(cell["table"], cell["row"], cell["column"]) for cell in yaml.safe_load(file.read_text())]
+    assert len(set(cells)) == len(cells)
 
 
 def test_the_papers_differences_follow_from_its_accuracies():

@@ -145,7 +145,7 @@ def test_one_strength_for_each_image():
 def test_the_neutral_strength_changes_nothing(name):
     images = photographs()
     neutral = torch.tensor(list(NEUTRAL.values()), dtype=torch.float64).expand(len(images), -1)
-    assert not operations.is_chosen(neutral, name).any()
+    assert torch.equal(operations.change_chosen(images, neutral, (name,), lambda chosen, _: 255 - chosen), images)
     if name not in SWITCHES:
         assert torch.equal(apply_operation(images, name, NEUTRAL[name]), images)
 
@@ -284,8 +284,8 @@ class TestVariants:
         some = augment(images, torch.Generator().manual_seed(0))
 
         def change_all(images, strengths, names, change):
-            chosen = operations.is_chosen(strengths, *names).view(-1, 1, 1, 1)
-            return torch.where(chosen, change(images, strengths), images)
+            chosen = torch.stack([strengths[:, COLUMN[name]] != NEUTRAL[name] for name in names]).any(dim=0)
+            return torch.where(chosen.view(-1, 1, 1, 1), change(images, strengths), images)
 
         monkeypatch.setattr("dmtlib.data.images.effects.change_chosen", change_all)
         assert torch.equal(augment(images, torch.Generator().manual_seed(0)), some)
@@ -338,7 +338,7 @@ def test_wrong_images_are_refused(images):
 
 
 def test_unknown_names_are_refused_with_those_that_exist():
-    with pytest.raises(ValueError, match="variant must be one of paper, authors, paper-half, photo, got 'strong'"):
+    with pytest.raises(ValueError, match="variant must be one of paper, paper-half, photo, authors, got 'strong'"):
         RandAugment("strong")
     with pytest.raises(ValueError, match="operation must be one of identity, .*cutout, got 'blur'"):
         apply_operation(photographs(1), "blur", 1)

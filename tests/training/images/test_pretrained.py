@@ -72,4 +72,4 @@ def test_a_finished_run_predicts_as_it_was_scored(run, tmp_path):
     torch.testing.assert_close(model.probabilities(images), expected, atol=1e-5, rtol=1e-4)
     (tmp_path / "pictures").mkdir()
     Image.new("L", (8, 8), 100).save(tmp_path / "pictures/one.png")
-    assert predict_folder(done.path, tmp_path / "pictures", tmp_path / "found.csv", device="cpu", progress=False) == 1
+    assert predict_folder(done.path, tmp_path / "pictures", tmp_path / "found.csv", device="cpu") == 1
