@@ -254,13 +254,12 @@ def reproduce(
     dry_run: Annotated[bool, _how(FLAG, "Only list what is to be done.", "--dry-run")] = False,
 ) -> None:
     """Train every run of some tables that has no record yet, several at a time, and keep their records."""
-    from .records.cluster import launch_on
-    from .records.launch import launch, runs_folder, train_command
+    from .records.launch import launch, of_the_clone, runs_folder, train_command
     from .records.reproduction import missing_runs, runs_of
 
     if cluster is None and not dry_run:  # the commands may be for another machine
         choose_device(device)
-    if cluster is not None and jobs is not None:
+    if (gpus_per_run if cluster is None else jobs) is not None:
         raise ValueError("--jobs is for one machine; on a cluster --gpus-per-run says how many runs share a GPU")
     if seeds is not None and not re.fullmatch(r" *[0-9]{1,18} *(, *[0-9]{1,18} *)*", seeds):
         raise ValueError(f"seeds must be whole numbers with commas between them, got {seeds!r}")
@@ -274,8 +273,10 @@ def reproduce(
         for config in missing:
             print(shlex.join([NAME, *train_command(config, device=device, runs=runs, results=results)]))
         return
-    how = {"device": device, "runs": runs, "results": results, "tidy": tidy}
-    if failed := launch_on(cluster, missing, gpus_per_run, **how) if cluster else launch(missing, jobs=jobs, **how):
+    start = partial(launch, jobs=jobs)
+    if cluster is not None:
+        start = partial(of_the_clone("reproduce/cluster.py").launch_on, cluster, gpus=gpus_per_run)
+    if failed := start(missing, device=device, runs=runs, results=results, tidy=tidy):
         print(f"{failed} of {len(missing)} runs failed; the same command tries them again", file=sys.stderr)
         raise typer.Exit(1)
 

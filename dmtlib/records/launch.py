@@ -1,5 +1,6 @@
 """Runs side by side, a process each, on one accelerator or several: what ``dmtlib reproduce`` does."""
 
+import importlib.util
 import os
 import shutil
 import subprocess
@@ -7,11 +8,13 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from types import ModuleType
 
 import torch
 
 from ..files import alone
 from ..training.directory import RunDirectory
+from ..training.provenance import SOURCE
 from ..training.settings import Config
 from ..words import printable, tell
 from .reproduction import train_arguments
@@ -39,6 +42,17 @@ def run_name(config: Config) -> str:
 def log_file(runs: Path, config: Config) -> Path:
     """What a run says, below ``runs``."""
     return runs_folder(runs, config) / f"{config.preset}-{config.method}-seed-{config.seed}.log"
+
+
+def of_the_clone(name: str) -> ModuleType:
+    """What the file ``name`` of this clone defines. A ValueError, if it isn't there, as where the library alone is."""
+    file = SOURCE / name
+    if not file.is_file():
+        raise ValueError(f"{file} is missing: this needs a clone of the book, and the library installed from it")
+    spec = importlib.util.spec_from_file_location(file.stem, file)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def visible_gpus() -> list[str]:

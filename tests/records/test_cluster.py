@@ -38,6 +38,7 @@ LONG, SHORT = "0.1", "0.002"
         ("--cluster 127.0.0.1:1", "no Ray cluster joined at '127.0.0.1:1': Connection refused"),
         ("--cluster 127.0.0.1:port", "no Ray cluster joined at '127.0.0.1:port': invalid literal"),
         ("--cluster auto --jobs 2", "--jobs is for one machine; on a cluster --gpus-per-run says"),
+        ("--gpus-per-run 0.5", "--jobs is for one machine; on a cluster --gpus-per-run says"),
         ("--cluster auto --gpus-per-run 2", "--gpus-per-run in [0, 1], got cpu and 2"),
         ("--cluster auto --device tpu", "on a cluster --device must be one of auto, cuda, mps, cpu"),
     ],
@@ -55,7 +56,15 @@ def test_without_ray_it_says_what_to_install(capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setitem(sys.modules, "ray", None)
     assert main(["reproduce", "digits", "--cluster", "auto"]) == 2
-    assert capsys.readouterr().err == "error: --cluster needs Ray: pip install ray, or '.[cluster]' in a clone\n"
+    assert capsys.readouterr().err == "error: --cluster needs Ray: pip install '.[cluster]'\n"
+
+
+def test_where_the_library_alone_is_it_says_that_a_clone_is_needed(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("dmtlib.records.launch.SOURCE", tmp_path)
+    assert main(["reproduce", "digits", "--cluster", "auto"]) == 2
+    told = capsys.readouterr().err
+    assert told.startswith(f"error: {tmp_path}/reproduce/cluster.py is missing: ") and told.count("\n") == 1
 
 
 def test_a_dry_run_lists_the_commands_and_joins_no_cluster(capsys, tmp_path, monkeypatch):

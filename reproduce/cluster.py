@@ -1,7 +1,8 @@
 """Runs on the nodes of a Ray cluster, a task each: what ``dmtlib reproduce --cluster`` does.
 
-All nodes must have this very code, and the data; packed data that one lacks reach it through Ray's object store. With
-run directories that all nodes see a run goes on elsewhere when its node dies; without, it starts anew.
+All nodes must have the very same dmtlib, and the data; packed data that one lacks reach it through Ray's object store.
+With run directories that all nodes see a run goes on elsewhere when its node dies; without, it starts anew. This file
+reaches the nodes by itself: Ray sends functions of a module that can't be imported there.
 """
 
 import hashlib
@@ -21,15 +22,15 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from ..data.finding import prepared
-from ..files import whole_file
-from ..training import RunDirectory, RunError, train
-from ..training.precision import DEVICES
-from ..training.provenance import SOURCE, commit, versions
-from ..training.settings import Config
-from ..words import printable, tell, told
-from .launch import STOP_SECONDS, end, run_name, runs_folder
-from .store import find_record, in_words, keep_record
+from dmtlib.data.finding import prepared
+from dmtlib.files import whole_file
+from dmtlib.training import RunDirectory, RunError, train
+from dmtlib.training.precision import DEVICES
+from dmtlib.training.provenance import SOURCE, commit, versions
+from dmtlib.training.settings import Config
+from dmtlib.words import printable, tell, told
+from dmtlib.records.launch import STOP_SECONDS, end, run_name, runs_folder
+from dmtlib.records.store import find_record, in_words, keep_record
 
 LOOK_SECONDS = 1.0  # between two looks at the runs
 RETRIES = 3  # of a run whose node or process has died
@@ -37,11 +38,11 @@ MADE_OF = {"cifar10-mini": "cifar10-jpeg", "camvid-quarter": "camvid", "camvid-h
 
 
 def launch_on(
-    address: str, configs: Sequence[Config], gpus: float | None, *, device: str, runs: Path, results: Path, tidy: bool
+    address: str, configs: Sequence[Config], *, gpus: float | None, device: str, runs: Path, results: Path, tidy: bool
 ) -> int:
     """Train all ``configs`` on the Ray cluster at ``address``: HOST:PORT, "auto" for the one that this machine is in,
     "local" for a new one of it alone. A run takes a core and ``gpus`` of a GPU; None is 1, and 0 if the device is cpu.
-    Records and logs come here; else as of :func:`.launch.launch`. Returns how many runs failed; a ValueError, if Ray
+    Records and logs come here; else as of :func:`dmtlib.records.launch.launch`. Returns how many runs failed; a ValueError, if Ray
     isn't installed, no cluster answers, or a node, which is named, has other code or data."""
     gpus = float(device != "cpu") if gpus is None else gpus
     if device not in DEVICES or not 0 <= gpus <= 1:
@@ -105,7 +106,7 @@ def _join(address: str) -> Any:
         signal.signal(signal.SIGTERM, stop)  # Ray's own would leave without a word
         return ray
     except ModuleNotFoundError:
-        raise ValueError("--cluster needs Ray: pip install ray, or '.[cluster]' in a clone") from None
+        raise ValueError("--cluster needs Ray: pip install '.[cluster]'") from None
     except (OSError, OverflowError, RuntimeError, ValueError) as error:
         raise ValueError(f"no Ray cluster joined at {address!r}: {told(error).strip().splitlines()[0]}") from None
 
