@@ -24,13 +24,13 @@ from rich.table import Table
 
 from dmtlib.data.finding import prepared
 from dmtlib.files import whole_file
+from dmtlib.records.launch import STOP_SECONDS, end, run_name, runs_folder
+from dmtlib.records.store import find_record, in_words, keep_record
 from dmtlib.training import RunDirectory, RunError, train
 from dmtlib.training.precision import DEVICES
 from dmtlib.training.provenance import SOURCE, commit, versions
 from dmtlib.training.settings import Config
 from dmtlib.words import printable, tell, told
-from dmtlib.records.launch import STOP_SECONDS, end, run_name, runs_folder
-from dmtlib.records.store import find_record, in_words, keep_record
 
 LOOK_SECONDS = 1.0  # between two looks at the runs
 RETRIES = 3  # of a run whose node or process has died
@@ -42,8 +42,8 @@ def launch_on(
 ) -> int:
     """Train all ``configs`` on the Ray cluster at ``address``: HOST:PORT, "auto" for the one that this machine is in,
     "local" for a new one of it alone. A run takes a core and ``gpus`` of a GPU; None is 1, and 0 if the device is cpu.
-    Records and logs come here; else as of :func:`dmtlib.records.launch.launch`. Returns how many runs failed; a ValueError, if Ray
-    isn't installed, no cluster answers, or a node, which is named, has other code or data."""
+    Records and logs come here; else as of :func:`dmtlib.records.launch.launch`. Returns how many runs failed. A
+    ValueError, if Ray isn't installed, no cluster answers, or a node, which is named, has other code or data."""
     gpus = float(device != "cpu") if gpus is None else gpus
     if device not in DEVICES or not 0 <= gpus <= 1:
         allowed = f"one of {', '.join(DEVICES)}, and --gpus-per-run in [0, 1]"
