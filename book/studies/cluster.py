@@ -12,12 +12,11 @@ import pandas as pd
 
 from dmtlib.files import read_json
 from dmtlib.presets import preset
-from dmtlib.records.costs import DATA
 from dmtlib.records.reproduction import runs_of
 from dmtlib.training.pixels.config import SegmentationConfig
 from dmtlib.training.settings import Config
 
-from .costs import count_segmentation_step, run_cost
+from .costs import DATA, count_segmentation_step, run_cost
 
 PAPER = tuple(f"table-{number}" for number in range(2, 8))
 GPUS = (1, 8, 64)
