@@ -12,6 +12,7 @@ import pandas as pd
 
 from dmtlib.files import read_json
 from dmtlib.presets import preset
+from dmtlib.records.costs import CIFAR10_IMAGES
 from dmtlib.records.reproduction import runs_of
 from dmtlib.training.pixels.config import SegmentationConfig
 from dmtlib.training.settings import Config
@@ -67,7 +68,7 @@ def copy_seconds(configs: Sequence[Config], nodes: int, cluster: Cluster) -> flo
     """Until every other node has the images of CIFAR-10, one after the other through the driver's network; data in
     folders are on a shared path."""
     size = DATA["cifar10"]
-    content = 3 * size.pixels * (size.training + size.scored)
+    content = 3 * size.pixels * (CIFAR10_IMAGES + size.scored)
     return any(config.data == "cifar10" for config in configs) * (nodes - 1) * content / cluster.network
 
 
