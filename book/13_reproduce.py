@@ -36,7 +36,8 @@ if missing:
 #
 # **Afterwards you can**
 #
-# - make any table with one command, stop it, go on, and spread it over several GPUs;
+# - make any table with one command, stop it, go on, and spread it over several GPUs or machines;
+# - say how many of them are worth having;
 # - say what a run costs in hours, memory and disk before you start it, and which of these numbers are guesses;
 # - tell what is recorded from what is not.
 # :::
@@ -45,6 +46,7 @@ if missing:
 from book.figures.reproduce import hours_by_table
 from book.page.look import say, show, show_table, style
 from book.page.places import results as recorded_results
+from book.studies import cluster as paper
 from book.studies import reproduce as tables
 from book.studies.costs import GPUS, PEAK_SHARES, count_classification_step, run_cost
 from dmtlib.presets import preset
@@ -153,6 +155,90 @@ for config in missing[:3]:
 #
 # Two machines share a table by its seeds: `--seeds 0,1` here and `--seeds 2` there. Afterwards copy the records
 # into one `results/`. They are small JSON files, and each lies where its settings say.
+#
+# ## A cluster
+#
+# More machines than two are a job for [Ray](https://docs.ray.io), an optional need: `pip install '.[cluster]'`. The
+# command stays the same, and says where the cluster is:
+#
+# ```
+# dmtlib reproduce table-2 table-3 --cluster 10.0.0.1:6379            # HOST:PORT of the head; auto, local
+# dmtlib reproduce table-2 --cluster auto --gpus-per-run 0.33         # three runs share a GPU
+# dmtlib reproduce table-4 --cluster auto --runs /shared/runs         # a run may move to another node
+# dmtlib reproduce digits --cluster auto --device cpu                 # no GPU; a core for each run
+# ```
+#
+# Each run is a task that Ray gives to a node with a core and a share of a GPU to spare. Its record comes back to
+# the command, which writes it to `results/`. All else is as on one machine: what is recorded is skipped, a run that
+# fails stops no other, and Ctrl-C stops the runs.
+#
+# - **A node dies.** Ray starts its runs on others. If all nodes see the folder `--runs`, such a run goes on from its
+#   last checkpoint. A test kills a node, and the records have the bits of one machine. If some node doesn't see it,
+#   a run that is stopped, or whose node dies, starts anew. The command finds out which it is, and says so.
+# - **The command dies.** Its runs end with it. The same command goes on. Two of them may be at one table: what one
+#   has recorded the other leaves out.
+# - **Data.** A data set in one file, as CIFAR-10 is, needs to lie on the node where the command is given. A node that
+#   lacks it gets it through Ray, once, and its hash is checked. Folders of images have to be on a path that all
+#   nodes see.
+# - **Code.** Commit, code and versions have to be the same everywhere. A node where they aren't is refused, by name.
+#
+# The cluster has to be there. Three ways to it:
+#
+# | you have | take |
+# |---|---|
+# | one machine, with however many GPUs | `dmtlib reproduce TABLE`; no Ray |
+# | machines that you reach by SSH | `ray up reproduce/cluster.yaml`: Ray's cluster launcher, with your addresses |
+# | a cluster with Slurm | `sbatch --nodes=4 --gpus-per-node=8 reproduce/slurm.sh table-2 table-3` |
+#
+# Whoever reaches a cluster's port can run programs on all its nodes. `ray get-auth-token --generate` makes a token in
+# `~/.ray/`; copy it to all nodes, and set `RAY_AUTH_MODE=token` there and for the command. `slurm.sh` does that.
+#
+# ## On paper
+#
+# **How many GPUs are worth having?** Runs are independent, so the model is short. A run takes its operations, by the
+# speed of a measured step. A table takes as long as its runs, each beginning on the first GPU that is free.
+# Between two runs a GPU waits for a new process, and the nodes wait for their data:
+
+# %%
+cluster = paper.Cluster()
+cluster
+
+# %% [markdown]
+# *Assumed: GPUs a node, bytes a second of the network and of a shared disk, and seconds between two runs on a GPU. The
+# measured part is the step, on the GPU of the benchmarks in `results/benchmarks/`.*
+
+# %% tags=["hide-input"]
+scaling = paper.scaling(results, cluster)
+show_table(scaling.round(2))
+
+# %% tags=["hide-input"]
+whole, two = scaling.loc["all"], scaling.loc["table-2"]
+one, eight, many = (whole[f"hours on {gpus}"] for gpus in paper.GPUS)
+copied = paper.copy_seconds(paper.paper_runs(), 2, cluster)
+say(
+    f"All {whole['runs']:.0f} runs take {one:.0f} hours on one GPU, {eight:.1f} on {paper.GPUS[1]}, which is "
+    f"{one / eight:.1f} times as fast, and {many:.1f} on {paper.GPUS[2]}, only {one / many:.0f} times as fast. No "
+    f"table ends before its longest run, here of {whole['longest run']:.1f} hours. **All tables together keep "
+    f"{whole['full GPUs']:.0f} GPUs busy, Table 2 alone {two['full GPUs']:.0f}.** More than these would stand idle, "
+    "whatever the cluster; only a run on several GPUs changes that. Network and disk are not what stops it: CIFAR-10 "
+    f"reaches a further node in {copied:.2g} s, and on {paper.GPUS[2]} GPUs the runs write "
+    f"{whole['MB/s on 64']:.0f} MB a second, {100 * whole['MB/s on 64'] * 1e6 / cluster.disk:.0f}% of what is "
+    "assumed for the disk. Where it is slower, look at that number first; `--tidy` doesn't change it."
+)
+
+# %% [markdown]
+# Is the model right? `benchmarks/cluster.py` starts a cluster of one node and one of three, as processes on one core,
+# and gives each ten short runs of `digits-40`. From how long each run took, and how long the first one waited, the
+# model says when the last one should end:
+
+# %% tags=["hide-input"]
+checked = paper.checked(results)
+show_table(checked.round(1))
+
+# %% [markdown]
+# *Seconds, on a core that had other work to do. "between" is what is left, for each of the runs that follow one
+# another in a place. Three nodes that share a core don't compute faster than one: each run takes longer, which the
+# model is told. So this checks the order of runs and what lies between them; the step was measured on a GPU.*
 #
 # ## What a run is
 #
@@ -285,3 +371,5 @@ assert sum(len(cell.seeds) for cell in cells_of(TABLES)) == len(runs_of(TABLES))
 assert len(missing) == len(wanted) - overview.loc["table-5", "recorded"]
 assert all(low < high for low, high in filter(None, (tables.table_hours(name, gpu) for name in TABLES)))
 assert max(memory.values()) < GPUS[smallest].memory
+assert (scaling["hours on 64"] >= scaling["longest run"]).all() and scaling.loc["all", "full GPUs"] < 64
+assert (checked["until the last, model"] <= checked["measured"]).all()

@@ -22,7 +22,7 @@ from . import training
 from .data.finding import in_data
 from .endings import INTERRUPTED, stoppable
 from .presets import FOLDER, METHODS, PRESETS, SEGMENTATION_METHODS, SEGMENTATION_PRESETS, VARIANTS, preset
-from .records.store import check_writable, find_record, record_path, records_folder, write_record
+from .records.store import check_writable, find_record, in_words, keep_record, record_path, records_folder
 from .training import RunDirectory, RunError
 from .training.precision import DEVICES, choose_device
 from .training.settings import Config
@@ -43,7 +43,9 @@ def _argument(metavar: str, help: str, **more: Any) -> Any:
 
 
 # An option in a panel of --help.
-_what, _data, _where, _how = (partial(_option, panel) for panel in ("What to train", "Data", "Where", "How"))
+_what, _data, _where, _how, _cluster = (
+    partial(_option, panel) for panel in ("What to train", "Data", "Where", "How", "On a cluster")
+)
 
 
 def _number(kind: type, written: str) -> Callable[[str], Any]:
@@ -191,16 +193,9 @@ def train(
     record = training.train(config, runs=runs, device=device)
     file = directory.path / "result.json"
     if results is not None:
-        file, there = record_path(results, record), find_record(results, config)
-        if there and there.get("split_sha256") not in (None, record["split_sha256"]):
-            raise ValueError(f"{file} is a record on other images or labels; choose another --results")
-        write_record(file, record)
-    if "mean_iou" in record:
-        score = f"mean IoU {record['mean_iou']:.2f}% on {record['scored_on']} (model {record['best']})"
-    else:
-        score = f"test accuracy {record['test_accuracy']:.2f}% (fine-grained {record['fine_grained_accuracy']:.2f}%)"
+        file = keep_record(results, config, record)
     again = " was finished before" if record == before else ""
-    print(printable(f"{config.preset} {method} seed {seed}{again}: {score}, record {file}"))
+    print(printable(in_words(record, file, again)))
 
 
 @app.command()
@@ -249,15 +244,23 @@ def reproduce(
     runs: Runs = Path("runs"),
     device: Device = "auto",
     results: Annotated[Path, _where("FOLDER", "Folder of records.", parser=_path)] = Path("results"),
+    cluster: Annotated[
+        str | None, _cluster("HOST:PORT", "Of a Ray cluster; or auto, the one here; or local, a new one.")
+    ] = None,
+    gpus_per_run: Annotated[
+        float | None, _cluster("SHARE", "In [0, 1]; default: 1, or 0 with --device cpu.", parser=_REAL)
+    ] = None,
     tidy: Annotated[bool, _how(FLAG, "Delete a run's directory once it is recorded.", "--tidy")] = False,
     dry_run: Annotated[bool, _how(FLAG, "Only list what is to be done.", "--dry-run")] = False,
 ) -> None:
     """Train every run of some tables that has no record yet, several at a time, and keep their records."""
-    from .records.launch import launch, runs_folder, train_command
+    from .records.launch import launch, of_the_clone, runs_folder, train_command
     from .records.reproduction import missing_runs, runs_of
 
-    if not dry_run:  # the commands may be for another machine
+    if cluster is None and not dry_run:  # the commands may be for another machine
         choose_device(device)
+    if (gpus_per_run if cluster is None else jobs) is not None:
+        raise ValueError("--jobs is for one machine; on a cluster --gpus-per-run says how many runs share a GPU")
     if seeds is not None and not re.fullmatch(r" *[0-9]{1,18} *(, *[0-9]{1,18} *)*", seeds):
         raise ValueError(f"seeds must be whole numbers with commas between them, got {seeds!r}")
     chosen = None if seeds is None else [int(part) for part in seeds.split(",")]
@@ -269,7 +272,11 @@ def reproduce(
     if dry_run:
         for config in missing:
             print(shlex.join([NAME, *train_command(config, device=device, runs=runs, results=results)]))
-    elif failed := launch(missing, jobs=jobs, device=device, runs=runs, results=results, tidy=tidy):
+        return
+    start = partial(launch, jobs=jobs)
+    if cluster is not None:
+        start = partial(of_the_clone("reproduce/cluster.py").launch_on, cluster, gpus=gpus_per_run)
+    if failed := start(missing, device=device, runs=runs, results=results, tidy=tidy):
         print(f"{failed} of {len(missing)} runs failed; the same command tries them again", file=sys.stderr)
         raise typer.Exit(1)
 

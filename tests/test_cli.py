@@ -171,6 +171,7 @@ def test_no_option_has_its_name_from_typer_where_its_value_is_called_the_same():
                 "What to train": "seeds budget data variant",
                 "How": "jobs tidy dry-run",
                 "Where": "runs device results",
+                "On a cluster": "cluster gpus-per-run",
             },
         ),
         ("predict", {"Options": "help", "Where": "out device", "How": "skip-unreadable"}),

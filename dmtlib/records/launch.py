@@ -1,5 +1,6 @@
 """Runs side by side, a process each, on one accelerator or several: what ``dmtlib reproduce`` does."""
 
+import importlib.util
 import os
 import shutil
 import subprocess
@@ -7,11 +8,13 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from types import ModuleType
 
 import torch
 
 from ..files import alone
 from ..training.directory import RunDirectory
+from ..training.provenance import SOURCE
 from ..training.settings import Config
 from ..words import printable, tell
 from .reproduction import train_arguments
@@ -29,6 +32,27 @@ def train_command(config: Config, *, device: str, runs: Path, results: Path) -> 
 def runs_folder(runs: Path, config: Config) -> Path:
     """Below ``runs``, shorter runs in a folder of their own: a run directory holds one length."""
     return runs if config.budget == 1 else runs / f"budget-{config.budget:.12g}"
+
+
+def run_name(config: Config) -> str:
+    """For people."""
+    return f"{config.preset} {config.method} seed {config.seed}"
+
+
+def log_file(runs: Path, config: Config) -> Path:
+    """What a run says, below ``runs``."""
+    return runs_folder(runs, config) / f"{config.preset}-{config.method}-seed-{config.seed}.log"
+
+
+def of_the_clone(name: str) -> ModuleType:
+    """What the file ``name`` of this clone defines. A ValueError, if it isn't there, as where the library alone is."""
+    file = SOURCE / name
+    if not file.is_file():
+        raise ValueError(f"{file} is missing: this needs a clone of the book, and the library installed from it")
+    spec = importlib.util.spec_from_file_location(file.stem, file)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def visible_gpus() -> list[str]:
@@ -62,17 +86,14 @@ def launch(
             while waiting and free:
                 config, place = waiting.pop(0), free.pop(0)
                 arguments = train_command(config, device=device, runs=runs, results=results)
-                log = runs_folder(runs, config) / f"{config.preset}-{config.method}-seed-{config.seed}.log"
-                working[_start(arguments, log, _environment(place, jobs, gpus))] = config, place, log
+                log = log_file(runs, config)
+                working[_start(arguments, log, _environment(place, jobs, gpus))] = config, place
             time.sleep(LOOK_SECONDS)
             for process in [process for process in working if process.poll() is not None]:
-                config, place, log = working.pop(process)
+                config, place = working.pop(process)
                 free.append(place)
                 failed += process.returncode != 0
-                _tell(config, process.returncode, log)
-                made = RunDirectory.of(config, runs_folder(runs, config))
-                if tidy and process.returncode == 0 and made.only_ours():
-                    shutil.rmtree(made.path, ignore_errors=True)
+                end(config, process.returncode, runs, tidy)
     finally:
         _stop(list(working))
     return failed
@@ -95,13 +116,22 @@ def _start(arguments: list[str], log: Path, environment: dict[str, str]) -> subp
         raise ValueError(f"cannot write {log}: {error.strerror or error}") from None
 
 
-def _tell(config: Config, code: int, log: Path) -> None:
+def end(config: Config, code: int, runs: Path, tidy: bool, said: str = "") -> None:
+    """Tell in a line how a run has ended: the last one of its log, after what it ``said`` elsewhere is added. If its
+    ``code`` is 0, ``tidy`` deletes its directory, unless somebody put something else there."""
+    log = log_file(runs, config)
+    if said:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with open(alone(log), "a", encoding="utf-8") as file:
+            file.write(f"{said}\n")
     lines = log.read_text(encoding="utf-8", errors="replace").splitlines() or ["it said nothing"]
     if code == 0:
         print(printable(lines[-1]), flush=True)
     else:
-        name = f"{config.preset} {config.method} seed {config.seed} budget {config.budget:g}"
-        tell(f"failed: {name}: {lines[-1]} ({log})")
+        tell(f"failed: {run_name(config)} budget {config.budget:g}: {lines[-1]} ({log})")
+    made = RunDirectory.of(config, runs_folder(runs, config))
+    if tidy and code == 0 and made.only_ours():
+        shutil.rmtree(made.path, ignore_errors=True)
 
 
 def _stop(processes: list[subprocess.Popen]) -> None:

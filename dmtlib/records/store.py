@@ -53,6 +53,25 @@ def write_record(file: Path, record: dict[str, Any]) -> None:
     write_json(file, record)
 
 
+def keep_record(results: Path, config: Config, record: dict[str, Any]) -> Path:
+    """Write the ``record`` of a run of ``config`` to its place among others, which is returned. A ValueError, if there
+    is one of other data, images or labels; an OSError, if it cannot be written."""
+    file, there = record_path(results, record), find_record(results, config)
+    if there and there.get("split_sha256") not in (None, record["split_sha256"]):
+        raise ValueError(f"{file} is a record on other images or labels; choose another --results")
+    write_record(file, record)
+    return file
+
+
+def in_words(record: dict[str, Any], file: Path, again: str = "") -> str:
+    """Which run it was, its score, and where the record is."""
+    if "mean_iou" in record:
+        score = f"mean IoU {record['mean_iou']:.2f}% on {record['scored_on']} (model {record['best']})"
+    else:
+        score = f"test accuracy {record['test_accuracy']:.2f}% (fine-grained {record['fine_grained_accuracy']:.2f}%)"
+    return f"{record['preset']} {record['method']} seed {record['seed']}{again}: {score}, record {file}"
+
+
 def load_records(results: Path, preset: str, method: str, budget: float = 1.0, *needed: str) -> list[dict[str, Any]]:
     """All records of a preset, method and budget, by seed; empty where nothing was run. A ValueError for a file that
     is no record, or one that belongs elsewhere. Which data a run was on, the preset's or others, its
