@@ -26,6 +26,7 @@ NAMES = {
     "dmt-naive": "DMT-Naive",
     "dmt-flip": "DMT-Flip",
     "dmt-pair": "DMT-Pair",
+    "fixmatch": "FixMatch",
     "oracle": "oracle",
 }
 ByMethod = dict[str, list[dict[str, Any]]]
