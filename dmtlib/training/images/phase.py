@@ -66,7 +66,7 @@ class PhaseTask:
     labeled_targets: Tensor  # (l,)
     pseudo: PseudoLabels | None = None
     whitening: Tensor | None = None  # the filters that WhitenedCNN begins with
-    normalised: dict[str, Any] | None = None  # mean and std, for a weak view; a network of timm's undoes them
+    normalised: dict[str, Any] | None = None  # mean and std of the data: weak views need them, timm's undo them
 
     @property
     def device(self) -> torch.device:
