@@ -23,7 +23,7 @@ import typer
 from . import training
 from .files import inside
 from .presets import FOLDER, METHODS, PRESETS, SEGMENTATION_METHODS, SEGMENTATION_PRESETS, VARIANTS, preset
-from .records.store import check_writable, find_record, record_path, write_record
+from .records.store import check_writable, find_record, record_path, records_folder, write_record
 from .training import RunDirectory, RunError
 from .training.precision import DEVICES, choose_device
 from .training.settings import Config
@@ -250,7 +250,7 @@ def reproduce(
     dry_run: Annotated[bool, _how(FLAG, "Only list what is to be done.", "--dry-run")] = False,
 ) -> None:
     """Train every run of some tables that has no record yet, several at a time, and keep their records."""
-    from .records.launch import launch, train_command
+    from .records.launch import launch, runs_folder, train_command
     from .records.reproduction import missing_runs, runs_of
 
     if not dry_run:  # the commands may be for another machine
@@ -261,7 +261,7 @@ def reproduce(
     wanted = runs_of(tables, seeds=chosen, budget=budget, data=data, variant=variant)
     missing = missing_runs(wanted, results)
     for config in missing:
-        _outside(config, runs, results)
+        _outside(config, runs_folder(runs, config), results)
         check_writable(results, config)
     print(printable(f"{len(wanted) - len(missing)} of {len(wanted)} runs are recorded in {results}"), flush=True)
     if dry_run:
@@ -307,12 +307,15 @@ def table(
     print(render(TABLES[name](results)))
 
 
-def _outside(config: Config, *folders: Path | None) -> None:
-    """Refuse folders of output that lie in the data: the next command would read them."""
+def _outside(config: Config, runs: Path, results: Path | None) -> None:
+    """Refuse places of output that lie in the data: the next command would read them."""
     kind, _, data = config.data.partition(":")
-    for folder in folders:
-        if kind.startswith("folder") and folder is not None and inside(folder, Path(data).expanduser()):
-            raise ValueError(f"{folder}: lies in the data {data}: choose another folder")
+    places = [RunDirectory.of(config, runs).path]  # data may bear a preset's name
+    if results is not None:
+        places.append(records_folder(results, config.preset, config.method, config.budget))
+    for place in places:
+        if kind.startswith("folder") and inside(place, Path(data).expanduser()):
+            raise ValueError(f"{place}: lies in the data {data}: choose another folder")
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import hashlib
 import io
 import json
 import math
@@ -24,7 +25,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
-MADE = ".made-by-dmtlib.json"  # in a folder: the names of all files that were put there
+MADE = ".made-by-dmtlib.json"  # in a folder: names and hashes of all files that were put there
 RUN_FILES = r"checkpoint|phase-\d+|pseudo-labels-\d+|config|split|result"
 UNFINISHED = re.compile(rf"\..+\.[0-9a-f]{{16}}\.tmp|\.({RUN_FILES})\.(pt|json)\.tmp")  # the second: of older versions
 MAX_JSON_BYTES = 64 * 2**20
@@ -73,7 +74,7 @@ def whole_folder(path: Path, names: Collection[str] = ()) -> Iterator[Path]:
         yield unfinished
         check_folder(path, names)  # once more, for what came meanwhile
         if not names:
-            write_json(unfinished / MADE, _files(unfinished))
+            write_json(unfinished / MADE, {name: _hash(unfinished / name) for name in _files(unfinished)})
         for file in filter(Path.is_file, unfinished.rglob("*")):
             with open(file, "rb") as there:
                 to_disk(there)
@@ -83,8 +84,8 @@ def whole_folder(path: Path, names: Collection[str] = ()) -> Iterator[Path]:
 
 def check_folder(path: Path, names: Collection[str] = (), sources: Sequence[Path] = ()) -> None:
     """Replacing ``path`` loses nobody a file: nothing is there, or a folder of our own, apart from what it is made of.
-    A FileExistsError, if something is there that is no folder, or has a file that no :func:`whole_folder` put there;
-    or if one of the ``sources`` lies in it, or it in one of them."""
+    A FileExistsError, if something is there that is no folder, or has a file that no :func:`whole_folder` put there,
+    or that was changed since; or if one of the ``sources`` lies in it, or it in one of them."""
     for source in sources:
         if inside(path, source) or inside(source, path):
             raise FileExistsError(errno.EEXIST, f"must be apart from {source}, which it is made of", str(path))
@@ -92,10 +93,14 @@ def check_folder(path: Path, names: Collection[str] = (), sources: Sequence[Path
         return
     if not os.path.isdir(path):
         raise FileExistsError(errno.EEXIST, "is there, and is no folder", str(path))
-    made = [*names, MADE]
+    made: dict[str, str] = {}
     if not names and os.path.lexists(path / MADE):
-        made += read_json(path / MADE, list, "list of files")
-    if others := sorted({*_files(path)} - {*map(str, made)}):
+        made = read_json(path / MADE, dict | list, "list of files")
+        made = made if isinstance(made, dict) else dict.fromkeys(map(str, made))  # older ones have no hashes
+    for name in made.keys() & {*_files(path)}:
+        if made[name] not in (None, _hash(path / name)):
+            raise FileExistsError(errno.EEXIST, f"has a file that was changed, {name!r}; move it", str(path))
+    if others := sorted({*_files(path)} - {*names, MADE, *made}):
         what = f"has files that were not made here, as {others[0]!r}; move it"
         if not names and not os.path.lexists(path / MADE):
             what += f", or delete it, if it was made before there was a {MADE} in such a folder"
@@ -113,6 +118,15 @@ def _files(folder: Path) -> list[str]:
     """Everything but folders, links to folders being none."""
     every = (file for file in folder.rglob("*") if file.is_symlink() or not file.is_dir())
     return sorted(file.relative_to(folder).as_posix() for file in every)
+
+
+def _hash(file: Path) -> str:
+    """Of the content; empty for what is no regular file any more."""
+    try:
+        with open_regular(file) as there:
+            return hashlib.sha256(there.read()).hexdigest()
+    except OSError:
+        return ""
 
 
 @contextmanager

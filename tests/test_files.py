@@ -61,7 +61,7 @@ def test_json_is_for_people(tmp_path):
         ("folder", lambda p: (p.mkdir(), (p / "a").write_text("mine"))),
         ("folder", lambda p: (fill(p), (p / "below/mine").write_text("mine"))),
         ("folder", lambda p: (fill(p), (p / "mine").symlink_to(p / "nowhere"))),
-        ("folder", lambda p: (p.mkdir(), (p / files.MADE).write_text("{}"))),
+        ("folder", lambda p: (p.mkdir(), (p / files.MADE).write_text("3"))),
     ],
 )
 def test_what_is_not_ours_stays_as_it_is(name, make, tmp_path):
@@ -332,3 +332,19 @@ def test_a_kill_at_any_call_leaves_the_old_folder_or_the_new_one(there, tmp_path
 
     assert killed_at_each_call(lambda: fill(folder), look) >= 8
     assert seen == {(files.MADE, "x", "y") if there else (), (files.MADE, "a", "b")}
+
+
+def test_a_folder_whose_file_was_changed_by_hand_is_left_alone(tmp_path):
+    fill(tmp_path / "made")
+    fill(tmp_path / "made", "bc")  # as it was made, it may be replaced
+    (tmp_path / "made/below/b").write_bytes(b"corrected by hand")
+    with pytest.raises(FileExistsError, match="has a file that was changed, 'below/b'; move it"):
+        fill(tmp_path / "made")
+    assert (tmp_path / "made/below/b").read_bytes() == b"corrected by hand"
+
+
+def test_a_folder_of_an_older_version_has_names_alone(tmp_path):
+    fill(tmp_path / "made")
+    write_json(tmp_path / "made" / files.MADE, ["below/a", "below/b"])
+    fill(tmp_path / "made", "xy")
+    assert sorted(os.listdir(tmp_path / "made/below")) == ["x", "y"]

@@ -581,7 +581,13 @@ def test_the_home_of_nobody_is_told(capsys):
 
 def test_seconds_that_can_t_be_are_no_record(run, capsys):
     command, file = again(run), Path("runs/digits-40/baseline/seed-0/result.json")
-    for change in ({"seconds": 0}, {"seconds": -5}, {"seconds": 1e300}, {"test_accuracy": 150.0}):
+    for change in (
+        {"seconds": 0},
+        {"seconds": -5},
+        {"seconds": 1e300},
+        {"test_accuracy": 150.0},
+        {"fine_grained_accuracy": -5e300},
+    ):
         file.write_text(json.dumps(json.loads((run / "result.json").read_text()) | change))
         assert main(command) == 2
         assert "can't be" in capsys.readouterr().err

@@ -653,8 +653,12 @@ def test_variants_of_the_cases(tmp_path, monkeypatch, capsys):
     (streets(Path("linked")) / "val.txt").symlink_to("nowhere")
     assert "linked/val.txt" in refusal("linked")
     streets(Path("inside"))
-    assert "inside/masks: lies in the data inside" in refusal("inside --results inside/masks")
-    assert "inside/runs: lies in the data inside" in refusal("inside --runs inside/runs")
+    assert "error: inside/masks/" in (told := refusal("inside --results inside/masks")) and "lies in the data" in told
+    assert "error: inside/runs/" in (told := refusal("inside --runs inside/runs")) and "lies in the data" in told
+    for data, place in ("scenes-small", "--runs ."), ("scenes-small-budget-0.002", "--results ."):  # where output goes
+        streets(Path(data))
+        assert f"lies in the data {data}: choose another folder" in refusal(f"{data} {place}")
+        assert sorted(path.name for path in Path(data).iterdir()) == ["classes.txt", "images", "masks"]
     made = Path("inside/images/predicted")
     made.mkdir()
     (made / ".made-by-dmtlib.json").write_text("[]")

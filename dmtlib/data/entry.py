@@ -91,7 +91,7 @@ def read_all(
         for i, row in zip(new, bar, strict=True):
             rows[i] = (keys[i], *row)
     finally:
-        if new:
+        if new and cache.is_absolute():  # "~" stays where nobody knows a home
             with suppress(OSError):  # then the next start takes as long
                 cache.mkdir(mode=0o700, parents=True, exist_ok=True)  # for small copies of somebody's pictures
                 with whole_file(place) as file:

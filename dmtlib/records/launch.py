@@ -19,7 +19,10 @@ from ..training.settings import Config
 from ..words import printable, tell
 from .reproduction import train_arguments
 
-OURS = re.compile(rf"({RUN_FILES})(-[AB])?(\.pt|\.json)?|metrics\.jsonl|lock|tensorboard")  # in a run directory
+_LABELS = r"/(labels\.npy|confidence\.npy|manifest\.json)"
+_EVENTS = r"tensorboard(/events\.out\.tfevents\.[^/]+)?"
+# What lies in a run directory:
+OURS = re.compile(rf"({RUN_FILES})(-[AB]({_LABELS})?)?(\.pt|\.json)?|metrics\.jsonl|lock|{_EVENTS}")
 LOOK_SECONDS = 0.2  # between two looks at the processes
 STOP_SECONDS = 60  # for a stopped run to finish its step and leave
 
@@ -75,7 +78,8 @@ def launch(
                 failed += process.returncode != 0
                 _tell(config, process.returncode, log)
                 made = RunDirectory.of(config, runs_folder(runs, config)).path
-                if tidy and process.returncode == 0 and all(OURS.fullmatch(place.name) for place in made.iterdir()):
+                there = (place.relative_to(made).as_posix() for place in made.rglob("*"))
+                if tidy and process.returncode == 0 and all(map(OURS.fullmatch, there)):
                     shutil.rmtree(made, ignore_errors=True)
     finally:
         _stop(list(working))

@@ -149,6 +149,12 @@ def test_two_runs_at_a_time_are_recorded_once_and_tidied_up(one_cell, capfd, tmp
     assert all(json.loads(file.read_text())["phases"][0]["steps"] == 1 for file in files)
     left = {path.name for path in Path("runs/budget-2e-05").rglob("*") if path.is_file()}
     assert left == {"digits-40-baseline-seed-0.log", "digits-40-baseline-seed-1.log"}
+    files[0].unlink()
+    assert main([word for word in command if word != "--tidy"]) == 0
+    notes = Path("runs/budget-2e-05/digits-40/baseline/seed-0/tensorboard/my-notes.txt")
+    notes.write_text("mine")
+    files[0].unlink()
+    assert main(command) == 0 and notes.read_text() == "mine"
     written = [file.stat().st_mtime_ns for file in files]
     capfd.readouterr()
     assert main(command) == 0

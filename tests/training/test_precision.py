@@ -91,6 +91,13 @@ def test_another_user_s_checkout_is_no_reason_to_refuse(monkeypatch):
         assert len(commit().split("+")[0]) == 40
 
 
+def test_another_repository_s_hook_lends_no_commit(monkeypatch, tmp_path):
+    mine = commit()
+    subprocess.run(["git", "init", "-q", tmp_path / "other"], check=True)
+    monkeypatch.setenv("GIT_DIR", str(tmp_path / "other/.git"))
+    assert commit() == mine
+
+
 def test_versions_of_a_gpu_are_recorded(monkeypatch):
     said = subprocess.CompletedProcess((), 0, stdout="580.159.04\n580.159.04\n")
     monkeypatch.setattr(subprocess, "run", lambda *_, **__: said)
