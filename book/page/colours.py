@@ -27,6 +27,7 @@ METHOD_COLOURS = {
     "dmt-naive": "#002A80",
     "dmt-flip": "#4B0F57",
     "dmt-pair": "#EE00FF",
+    "fixmatch": "#C38746",
     "oracle": "#136C22",
 }
 """The book's subject in ink, what it is compared with in grey, and a colour for each of the others."""
@@ -41,6 +42,7 @@ METHOD_MARKERS = {
     "dmt-naive": "P",
     "dmt-flip": "X",
     "dmt-pair": "H",
+    "fixmatch": ">",
     "oracle": "*",
 }
 

@@ -14,8 +14,8 @@ from torch import Tensor
 
 from .dynamic_loss import POSITIVE_DISAGREEMENT, check_gamma, disagreement_cases, dynamic_weights, probability_of
 
-ONLINE_THRESHOLD = 0.9
-"""Online ST learns its own predictions above this confidence (Sec. 5.4)."""
+ONLINE_THRESHOLD, FIXMATCH_THRESHOLD = 0.9, 0.95
+"""Online ST learns its own predictions above the first confidence (Sec. 5.4), FixMatch from the second one on."""
 
 
 class Supervision(NamedTuple):
@@ -67,6 +67,17 @@ def online(probabilities, pseudo_labels, pseudo_confidence, gamma1, gamma2, *, i
     return Supervision(targets, ((c_b > ONLINE_THRESHOLD) & ~ignored).float())
 
 
+def fixmatch(probabilities, pseudo_labels, pseudo_confidence, gamma1, gamma2, *, ignore_index=255) -> Supervision:
+    """FixMatch (Sohn et al. 2020, Eq. 4): target y_B, weight 1 where c_B ≥ 0.95, else 0.
+
+    ``probabilities``, floating point of shape (B, C, *S), are of weak views, while strong ones are learned. The stored
+    ``pseudo_labels``, (B, *S), only mark what is ignored; targets have their dtype, weights are float32. Confidence
+    and γ are not read, and nothing is refused."""
+    targets, _ = online(probabilities, pseudo_labels, pseudo_confidence, gamma1, gamma2, ignore_index=ignore_index)
+    sure = probabilities.detach().float().amax(dim=1) >= FIXMATCH_THRESHOLD
+    return Supervision(targets, (sure & (pseudo_labels != ignore_index)).float())
+
+
 RULES: dict[str, Rule] = {
     "dmt": dynamic,
     "dst": dynamic,
@@ -76,6 +87,7 @@ RULES: dict[str, Rule] = {
     "dmt-flip": flip,
     "dmt-pair": dynamic,
     "online-st": online,
+    "fixmatch": fixmatch,
 }
 """The rule of each method that learns from pseudo labels. `dst` differs from `dmt` in who labels, not in the rule."""
 

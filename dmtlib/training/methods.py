@@ -11,18 +11,19 @@ class Method:
     learns another one's labels is a new one, a model that learns its own goes on from where it was; on pixels (Alg. 2)
     every model goes on, and the other one stands beside it. ``pair``: on images, too, two models take turns, and from
     the second iteration on each goes on from where it was. ``online``: one phase on the model's own predictions of the
-    same step, as long as the others' phases together. ``all_labels``: the supervised phase has all images' labels."""
+    same step, as long as the others' phases together: predictions of the view that is ``learned``, or of a ``weak`` one
+    while a strong one is learned. ``all_labels``: the supervised phase has all images' labels."""
 
     title: str
     labeler: Literal["other", "itself"] | None = None
     pair: bool = False
-    online: bool = False
+    online: Literal["learned", "weak"] | None = None
     all_labels: bool = False
 
 
 METHODS = {
     "baseline": Method("baseline"),
-    "online-st": Method("Online ST", online=True),
+    "online-st": Method("Online ST", online="learned"),
     "cbst": Method("CBST", labeler="itself"),
     "dst": Method("DST", labeler="itself"),
     "cl": Method("CL", labeler="other"),
@@ -30,11 +31,12 @@ METHODS = {
     "dmt-naive": Method("DMT-Naive", labeler="other"),
     "dmt-flip": Method("DMT-Flip", labeler="other"),
     "dmt-pair": Method("DMT-Pair", labeler="other", pair=True),
+    "fixmatch": Method("FixMatch", online="weak"),
     "oracle": Method("oracle", all_labels=True),
 }
 """`dst` and `dmt` have the same rule, and differ here; `cbst` and `dst` are the same here, and differ in the rule.
 `cl` and `cbst` share a rule too: CL trains a new model in each phase, CBST goes on with the one it has."""
 
-SEGMENTATION_METHODS = {name: method for name, method in METHODS.items() if name not in ("cl", "dmt-pair")}
+SEGMENTATION_METHODS = {name: m for name, m in METHODS.items() if name not in ("cl", "dmt-pair", "fixmatch")}
 """The rows of Table 7. CL is CBST on images; on pixels the class-balanced one is what the paper compares with, and DMT
-itself is a pair that goes on."""
+itself is a pair that goes on. FixMatch is a method for images."""

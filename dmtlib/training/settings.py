@@ -86,7 +86,7 @@ class Config:
     def phases(self) -> int:
         """Phase 0 is supervised; the others learn from unlabeled images too."""
         method = METHODS[self.method]
-        return 1 + (len(self.alphas) if method.labeler else int(method.online))
+        return 1 + (len(self.alphas) if method.labeler else int(method.online is not None))
 
     def steps(self, phase: int, images: int) -> int:
         """Training steps of one model in a phase whose main set (in phase 0 the labeled one, later the unlabeled or

@@ -24,6 +24,7 @@ def random_phase(config, device) -> PhaseTrainer:
         pseudo=PseudoLabels(
             torch.arange(40, 200, device=device), labels[40:], torch.rand(160, device=device), labels[40:]
         ),
+        normalised={"mean": [0.3], "std": [0.4]},
     )
     return PhaseTrainer(task, start_phase(task))
 
@@ -45,4 +46,5 @@ def small_task(device: torch.device, method: str = "dmt") -> PhaseTask:
         labeled=torch.arange(32, device=device),
         labeled_targets=labels[:32],
         pseudo=pseudo if config.iterative else None,
+        normalised={"mean": [0.5] * 3, "std": [0.2] * 3},
     )

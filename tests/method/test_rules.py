@@ -30,6 +30,7 @@ BY_HAND = {
     "dmt-flip": ([0, 1, 1, 0, 255], [0.5625, 0.015625, 0.015625, 0.421875, 0.0]),  # (1 − 1/4)³
     "dmt-pair": (LEARN_Y_A, [0.5625, 0.015625, 0.015625, 0.0, 0.0]),
     "online-st": ([0, 0, 0, 0, 255], [0.0, 0.0, 0.0, 0.0, 0.0]),  # no c_B above 0.9 but the ignored one's
+    "fixmatch": ([0, 0, 0, 0, 255], [0.0, 0.0, 0.0, 0.0, 0.0]),  # nor one of 0.95
 }
 every_rule = pytest.mark.parametrize("name", list(RULES))
 
@@ -72,6 +73,29 @@ def test_online_st_asks_for_more_than_09():
     p = torch.tensor([[0.08, 0.92], [0.1, 0.9], [0.95, 0.05]])
     targets, weights = RULES["online-st"](p, torch.tensor([0, 0, 1]), torch.zeros(3), 4.0, 4.0)
     assert targets.tolist() == [1, 1, 0] and weights.tolist() == [1.0, 0.0, 1.0]
+
+
+@given(batches())
+@properties
+def test_fixmatch_is_that_of_a_loop(batch):
+    """Sohn et al. 2020, Eq. 4, element by element: of 0.95 and more the class is learned."""
+    p, y_a, c_a = batch
+    for sharper in (1, 4, 16):  # few random probabilities are above 0.95
+        q = (p + 1e-6) ** sharper / ((p + 1e-6) ** sharper).sum(1, keepdim=True)
+        targets, weights = RULES["fixmatch"](q, y_a, c_a, 4.0, 4.0)
+        rows = q.movedim(1, -1).reshape(-1, q.shape[1]).tolist()
+        limit = torch.tensor(0.95).item()
+        for row, stored, target, weight in zip(
+            rows, *(x.flatten().tolist() for x in (y_a, targets, weights)), strict=True
+        ):
+            assert target == (255 if stored == 255 else row.index(max(row)))
+            assert weight == float(stored != 255 and max(row) >= limit)
+
+
+def test_fixmatch_asks_for_095():
+    p = torch.tensor([[0.04, 0.96], [0.05, 0.95], [0.94, 0.06]])
+    targets, weights = RULES["fixmatch"](p, torch.tensor([0, 0, 1]), torch.zeros(3), 4.0, 4.0)
+    assert targets.tolist() == [1, 1, 0] and weights.tolist() == [1.0, 1.0, 0.0]
 
 
 @pytest.mark.parametrize(

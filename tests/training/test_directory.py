@@ -66,7 +66,7 @@ def test_each_phase_of_algorithm_1_starts_afresh(method, tiny):
     assert abs(kinship(tiny(method)[0], 1, 2)) < 0.5
 
 
-@pytest.mark.parametrize("method", ["cbst", "dst", "online-st"])
+@pytest.mark.parametrize("method", ["cbst", "dst", "online-st", "fixmatch"])
 def test_a_model_that_learns_its_own_labels_goes_on(method, tiny):
     run, record = tiny(method)
     last = len(record["phases"]) - 1
@@ -90,8 +90,9 @@ def test_two_models_that_take_turns_each_go_on(tiny, monkeypatch):
     assert all(torch.equal(after[key], value) for key, value in phase_model(run, 5).state_dict().items())
 
 
-def test_online_st_is_as_long_as_five_phases():
-    online, dmt = preset("digits-40", "online-st"), preset("digits-40", "dmt")
+@pytest.mark.parametrize("method", ["online-st", "fixmatch"])
+def test_an_online_method_is_as_long_as_five_phases(method):
+    online, dmt = preset("digits-40", method), preset("digits-40", "dmt")
     assert online.steps(1, 1257) == sum(dmt.steps(phase, 1257) for phase in range(1, 6))
 
 

@@ -9,7 +9,8 @@ import torch.nn.functional as F
 from jaxtyping import Float, UInt8
 from torch import Generator, Tensor
 
-from .operations import VARIANTS, constant
+from .effects import Crop, crop_and_flip
+from .operations import VARIANTS, Variant, constant
 from .randaugment import RandAugment
 
 Augmentation = Callable[[UInt8[Tensor, "B C H W"], Generator], Float[Tensor, "B C H W"]]
@@ -28,6 +29,13 @@ def normalise(
     scale = constant(tuple(1 / (255 * s) for s in std), images.device, torch.float32).view(1, -1, 1, 1)
     shift = constant(tuple(m / s for m, s in zip(mean, std, strict=True)), images.device, torch.float32)
     return (images.float() * scale - shift.view(1, -1, 1, 1)).contiguous(memory_format=torch.channels_last)
+
+
+def shift_and_flip(images: UInt8[Tensor, "B C H W"], generator: Generator, like: Variant) -> UInt8[Tensor, "B C H W"]:
+    """A weak view, not yet normalised: crop with padding and flip, as of RandAugment's variant, and nothing else."""
+    chance = torch.rand(3, len(images), generator=generator, dtype=torch.float64, device=images.device)
+    top, left = (chance[:2] * (2 * like.padding + 1)).long()
+    return crop_and_flip(images, Crop(top, left, chance[2] < like.flip), like.padding, like.padding_fill)
 
 
 def augment_digits(
@@ -56,3 +64,6 @@ AUGMENTATIONS: dict[str, Callable[[Sequence[float], Sequence[float]], Augmentati
     **{variant: partial(RandAugment, variant) for variant in VARIANTS},
 }
 """By the name in a preset: from the data's mean and std to an augmentation."""
+
+WEAK = VARIANTS | {"digits": Variant((), None, cutout=0, padding=1, padding_fill=0, flip=0.0)}
+"""By the same name: how a weak view is cropped and flipped. Digits move by a pixel at most, an eighth of the side."""

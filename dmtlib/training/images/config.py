@@ -92,11 +92,11 @@ class RunConfig(Config, ImageRun):
 
     @property
     def online_length(self) -> tuple[str, int]:
-        """Online ST's one phase is as long as those of the others together."""
+        """The one phase of Online ST, and of FixMatch, is as long as those of the others together."""
         return "phase", len(self.alphas)
 
     def alpha(self, phase: int) -> float:
-        """The share of the unlabeled images that phase 1 or later learns from. Online ST has all of them at once."""
+        """The share of the unlabeled images that phase 1 or later learns from. Online methods have all at once."""
         return 1.0 if METHODS[self.method].online else self.alphas[phase - 1]
 
     def steps(self, phase: int, images: int) -> int:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 from tqdm.auto import tqdm
 
-from ...data.images.augment import Augmentation
+from ...data.images.augment import WEAK, Augmentation, normalise, shift_and_flip
 from ...data.images.packed import ImageFile, read_ahead
 from ...method.dynamic_loss import disagreement_cases, weighted_cross_entropy
 from ...method.mixup import mixup, mixup_loss
@@ -25,7 +25,7 @@ from ...words import printable
 from ..descent import SCHEDULES, Descent, start_descent
 from ..seeding import ShuffledStream, derive_seed
 from ..statistics import batch_sums
-from .config import RunConfig
+from .config import METHODS, RunConfig
 from .graph import Replayed
 
 
@@ -67,7 +67,7 @@ class PhaseTask:
     labeled_targets: Tensor  # (l,)
     pseudo: PseudoLabels | None = None
     whitening: Tensor | None = None  # the filters that WhitenedCNN begins with
-    normalised: dict[str, Any] | None = None  # mean and std of the data, which a network of timm's undoes
+    normalised: dict[str, Any] | None = None  # mean and std of the data: weak views need them, timm's undo them
 
     @property
     def device(self) -> torch.device:
@@ -120,6 +120,8 @@ class PhaseTrainer:
         self.task, self.state = task, state
         self.rule = RULES[config.method] if task.phase > 0 else None
         self.needs_predictions = task.phase > 0 and config.method not in PREDICTION_FREE
+        weak = task.phase > 0 and METHODS[config.method].online == "weak"
+        self.loss = self._loss_of_views if weak else self._loss
         self.weights = list(state.averaged.parameters()), list(state.model.parameters())
         # Apart from the counters of batch norm: tensors of several dtypes are copied by one kernel each.
         self.buffers = [
@@ -175,10 +177,11 @@ class PhaseTrainer:
     def _compute(self, batch: Batch) -> None:
         """From images to gradients. No number of Python's that changes from step to step is read here."""
         images = self.task.images[batch.which] if batch.images is None else batch.images
-        self.state.backward(self._loss(self.task.augment(images, self.generator), batch))
+        self.state.backward(self.loss(images, batch))
 
     def _loss(self, images: Tensor, batch: Batch) -> Tensor:
         """Without mixup the images that are learned are those that are judged: one pass gives gradient and weights."""
+        images = self.task.augment(images, self.generator)
         if batch.lam is None:
             logits = self.state.logits(images)
             return weighted_cross_entropy(logits, *self._supervise(logits.detach(), batch))
@@ -186,6 +189,17 @@ class PhaseTrainer:
         partner = torch.rand(len(images), generator=self.generator, device=images.device).argsort()
         mixed = mixup(images, targets, weights, partner, batch.lam)
         return mixup_loss(self.state.logits(mixed.images), mixed)
+
+    def _loss_of_views(self, images: Tensor, batch: Batch) -> Tensor:
+        """FixMatch, without mixup: labels are learned of weak views, and what the model says of the others' weak views
+        of their strong ones. Each loss is the mean over its own images, unlike in Eq. 6, and counts 1."""
+        task, labeled = self.task, self.labeled_in_batch
+        moved = shift_and_flip(images, self.generator, WEAK[task.config.augmentation])
+        weak, strong = normalise(moved, **task.normalised), task.augment(images[labeled:], self.generator)
+        targets, weights = self._supervise(self._judge(weak), batch)
+        logits = self.state.logits(torch.cat([weak[:labeled], strong]))
+        parts = slice(labeled), slice(labeled, None)
+        return sum(weighted_cross_entropy(logits[part], targets[part], weights[part]) for part in parts)
 
     @torch.no_grad()
     def _judge(self, images: Tensor) -> Tensor | None:

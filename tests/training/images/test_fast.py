@@ -41,6 +41,7 @@ def small_trainer(method: str, **changes) -> PhaseTrainer:
         labeled_targets=labels[:32],
         pseudo=PseudoLabels(torch.arange(32, 96), labels[32:], confidence, labels[32:]),
         whitening=whitening_filters(images, (0.5,) * 3, (0.2,) * 3),
+        normalised={"mean": [0.5] * 3, "std": [0.2] * 3},
     )
     return PhaseTrainer(task, start_phase(task))
 

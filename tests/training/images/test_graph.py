@@ -13,7 +13,7 @@ from dmtlib.training.images.phase import PhaseTask, PhaseTrainer, start_phase
 from dmtlib.training.precision import choose_device
 
 CPU = torch.device("cpu")
-METHODS = ["baseline", "cl", "dmt", "dmt-naive", "dmt-flip", "online-st"]
+METHODS = ["baseline", "cl", "dmt", "dmt-naive", "dmt-flip", "online-st", "fixmatch"]
 
 
 class ReplayedInPython:
