@@ -11,8 +11,8 @@ class Method:
     learns another one's labels is a new one, a model that learns its own goes on from where it was; on pixels (Alg. 2)
     every model goes on, and the other one stands beside it. ``pair``: on images, too, two models take turns, and from
     the second iteration on each goes on from where it was. ``online``: one phase on the model's own predictions of the
-    same step, as long as the others' phases together: predictions of the view that is ``learned``, or of a ``weak`` one
-    while a strong one is learned. ``all_labels``: the supervised phase has all images' labels."""
+    same step, as long as the others' phases together: predictions of the view that is ``learned``, or of a ``weak``
+    one while a strong one is learned. ``all_labels``: the supervised phase has all images' labels."""
 
     title: str
     labeler: Literal["other", "itself"] | None = None
