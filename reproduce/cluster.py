@@ -22,13 +22,14 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
+import dmtlib
 from dmtlib.data.finding import prepared
 from dmtlib.files import whole_file
 from dmtlib.records.launch import STOP_SECONDS, end, run_name, runs_folder
 from dmtlib.records.store import find_record, in_words, keep_record
 from dmtlib.training import RunDirectory, RunError, train
 from dmtlib.training.precision import DEVICES
-from dmtlib.training.provenance import SOURCE, commit, versions
+from dmtlib.training.provenance import commit, versions
 from dmtlib.training.settings import Config
 from dmtlib.words import printable, tell, told
 
@@ -148,7 +149,8 @@ def _content(ray: Any, place: Path) -> tuple[str, list[Any]]:
 
 def _code() -> dict[str, str | None]:
     """What must be the same everywhere."""
-    files = sorted(file for file in (SOURCE / "dmtlib").rglob("*") if file.suffix in (".py", ".yml"))
+    library = Path(dmtlib.__file__).parent  # a constant of this file would be the driver's, as all that Ray sends
+    files = sorted(file for file in library.rglob("*") if file.suffix in (".py", ".yml"))
     digest = hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
     return {"commit": commit(), "dmtlib's code": digest[:12], **versions()}
 
