@@ -103,8 +103,9 @@ class RunDirectory:
     def check_record(self, made: dict[str, Any]) -> None:
         """The record is what the phases' files make now; a RunError, if it was changed."""
         there, made = self.record, json.loads(json.dumps(plain(made)))
-        others = {"device", "commit", "versions", "images_per_second"}  # of another machine, or of a later version
-        if changed := [k for k in made if k not in there or (k not in others and there[k] != made[k])]:
+        # Of another machine, or of a later version, or of another number of processes:
+        others = {"device", "commit", "versions", "images_per_second", "processes"}
+        if changed := [k for k in made if k not in {*there, "processes"} or (k not in others and there[k] != made[k])]:
             what = f"is not what the run's phases say ({', '.join(changed)} differ)"
             raise RunError(f"{self.path / 'result.json'} {what}; delete it, and the same command writes it again")
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ from .methods import METHODS
 from .metrics_log import written_log
 from .pixels.config import SegmentationConfig
 from .precision import choose_device
+from .processes import by_first, count, rank
 from .provenance import run_record
 from .settings import Config
 from .storage import Damaged, telling
@@ -40,19 +43,23 @@ def train(
     else:
         from .images.curriculum import Curriculum as Algorithm
     where = choose_device(device)
+    if config.batch_size % count():
+        raise ValueError(f"{count()} processes can't share batches of {config.batch_size} evenly")
+    progress = progress and rank() == 0
     directory = RunDirectory.of(config, runs)
     with telling(directory.path, "; the same command goes on afterwards", f" for batches of {config.batch_size}"):
         data = data or Algorithm.load(config.data, progress)
         fingerprint, split = data.fingerprint, Algorithm.draw(config, data)  # what they refuse leaves no directory
         told = {"classes": list(data.classes)} if getattr(data, "own", False) else {}  # told in words
-        with directory.lock(WORKERS_LEAVE if where.type == "cuda" else 0):
-            remove_unfinished(directory.path)
-            directory.claim({**config.to_json(), "device": where.type, "data_fingerprint": fingerprint, **told})
-            directory.claim_split(split.to_json(fingerprint))
+        with directory.lock(WORKERS_LEAVE if where.type == "cuda" else 0) if rank() == 0 else nullcontext():
+            if rank() == 0:
+                remove_unfinished(directory.path)
+                directory.claim({**config.to_json(), "device": where.type, "data_fingerprint": fingerprint, **told})
+                directory.claim_split(split.to_json(fingerprint))
             if progress:
                 for place, line in enumerate([*data.summary, *of_split(config, data, split)]):
                     tell(("  " if place else "") + line)
-            record = directory.record
+            record = by_first(lambda: directory.record)
             while True:
                 try:
                     run = Algorithm(config, data, split, directory, where, progress)
@@ -60,14 +67,21 @@ def train(
                     seconds = record["seconds"] if finished else run.journal.run(run.run_phase, run.steps_in)
                     kept = run.score(), run.journal.records, directory.split, sum(run.journal.lengths)
                     made = run_record(config, *kept, seconds, where)
-                    if finished:
-                        directory.check_record(made)
-                        written_log(directory.path / "metrics.jsonl", run.journal.last)
-                        return record
-                    directory.finish(made)
-                    return made
+                    return by_first(partial(_end, directory, made, run.journal.last if finished else None))
                 except Damaged as damaged:  # then from the phase before it, or without it
-                    damaged.set_aside()
+                    if rank() == 0:
+                        damaged.set_aside()
+
+
+def _end(directory: RunDirectory, made: dict[str, Any], last: dict[str, Any] | None) -> dict[str, Any]:
+    """Write the record that was ``made``, or, of a run that was finished before, make sure that it is still so:
+    ``last`` is what its last phase left."""
+    if last is None:
+        directory.finish(made)
+        return made
+    directory.check_record(made)
+    written_log(directory.path / "metrics.jsonl", last)
+    return directory.record
 
 
 def of_split(config: Config, data: Any, split: Any) -> list[str]:

@@ -12,6 +12,7 @@ from ...data.images.augment import normalise
 from ...data.images.datasets import ClassificationData
 from ...data.images.packed import UNKNOWN
 from ...method.pseudo_labels import pseudo_label, select_top_images
+from ..processes import count, gathered, shared
 from .phase import PseudoLabels
 
 PREDICTION_BATCH = 250  # of 32×32 images; on a CPU, 1000 leave the cache and are half as fast
@@ -23,16 +24,17 @@ KEPT_SHARES = range(5, 101, 5)
 def predict(
     model: nn.Module, images: UInt8[Tensor, "N C H W"], mean: Sequence[float], std: Sequence[float]
 ) -> Float[Tensor, "N classes"]:
-    """Probabilities on clean images: no augmentation, evaluation mode, float32. The model's mode is left as it was."""
+    """Probabilities on clean images: no augmentation, evaluation mode, float32. The model's mode is left as it was.
+    Several processes share the batches, and have all of them afterwards, on the CPU."""
     training = model.training
     model.eval()
     device = next(model.parameters()).device
     batches = [
         model(normalise(batch.to(device), mean, std)).float().softmax(dim=1)
-        for batch in images.split(PREDICTION_BATCH)
+        for batch in shared(images.split(PREDICTION_BATCH))
     ]
     model.train(training)
-    return torch.cat(batches)
+    return torch.cat(batches if count() == 1 else gathered([batch.cpu() for batch in batches]))
 
 
 def accuracy(probabilities: Float[Tensor, "N C"], labels: Int64[Tensor, " N"]) -> float:

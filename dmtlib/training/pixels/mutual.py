@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,7 @@ from ...data.pixels.joint_augment import JointAugment
 from ...data.pixels.splits import NameSplit
 from ..directory import RunDirectory
 from ..loop import Journal
+from ..processes import by_first, rank
 from ..seeding import derive_seed
 from ..statistics import summarise
 from ..storage import restoring
@@ -135,7 +137,7 @@ class MutualTraining:
 
     def _pseudo_labels(self, phase: int, name: str, labeler: Labeler) -> PixelLabels:
         """Lines 12 and 14: predict the clean unlabeled images, keep the top α of the pixels of each class."""
-        stored = stored_pixel_labels(self.directory, phase, name)
+        stored = by_first(lambda: stored_pixel_labels(self.directory, phase, name))
         if stored is not None:
             return stored
         new = labeler.phase == phase
@@ -144,7 +146,12 @@ class MutualTraining:
         predictions = label_images(teacher, self.images, self.plan.unlabeled)
         folder = pixel_label_folder(self.directory, phase, name)
         alpha, mark = self.config.alphas[phase - 1], self.directory.mark()
-        return write_pixel_labels(folder, predictions, len(self.data.classes), alpha, mark)
+        made = None
+        if rank() == 0:
+            made = write_pixel_labels(folder, predictions, len(self.data.classes), alpha, mark)
+        else:  # this process's share of them is made, and all go to the first one
+            deque(predictions, maxlen=0)
+        return by_first(lambda: made)
 
     def _task(self, phase: int, name: str, pseudo: PixelLabels | None) -> SegmentationTask:
         config = self.config
