@@ -323,7 +323,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command line; the exit code is 0, 2 for a command that cannot be carried out, 130 when interrupted.
     SIGTERM, by which batch systems stop a job, is taken for Ctrl-C."""
     sys.stdout, sys.stderr = (stream or open(os.devnull, "w") for stream in (sys.stdout, sys.stderr))  # noqa: SIM115
-    before = signal.signal(signal.SIGTERM, processes.stop_once if processes.launched() else signal.default_int_handler)
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     warnings.showwarning = lambda message, *_, **__: tell(f"warning: {message}")
     try:
         if isinstance(sys.stdout, io.TextIOWrapper):  # letters that a terminal doesn't have are escaped
@@ -339,9 +339,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(stopped, file=sys.stderr)
         return INTERRUPTED
     except (KeyboardInterrupt, typer.Abort):
-        if processes.speaks():
-            print("stopped; the same command goes on from here", file=sys.stderr)
-        return INTERRUPTED
+        return processes.leave("stopped; the same command goes on from here", INTERRUPTED)
     except Exception as error:  # a wrong option or command: click's classes, which newer typers carry inside
         if "home directory" in str(error):  # of ~somebody
             return _refuse(str(error))
@@ -353,6 +351,4 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _refuse(message: str) -> int:
-    if processes.speaks():
-        tell(f"error: {' '.join(message.split())}")
-    return 2
+    return processes.leave(f"error: {' '.join(message.split())}", 2)

@@ -8,7 +8,7 @@ from typing import Any
 
 from .directory import RunDirectory
 from .metrics_log import MetricsLog, describe_window, progress_bar
-from .processes import by_first, rank
+from .processes import rank
 from .settings import Config
 from .storage import restoring
 
@@ -24,9 +24,9 @@ class Journal:
     def __init__(self, config: Config, directory: RunDirectory, lengths: Sequence[int], show_progress: bool) -> None:
         self._config, self._directory, self._show_progress = config, directory, show_progress
         self.lengths = lengths
-        self.last = by_first(lambda: directory.load_last_phase(config.phases))
+        self.last = directory.load_last_phase(config.phases)
         self.records: list[dict[str, Any]] = self.last["records"] if self.last else []
-        self._checkpoint = by_first(directory.load_checkpoint)
+        self._checkpoint = directory.load_checkpoint()
         if self._checkpoint is not None and self._checkpoint["phase"] != len(self.records):
             # Left over from a kill between the end of a phase and the removal of its checkpoint.
             self._checkpoint = None

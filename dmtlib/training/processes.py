@@ -11,8 +11,9 @@ from __future__ import annotations
 import os
 import re
 import signal
+import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, redirect_stderr, redirect_stdout
+from contextlib import AbstractContextManager, contextmanager, nullcontext, redirect_stderr, redirect_stdout
 from datetime import timedelta
 from typing import Any, TypeVar
 
@@ -20,39 +21,32 @@ import torch
 import torch.distributed as dist
 import torch.nn.functional as F
 from torch import Tensor
+from torch.distributed.nn.functional import all_gather, all_reduce  # whose gradients are exchanged, too
+from torch.nn.modules._functions import SyncBatchNorm
 from torch.overrides import TorchFunctionMode
+from torch.utils._pytree import tree_map_only
 
+from ..words import tell
 from .storage import RunError
 
 T = TypeVar("T")
-PATIENCE = timedelta(hours=1)  # to wait for a process that lives: the first one may be hashing pseudo labels
+PATIENCE = timedelta(hours=1)  # with a process that lives: the first one may be hashing pseudo labels
 GONE = re.compile(r"gloo|nccl|connection (closed|reset)|broken pipe", re.IGNORECASE)  # in errors about other processes
 
 
 def count() -> int:
     """How many processes there are of this run."""
-    return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
+    return dist.get_world_size() if dist.is_initialized() else 1
 
 
 def rank() -> int:
     """Which of them this one is: 0 is the first."""
-    return dist.get_rank() if count() > 1 else 0
+    return dist.get_rank() if dist.is_initialized() else 0
 
 
 def launched() -> bool:
     """Whether torchrun started this process, and others with it."""
     return "TORCHELASTIC_RUN_ID" in os.environ and int(os.environ["WORLD_SIZE"]) > 1
-
-
-def stop_once(*_: Any) -> None:
-    """Ctrl-C, for a signal: torchrun sends more than one."""
-    _ends()
-    raise KeyboardInterrupt
-
-
-def _ends() -> None:
-    for name in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(name, signal.SIG_IGN)
 
 
 @contextmanager
@@ -64,32 +58,36 @@ def joined() -> Iterator[None]:
         return
     if os.environ["WORLD_SIZE"] != os.environ["LOCAL_WORLD_SIZE"]:
         raise ValueError("the processes of a run must be on one machine: torchrun --nproc-per-node N")
-    with ExitStack() as block:
-        try:
-            dist.init_process_group("cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo", timeout=PATIENCE)
-            if rank() > 0:
-                nowhere = block.enter_context(open(os.devnull, "w"))
-                block.enter_context(redirect_stdout(nowhere))
-                block.enter_context(redirect_stderr(nowhere))
+    sys.excepthook = lambda *error: (sys.__excepthook__(*error), os._exit(1))  # see leave
+    try:
+        dist.init_process_group("cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo", timeout=PATIENCE)
+        out, err = (open(os.devnull, "w"),) * 2 if rank() else (sys.stdout, sys.stderr)  # noqa: SIM115
+        with redirect_stdout(out), redirect_stderr(err):
             yield
-        except RuntimeError as error:
-            if not (isinstance(error, dist.DistError) or GONE.search(str(error))):
-                raise
-            raise RunError("another process of this run has ended; the same command goes on from here") from None
-        dist.destroy_process_group()  # after an error, it might wait for the others
+    except RuntimeError as error:
+        if not (isinstance(error, dist.DistError) or GONE.search(str(error))):
+            raise
+        raise RunError("another process of this run has ended; the same command goes on from here") from None
+    dist.destroy_process_group()  # after an error, it might wait for the others
 
 
-def speaks() -> bool:
-    """Whether it is for this process to say how a run ends: for the first that asks, of all that torchrun started."""
+def leave(line: str, code: int) -> int:
+    """Say how this process ends, and return its exit code. One of several that torchrun started leaves here, at once:
+    what it has begun to exchange would keep it. Of them only the first that ends says a line."""
     if not launched():
-        return True
-    _ends()
+        tell(line)
+        return code
+    for name in (signal.SIGINT, signal.SIGTERM):  # torchrun sends several
+        signal.signal(name, signal.SIG_IGN)
     try:
         place = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
         store = dist.TCPStore(*place, is_master=False, timeout=timedelta(seconds=5))
-        return store.add(f"dmtlib-ends-{os.environ['TORCHELASTIC_RESTART_COUNT']}", 1) == 1
-    except (RuntimeError, KeyError):
-        return os.environ["RANK"] == "0"
+        first = store.add(f"dmtlib-ends-{os.environ['TORCHELASTIC_RESTART_COUNT']}", 1) == 1
+    except RuntimeError:  # it went with the process that kept it
+        first = os.environ["RANK"] == "0"
+    if first:
+        tell(line)
+    os._exit(code)
 
 
 def by_first(call: Callable[[], T]) -> T:
@@ -114,41 +112,32 @@ def shared(items: Sequence[T]) -> Sequence[T]:
 
 
 def gathered(mine: list[T]) -> list[T]:
-    """What all processes made of what :func:`shared` gave them, in the order of the items. Not for tensors on a GPU:
-    each would come back on the GPU that it was on."""
+    """What the processes made of what :func:`shared` gave each, in the order of the items; of several on the CPU."""
     if count() == 1:
         return mine
     made: list[list[T]] = [[] for _ in range(count())]
-    dist.all_gather_object(made, mine)
+    dist.all_gather_object(made, tree_map_only(Tensor, Tensor.cpu, mine))
     return [made[i % count()][i // count()] for i in range(sum(map(len, made)))]
 
 
 def part(batch: Tensor) -> Tensor:
     """This process's part of a batch; numbers without dimensions are everybody's."""
-    return batch.chunk(count())[rank()] if count() > 1 and batch.dim() else batch
+    return batch.chunk(count())[rank()] if batch.dim() else batch
 
 
 def whole(mine: Tensor) -> Tensor:
     """The batch of which each process has a :func:`part`."""
-    if count() == 1:
-        return mine
-    parts = [torch.empty_like(mine) for _ in range(count())]
-    dist.all_gather(parts, mine.contiguous())
-    return torch.cat(parts)
+    return torch.cat(all_gather(mine)) if count() > 1 else mine
 
 
 def averaged(value: Tensor) -> Tensor:
     """The mean over all processes."""
-    if count() == 1:
-        return value
-    total = value.detach().clone()
-    dist.all_reduce(total)
-    return total / count()
+    return all_reduce(value) / count() if count() > 1 else value
 
 
 def whole_batch_norm() -> AbstractContextManager:
     """A context in which batch norm, of whatever module, has the statistics of the whole batch."""
-    return nullcontext() if count() == 1 else _WholeBatchNorm()
+    return _WholeBatchNorm() if count() > 1 else nullcontext()
 
 
 class _WholeBatchNorm(TorchFunctionMode):
@@ -159,23 +148,17 @@ class _WholeBatchNorm(TorchFunctionMode):
 def _batch_norm(x, running_mean, running_var, weight=None, bias=None, training=False, momentum=0.1, eps=1e-5):
     """As F.batch_norm, over all processes: on CUDA by the kernels of nn.SyncBatchNorm, which has none for a CPU."""
     if not training:
-        return F.batch_norm(x, running_mean, running_var, weight, bias, training, momentum, eps)
+        return F.batch_norm(x, running_mean, running_var, weight, bias, eps=eps)
     if x.device.type == "cuda":
-        from torch.nn.modules._functions import SyncBatchNorm
-
-        more = eps, momentum, dist.group.WORLD, count()
-        return SyncBatchNorm.apply(x, weight, bias, running_mean, running_var, *more)
-    from torch.distributed.nn.functional import all_reduce  # its gradient is summed, too
-
-    values = x.double()
-    others, per_channel = [d for d in range(x.dim()) if d != 1], [1, -1, *[1] * (x.dim() - 2)]
-    n = count() * x.numel() // x.shape[1]
-    mean = all_reduce(values.sum(others)) / n
-    centred = values - mean.view(per_channel)
-    variance = all_reduce(centred.square().sum(others)) / n
+        more = running_mean, running_var, eps, momentum, dist.group.WORLD, count()
+        return SyncBatchNorm.apply(x, weight, bias, *more)
+    values, places = x.movedim(1, -1).double(), tuple(range(x.dim() - 1))  # PyTorch's own sums in float64, too
+    n = count() * values[..., 0].numel()
+    mean = all_reduce(values.sum(places)) / n
+    centred = values - mean
+    variance = all_reduce(centred.square().sum(places)) / n
     if running_mean is not None:
         running_mean.lerp_(mean.detach().to(running_mean.dtype), momentum)
-        running_var.lerp_(variance.detach().to(running_var.dtype) * n / (n - 1), momentum)
-    scale = (variance + eps).rsqrt() * (1 if weight is None else weight)
-    result = centred * scale.view(per_channel)
-    return (result if bias is None else result + bias.view(per_channel)).to(x.dtype)
+        running_var.lerp_((variance.detach() * n / (n - 1)).to(running_var.dtype), momentum)
+    result = centred * (variance + eps).rsqrt()
+    return (result if weight is None else result * weight + bias).movedim(-1, 1).to(x.dtype)

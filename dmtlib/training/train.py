@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
-from functools import partial
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -51,8 +50,9 @@ def train(
         data = data or Algorithm.load(config.data, progress)
         fingerprint, split = data.fingerprint, Algorithm.draw(config, data)  # what they refuse leaves no directory
         told = {"classes": list(data.classes)} if getattr(data, "own", False) else {}  # told in words
-        with directory.lock(WORKERS_LEAVE if where.type == "cuda" else 0) if rank() == 0 else nullcontext():
+        with ExitStack() as held:
             if rank() == 0:
+                held.enter_context(directory.lock(WORKERS_LEAVE if where.type == "cuda" else 0))
                 remove_unfinished(directory.path)
                 directory.claim({**config.to_json(), "device": where.type, "data_fingerprint": fingerprint, **told})
                 directory.claim_split(split.to_json(fingerprint))
@@ -67,21 +67,16 @@ def train(
                     seconds = record["seconds"] if finished else run.journal.run(run.run_phase, run.steps_in)
                     kept = run.score(), run.journal.records, directory.split, sum(run.journal.lengths)
                     made = run_record(config, *kept, seconds, where)
-                    return by_first(partial(_end, directory, made, run.journal.last if finished else None))
+                    if finished:
+                        directory.check_record(made)
+                        written_log(directory.path / "metrics.jsonl", run.journal.last)
+                        return record
+                    if rank() == 0:
+                        directory.finish(made)
+                    return made
                 except Damaged as damaged:  # then from the phase before it, or without it
                     if rank() == 0:
                         damaged.set_aside()
-
-
-def _end(directory: RunDirectory, made: dict[str, Any], last: dict[str, Any] | None) -> dict[str, Any]:
-    """Write the record that was ``made``, or, of a run that was finished before, make sure that it is still so:
-    ``last`` is what its last phase left."""
-    if last is None:
-        directory.finish(made)
-        return made
-    directory.check_record(made)
-    written_log(directory.path / "metrics.jsonl", last)
-    return directory.record
 
 
 def of_split(config: Config, data: Any, split: Any) -> list[str]:

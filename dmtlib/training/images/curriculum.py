@@ -19,7 +19,7 @@ from ...method.pseudo_labels import count_selected, pseudo_label, select_top_ima
 from ...models.whitened import whitening_filters
 from ..directory import RunDirectory
 from ..loop import Journal
-from ..processes import by_first, count, rank
+from ..processes import count, rank
 from ..statistics import summarise
 from ..storage import Damaged, restoring
 from .config import METHODS, RunConfig
@@ -79,10 +79,10 @@ class Curriculum:
         pseudo = self._pseudo_labels(phase) if phase > 0 else None
         task = self._task(phase, pseudo)
         state, journal = start_phase(task, self._before(phase)), self.journal
-        # No setting of a run, for a graph changes no bit. No GPU has seen one of a network of timm's, nor one in which
-        # processes exchange numbers.
-        graph = self.device.type == "cuda" and self.config.network is None and os.environ.get("DMT_GRAPH") != "0"
-        graph = graph and count() == 1
+        # No setting of a run, for a graph changes no bit. No GPU has seen one of a network of timm's, nor of several
+        # processes, which exchange numbers within a step.
+        known = self.config.network is None and count() == 1
+        graph = self.device.type == "cuda" and known and os.environ.get("DMT_GRAPH") != "0"
         trainer = PhaseTrainer(task, state, graph)
         if checkpoint:
             with restoring(self.directory.checkpoint_file):
@@ -151,7 +151,7 @@ class Curriculum:
 
     def _pseudo_labels(self, phase: int) -> PseudoLabels:
         """Line 5 of Alg. 1: the last model labels the clean unlabeled images, its most confident ones are kept."""
-        stored = by_first(lambda: stored_pseudo_labels(self.directory, phase))
+        stored = stored_pseudo_labels(self.directory, phase)
         if stored is not None:
             with restoring(pseudo_label_file(self.directory, phase)):
                 if {len(values) for values in stored} != {self._main_set_size(phase)}:

@@ -12,7 +12,7 @@ from ...data.images.augment import normalise
 from ...data.images.datasets import ClassificationData
 from ...data.images.packed import UNKNOWN
 from ...method.pseudo_labels import pseudo_label, select_top_images
-from ..processes import count, gathered, shared
+from ..processes import gathered, shared
 from .phase import PseudoLabels
 
 PREDICTION_BATCH = 250  # of 32×32 images; on a CPU, 1000 leave the cache and are half as fast
@@ -34,7 +34,7 @@ def predict(
         for batch in shared(images.split(PREDICTION_BATCH))
     ]
     model.train(training)
-    return torch.cat(batches if count() == 1 else gathered([batch.cpu() for batch in batches]))
+    return torch.cat(gathered(batches))
 
 
 def accuracy(probabilities: Float[Tensor, "N C"], labels: Int64[Tensor, " N"]) -> float:

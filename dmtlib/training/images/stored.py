@@ -13,7 +13,6 @@ from torch import nn
 from ...data.images.packed import hash_of
 from ...models.whitened import classifier
 from ..directory import RunDirectory
-from ..processes import by_first
 from ..storage import restoring
 from .phase import PseudoLabels
 
@@ -21,7 +20,7 @@ from .phase import PseudoLabels
 def phase_model(run: RunDirectory, phase: int) -> nn.Module:
     """The averaged model that phase ``phase`` ended with, in evaluation mode, on the CPU. A RunError, if the phase is
     not finished, or damaged."""
-    state = by_first(lambda: run.load_phase(phase))
+    state = run.load_phase(phase)
     with restoring(run.phase_file(phase)):
         model = classifier(**state["architecture"])
         model.load_state_dict(state["model"])

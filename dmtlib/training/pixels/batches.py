@@ -144,5 +144,4 @@ def workers() -> int:
     jobs = os.environ.get("DMT_JOBS", "1")
     if not re.fullmatch("[1-9][0-9]{0,8}", jobs):
         raise ValueError(f"DMT_JOBS must be a whole number, 1 or more, got {jobs!r}")
-    sharing = int(jobs) * count()
-    return max(1, min(MOST_WORKERS, (cores - 1) // sharing, room // sharing if count() > 1 else room))
+    return max(1, min(MOST_WORKERS, (cores - 1) // (int(jobs) * count()), room // count()))

@@ -96,14 +96,13 @@ def label_images(
     model: nn.Module, images: ListedImages | StoredImages, indices: Sequence[int]
 ) -> Iterator[tuple[str, Tensor, Tensor]]:
     """Name, labels (uint8) and confidences of the clean images, each in its own size (Alg. 2, lines 12 and 14).
-    Several processes take turns, and all of them must ask for all images, which then come on the CPU."""
+    Several processes take turns, and each must ask for all images."""
     predictions = predict_images(model, images, shared(indices))
     for turn in range(0, len(indices), count()):  # a zip would hold an image's probabilities while others are made
         said = []
         if turn + rank() < len(indices):
             labels, confidence = pseudo_label(next(predictions).unsqueeze(0), ignore_index=VOID)
-            labels, confidence = labels[0].to(torch.uint8), confidence[0]
-            said.append((labels, confidence) if count() == 1 else (labels.cpu(), confidence.cpu()))
+            said.append((labels[0].to(torch.uint8), confidence[0]))
         for index, (labels, confidence) in zip(indices[turn:], gathered(said), strict=False):
             yield images.names[index], labels, confidence
 

@@ -146,11 +146,8 @@ class MutualTraining:
         predictions = label_images(teacher, self.images, self.plan.unlabeled)
         folder = pixel_label_folder(self.directory, phase, name)
         alpha, mark = self.config.alphas[phase - 1], self.directory.mark()
-        made = None
-        if rank() == 0:
-            made = write_pixel_labels(folder, predictions, len(self.data.classes), alpha, mark)
-        else:  # this process's share of them is made, and all go to the first one
-            deque(predictions, maxlen=0)
+        made = rank() == 0 and write_pixel_labels(folder, predictions, len(self.data.classes), alpha, mark)
+        deque(predictions, maxlen=0)  # the other processes make their share of them
         return by_first(lambda: made)
 
     def _task(self, phase: int, name: str, pseudo: PixelLabels | None) -> SegmentationTask:
