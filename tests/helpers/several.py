@@ -42,8 +42,8 @@ IMAGES = dataclasses.replace(
     widen_factor=1,
     batch_size=24,
     labeled_per_batch=9,  # of four processes one has both kinds of images
-    learning_rate=0.05,
-    supervised_learning_rate=0.05,
+    learning_rate=0.01,
+    supervised_learning_rate=0.01,
     alphas=(0.5, 1.0),
     baseline_steps=14,
     baseline_epochs=None,
@@ -85,7 +85,7 @@ def run(name: str, folder: Path) -> int:
             steps = itertools.count(1)
             patch(PhaseTrainer, "step", lambda s: lambda self: die() if next(steps) == DIES_BEFORE else s(self))
     cli.preset, cli.training.train = lambda *_: config, lambda *_, **more: train(config, data=data, **more)
-    runs = folder / name.replace("again", "killed").rsplit("-", 1)[0]
+    runs = folder / ("killed" if name.startswith(("killed", "again")) else name)
     return cli.main(["train", "digits-40", "--device", "cpu", "--runs", str(runs)])
 
 
