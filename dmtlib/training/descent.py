@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,7 +14,7 @@ from torch.optim import SGD, Optimizer
 from torch.optim.lr_scheduler import CosineAnnealingLR, LambdaLR, LRScheduler
 
 from .precision import autocast, autocast_dtype
-from .processes import averaged, count, whole_batch_norm
+from .processes import WholeBatchNorm, averaged, count
 from .settings import Config
 from .statistics import STATISTICS, summarise
 
@@ -62,7 +63,7 @@ class Descent:
     def logits(self, images: Tensor) -> Tensor:
         """The model's, on this process's part of a batch, which is on its device."""
         model = self.parallel if self.parallel and torch.is_grad_enabled() else self.model
-        with autocast(images.device, self.dtype), whole_batch_norm():
+        with autocast(images.device, self.dtype), WholeBatchNorm() if self.parallel else nullcontext():
             return model(images)
 
     def backward(self, loss: Tensor) -> None:

@@ -13,7 +13,7 @@ import re
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext, redirect_stderr, redirect_stdout
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from datetime import timedelta
 from typing import Any, TypeVar
 
@@ -67,7 +67,8 @@ def joined() -> Iterator[None]:
     except RuntimeError as error:
         if not (isinstance(error, dist.DistError) or GONE.search(str(error))):
             raise
-        raise RunError("another process of this run has ended; the same command goes on from here") from None
+        why = str(error).splitlines()[0][:200]
+        raise RunError(f"another process of this run has ended; the same command goes on from here ({why})") from None
     dist.destroy_process_group()  # after an error, it might wait for the others
 
 
@@ -92,15 +93,13 @@ def leave(line: str, code: int) -> int:
 
 def by_first(call: Callable[[], T]) -> T:
     """What the first process gets of ``call``, in all of them; an error that it raises there is raised in all."""
-    if count() == 1:
-        return call()
     said: list[Any] = [None, None]
-    if rank() == 0:
-        try:
-            said[0] = call()
-        except Exception as error:
-            said[1] = error
-    dist.broadcast_object_list(said)
+    try:
+        said[0] = call() if rank() == 0 else None
+    except Exception as error:
+        said[1] = error
+    if count() > 1:
+        dist.broadcast_object_list(said)
     if said[1] is not None:
         raise said[1]
     return said[0]
@@ -135,12 +134,9 @@ def averaged(value: Tensor) -> Tensor:
     return all_reduce(value) / count() if count() > 1 else value
 
 
-def whole_batch_norm() -> AbstractContextManager:
+class WholeBatchNorm(TorchFunctionMode):
     """A context in which batch norm, of whatever module, has the statistics of the whole batch."""
-    return _WholeBatchNorm() if count() > 1 else nullcontext()
 
-
-class _WholeBatchNorm(TorchFunctionMode):
     def __torch_function__(self, function, types, args=(), kwargs=None):
         return (_batch_norm if function is F.batch_norm else function)(*args, **(kwargs or {}))
 

@@ -44,7 +44,6 @@ def train(
     where = choose_device(device)
     if config.batch_size % count():
         raise ValueError(f"{count()} processes can't share batches of {config.batch_size} evenly")
-    progress = progress and rank() == 0
     directory = RunDirectory.of(config, runs)
     with telling(directory.path, "; the same command goes on afterwards", f" for batches of {config.batch_size}"):
         data = data or Algorithm.load(config.data, progress)

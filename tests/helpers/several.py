@@ -101,7 +101,7 @@ def norm(*_: object) -> int:
         for cut in (lambda t: t, processes.part):
             leaf, running = cut(x).clone().requires_grad_(), (torch.zeros_like(scale), torch.ones_like(scale))
             w, b = scale.clone().requires_grad_(), bias.clone().requires_grad_()
-            with processes.whole_batch_norm() if cut is processes.part else torch.enable_grad():
+            with processes.WholeBatchNorm() if cut is processes.part else torch.enable_grad():
                 y = F.batch_norm(leaf, *running, w, b, training=True)
             (y.float() * cut(teach).float()).sum().backward()
             share = [
@@ -112,7 +112,7 @@ def norm(*_: object) -> int:
         near = {"rtol": 2e-2, "atol": 2e-2} if dtype == torch.bfloat16 else {"rtol": 1e-4, "atol": 1e-5}
         for i, (ours, theirs) in enumerate(zip(part, whole, strict=True)):
             torch.testing.assert_close(ours, processes.part(theirs) if i < 2 else theirs, **near)
-    with processes.whole_batch_norm():  # a model that is scored looks at no other process
+    with processes.WholeBatchNorm():  # a model that is scored looks at no other process
         frozen = F.batch_norm(x.float(), torch.zeros(3), torch.ones(3), scale, bias)
     torch.testing.assert_close(frozen, F.batch_norm(x.float(), torch.zeros(3), torch.ones(3), scale, bias))
     return 0
