@@ -67,7 +67,7 @@ def assert_same_run(folder: Path, one: str, other: str, near: float) -> None:
                 assert (mine.names, mine.kept) == (labels.names, labels.kept) and sum(mine.kept) > 1000
                 other_pixels = sum(int((mine[i][0] != labels[i][0]).sum()) for i in range(len(labels)))
                 # Rounding decides about pixels at the edge of the selection: in float32, for a few of thousands.
-                assert other_pixels <= (0 if near < 1e-8 else sum(mine.kept) // 100)
+                assert other_pixels <= (0 if near < 1e-8 else sum(mine.kept) // 1000)
         else:
             mine, labels = (stored_pseudo_labels(run, phase) for run in (ours, theirs))
             assert torch.equal(mine.indices, labels.indices) and torch.equal(mine.labels, labels.labels)
@@ -75,7 +75,8 @@ def assert_same_run(folder: Path, one: str, other: str, near: float) -> None:
     mine, record = ours.record, theirs.record
     assert mine["processes"] == int(other.rsplit("-", 1)[1]) and "processes" not in record
     score = "mean_iou" if "mean_iou" in record else "test_accuracy"
-    assert mine[score] == record[score] and mine["split_sha256"] == record["split_sha256"]
+    assert mine[score] == pytest.approx(record[score], abs=2000 * near)  # in percent: of pixels, a few in float32
+    assert mine["split_sha256"] == record["split_sha256"]
 
 
 @pytest.mark.parametrize("kind", ["mixup", "pixels"])
