@@ -18,8 +18,8 @@ from dmtlib.training.images.stored import stored_pseudo_labels
 from dmtlib.training.pixels.stored import stored_pixel_labels
 from dmtlib.training.precision import choose_device
 
-IMAGES, PIXELS = ["mixup-dmt-1", "mixup-dmt-2", "killed-dmt-2", "again-dmt-4"], ["pixels-dmt-1", "pixels-dmt-2"]
-QUICK = ["norm", "overflow", *IMAGES, *PIXELS]
+IMAGES = ["norm", "overflow", "mixup-dmt-1", "mixup-dmt-2", "killed-dmt-2", "again-dmt-4"]
+PIXELS = ["pixels-dmt-1", "pixels-dmt-2"]
 GONE = "error: another process of this run has ended; the same command goes on from here"
 
 
@@ -32,9 +32,15 @@ def start(folder: Path, names: list[str]) -> dict[str, list[int]]:
 
 
 @pytest.fixture(scope="module")
-def quick(tmp_path_factory) -> tuple[Path, dict[str, list[int]]]:
-    folder = tmp_path_factory.mktemp("several")
-    return folder, start(folder, QUICK)
+def mixup(tmp_path_factory) -> tuple[Path, dict[str, list[int]]]:
+    folder = tmp_path_factory.mktemp("mixup")
+    return folder, start(folder, IMAGES)
+
+
+@pytest.fixture(scope="module")
+def pixels(tmp_path_factory) -> tuple[Path, dict[str, list[int]]]:
+    folder = tmp_path_factory.mktemp("pixels")
+    return folder, start(folder, PIXELS)
 
 
 def run_of(folder: Path, name: str) -> RunDirectory:
@@ -80,21 +86,21 @@ def assert_same_run(folder: Path, one: str, other: str, near: float) -> None:
 
 
 @pytest.mark.parametrize("kind", ["mixup", "pixels"])
-def test_two_processes_give_the_run_of_one(kind, quick):
-    folder, ended = quick
+def test_two_processes_give_the_run_of_one(kind, request):
+    folder, ended = request.getfixturevalue(kind)
     assert ended[f"{kind}-dmt-2"] == [0, 0]
     assert_same_run(folder, f"{kind}-dmt-1", f"{kind}-dmt-2", near=1e-5)
 
 
-def test_only_the_first_process_speaks(quick):
-    folder, _ = quick
+def test_only_the_first_process_speaks(mixup):
+    folder, _ = mixup
     said = (folder / "mixup-dmt-2.out").read_text(), (folder / "mixup-dmt-2.err").read_text()
     assert said[0].count("\n") == 1 and "test accuracy" in said[0]
     assert said[1].count("90 images to train on") == 1 and "warning" not in said[1]
 
 
-def test_a_process_that_is_killed_ends_all_with_a_line_and_any_number_goes_on(quick):
-    folder, ended = quick
+def test_a_process_that_is_killed_ends_all_with_a_line_and_any_number_goes_on(mixup):
+    folder, ended = mixup
     assert ended["killed-dmt-2"] == [2, -signal.SIGKILL] and ended["again-dmt-4"] == [0] * 4
     said = (folder / "killed-dmt-2.err").read_text()
     assert said.splitlines()[-1].startswith(GONE) and said.count("error: ") == 1 and "Traceback" not in said
@@ -104,8 +110,8 @@ def test_a_process_that_is_killed_ends_all_with_a_line_and_any_number_goes_on(qu
 
 
 @pytest.mark.parametrize("name", ["norm", "overflow"])
-def test_a_part_in_several_processes(name, quick):
-    folder, ended = quick
+def test_a_part_in_several_processes(name, mixup):
+    folder, ended = mixup
     assert ended[name] == [0, 0], (folder / f"{name}.err").read_text()
 
 
