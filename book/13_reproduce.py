@@ -141,6 +141,7 @@ for config in missing[:3]:
 # ## Several GPUs
 #
 # A run uses one GPU. More GPUs do more runs at the same time: that needs no communication, and gives the same records.
+# (One run on several GPUs is the next section.)
 # `reproduce` starts one run a GPU, in a process of its own, and gives a free GPU the next run. `--jobs` changes
 # how many: three on one GPU, say, where a single run leaves much of it idle. On a CPU they share its cores.
 #
@@ -153,6 +154,31 @@ for config in missing[:3]:
 #
 # Two machines share a table by its seeds: `--seeds 0,1` here and `--seeds 2` there. Afterwards copy the records
 # into one `results/`. They are small JSON files, and each lies where its settings say.
+#
+# ## One run on several GPUs
+#
+# While there are more runs than GPUs, runs side by side are the better use of them. For a single long run there is
+# PyTorch's `torchrun`, which starts a process for each GPU of a machine:
+#
+# ```
+# torchrun --nproc-per-node 4 -m dmtlib train cifar10-4000 --seed 1
+# ```
+#
+# **It is the run of one process, up to rounding.** Each process draws the random numbers of whole batches, and learns
+# its quarter of each. The batch stays as large as it was. Batch norm has the statistics of all of it, mixup its
+# partners, and the loss is divided by what counts in all of it. Labeling and scoring are shared out, the first process
+# writes, and the record says how many there were. Tests train with two and with four processes on a CPU: over fifty
+# steps the loss is that of one process, to 1e-5 in float32 and to 1e-10 in float64, with the same pseudo labels and
+# the same selection. (Of pixels, in float32, all but a few at the edge of the selection.)
+#
+# Rounding is not nothing. Those tests learn slowly; at the rates of a real run a difference in the seventh digit grows
+# within some ten steps, and two pseudo labels of almost equal confidence may change places in the ranking. From
+# then on it is another run of the same seed, as on another GPU.
+#
+# The same command goes on where it was stopped, with any number of processes, or with `dmtlib train` alone. The number
+# must divide the batch evenly. A process that dies ends all of them: one line is ours, and `torchrun` adds many. The
+# processes are of one machine, and none of their steps is a CUDA graph. **No machine with several GPUs has tried
+# this**: where you have one, `python benchmarks/processes.py` tells the images a second of 1, 2 and 4 processes.
 #
 # ## What a run is
 #

@@ -17,6 +17,7 @@ from ...method.pseudo_labels import count_selected, pseudo_label, select_top_ima
 from ...models.whitened import PATCH_IMAGES, whitening_filters
 from ..directory import RunDirectory
 from ..loop import Journal
+from ..processes import count, rank
 from ..statistics import summarise
 from ..storage import Damaged, restoring
 from .config import METHODS, RunConfig
@@ -77,8 +78,10 @@ class Curriculum:
         pseudo = self._pseudo_labels(phase) if phase > 0 else None
         task = self._task(phase, pseudo)
         state, journal = start_phase(task, self._before(phase)), self.journal
-        # No setting of a run, for a graph changes no bit. No GPU has seen one of a network of timm's.
-        graph = self.device.type == "cuda" and self.config.network is None and os.environ.get("DMT_GRAPH") != "0"
+        # No setting of a run, for a graph changes no bit. No GPU has seen one of a network of timm's, nor of several
+        # processes, which exchange numbers within a step.
+        known = self.config.network is None and count() == 1
+        graph = self.device.type == "cuda" and known and os.environ.get("DMT_GRAPH") != "0"
         trainer = PhaseTrainer(task, state, graph)
         if checkpoint:
             with restoring(self.directory.checkpoint_file):
@@ -156,7 +159,8 @@ class Curriculum:
         kept = select_top_images(confidence, self.config.alpha(phase))
         said = PseudoLabels(unlabeled, labels, confidence, self.data.train_labels[unlabeled])
         pseudo = PseudoLabels(*(values[kept] for values in said))
-        save_pseudo_labels(self.directory, phase, pseudo)
+        if rank() == 0:
+            save_pseudo_labels(self.directory, phase, pseudo)
         return pseudo
 
     def _predict_unlabeled(self) -> Tensor:

@@ -17,12 +17,13 @@ from tqdm.auto import tqdm
 from ...data.images.augment import Augmentation
 from ...data.images.packed import ImageFile, read_ahead
 from ...method.dynamic_loss import disagreement_cases, weighted_cross_entropy
-from ...method.mixup import mixup, mixup_loss
+from ...method.mixup import MixedBatch, mixup, mixup_loss
 from ...method.rules import PREDICTION_FREE, RULES, Supervision, supervise
 from ...method.schedules import gamma_ramp
 from ...models.whitened import classifier
 from ...words import printable
 from ..descent import SCHEDULES, Descent, start_descent
+from ..processes import part, whole
 from ..seeding import ShuffledStream, derive_seed
 from ..statistics import batch_sums
 from .config import RunConfig
@@ -180,21 +181,21 @@ class PhaseTrainer:
     def _loss(self, images: Tensor, batch: Batch) -> Tensor:
         """Without mixup the images that are learned are those that are judged: one pass gives gradient and weights."""
         if batch.lam is None:
-            logits = self.state.logits(images)
-            return weighted_cross_entropy(logits, *self._supervise(logits.detach(), batch))
+            logits = self.state.logits(part(images))
+            return weighted_cross_entropy(logits, *map(part, self._supervise(logits.detach(), batch)))
         targets, weights = self._supervise(self._judge(images), batch)
         partner = torch.rand(len(images), generator=self.generator, device=images.device).argsort()
-        mixed = mixup(images, targets, weights, partner, batch.lam)
+        mixed = MixedBatch(*map(part, mixup(images, targets, weights, partner, batch.lam)))
         return mixup_loss(self.state.logits(mixed.images), mixed)
 
     @torch.no_grad()
     def _judge(self, images: Tensor) -> Tensor | None:
-        """The logits of the un-mixed images, where the rule looks at them."""
+        """The logits of this process's un-mixed images, where the rule looks at them."""
         if not self.needs_predictions:
             return None
         model, moves = self.state.model, self.task.config.weight_pass_moves_statistics
         with contextlib.nullcontext() if moves else batch_statistics_only(model):
-            return self.state.logits(images)
+            return self.state.logits(part(images))
 
     def _drawn(self, step: int) -> tuple[Tensor, Tensor, PseudoLabels | None]:
         """Indices and targets, labeled images first; more of the pseudo-labeled rest."""
@@ -209,12 +210,13 @@ class PhaseTrainer:
 
     @torch.no_grad()
     def _supervise(self, logits: Tensor | None, batch: Batch) -> Supervision:
+        """Targets and weights of the whole batch, from the logits that each process has of its part."""
         pseudo, labeled = batch.pseudo, self.labeled_in_batch
         if pseudo is None:
             return supervise(batch.targets)
         probabilities = cases = None
         if self.needs_predictions:
-            probabilities = logits[labeled:].float().softmax(dim=1)
+            probabilities = whole(logits)[labeled:].float().softmax(dim=1)
             cases = disagreement_cases(probabilities, pseudo.labels, pseudo.confidence)
         taught = supervise(batch.targets, self.rule, probabilities, pseudo.confidence, *batch.gammas)
         self.state.window += batch_sums(pseudo.labels, pseudo.truth, taught.weights[labeled:], cases)

@@ -1,0 +1,185 @@
+"""Runs by several processes, as torchrun would start them: python several.py FOLDER NAME… tells how they ended.
+
+A NAME is KIND-METHOD-PROCESSES, as pixels-dmt-2; its run goes below FOLDER/NAME, what was printed to FOLDER/NAME.out
+and .err. KIND is mixup, plain (images without mixup) or pixels; `double-…` computes in float64. `killed-…` is mixup,
+of which the last process dies in the middle, and `again-…` goes on with it: PROCESSES may differ. Two other names are
+no runs: `norm` and `overflow`. One process imports everything and forks all others.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import json
+import os
+import sys
+import traceback
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+import torch
+import torch.distributed as dist
+import torch.nn.functional as F
+from dying import die, patch
+from random_phase import random_phase
+from tiny_scenes import CONFIG, scenes
+from torch.utils import tensorboard  # noqa: F401 - runs import it late; here, once for all of them
+
+from dmtlib import cli
+from dmtlib.data.images.datasets import load_digits
+from dmtlib.presets import preset
+from dmtlib.training import loop, processes, train
+from dmtlib.training.images import evaluation
+from dmtlib.training.images.phase import PhaseTrainer
+from dmtlib.training.settings import Config
+
+DIGITS = preset("digits-40", "dmt")
+IMAGES = dataclasses.replace(
+    DIGITS,
+    num_labels=20,
+    depth=10,
+    widen_factor=1,
+    batch_size=24,
+    labeled_per_batch=9,  # of four processes one has both kinds of images
+    learning_rate=0.01,
+    supervised_learning_rate=0.01,
+    alphas=(0.5, 1.0),
+    baseline_steps=14,
+    baseline_epochs=None,
+    phase_steps=18,
+    phase_epochs=None,
+    precision="fp32",
+    log_every=1,
+)
+# A smaller rate than elsewhere: above it, steps on these few pixels enlarge any rounding a thousandfold within ten.
+PIXELS = dataclasses.replace(
+    CONFIG, alphas=(0.5, 1.0), baseline_steps=9, phase_steps=8, learning_rate=0.001, supervised_learning_rate=0.001
+)
+DIES_BEFORE = 25  # of 50 steps: in the middle of phase 1
+
+
+def config_of(name: str) -> Config:
+    kind, method = name.removeprefix("double-").rsplit("-", 1)[0].split("-", 1)
+    if kind == "pixels":
+        return dataclasses.replace(PIXELS, method=method)
+    return dataclasses.replace(IMAGES, method=method, mixup_alpha=0.0 if kind == "plain" else DIGITS.mixup_alpha)
+
+
+def data_of(name: str):
+    if "pixels" in name:
+        return scenes()
+    digits = load_digits()  # of so few images no two are of almost equal confidence
+    return dataclasses.replace(digits, train_images=digits.train_images[:90], train_labels=digits.train_labels[:90])
+
+
+def run(name: str, folder: Path) -> int:
+    config, data = config_of(name), data_of(name)
+    evaluation.PREDICTION_BATCH = 16  # or there would be nothing to share
+    if name.startswith("double"):
+        torch.set_default_dtype(torch.float64)
+        torch.Tensor.float = torch.Tensor.double
+    if name.startswith("killed"):
+        loop.CHECKPOINT_SECONDS, loop.CHECKPOINT_SHARE = 0.0, float("inf")
+        if processes.launched() and os.environ["RANK"] == str(int(os.environ["WORLD_SIZE"]) - 1):
+            steps = itertools.count(1)
+            patch(PhaseTrainer, "step", lambda s: lambda self: die() if next(steps) == DIES_BEFORE else s(self))
+    cli.preset, cli.training.train = lambda *_: config, lambda *_, **more: train(config, data=data, **more)
+    runs = folder / ("killed" if name.startswith(("killed", "again")) else name)
+    return cli.main(["train", "digits-40", "--device", "cpu", "--runs", str(runs)])
+
+
+def norm(*_: object) -> int:
+    """Batch norm over parts is batch norm over the whole, and so are its gradients."""
+    torch.manual_seed(0)
+    for shape, dtype in [((8, 3, 4, 5), torch.float32), ((8, 3), torch.float64), ((8, 3, 4, 5), torch.bfloat16)]:
+        x, scale, bias = 5 + torch.randn(shape).to(dtype), 1 + torch.rand(3), torch.rand(3)
+        if dtype == torch.float64:
+            scale, bias = scale.double(), bias.double()
+        teach = torch.randn(shape).to(dtype)
+        found = []
+        for cut in (lambda t: t, processes.part):
+            leaf, running = cut(x).clone().requires_grad_(), (torch.zeros_like(scale), torch.ones_like(scale))
+            w, b = scale.clone().requires_grad_(), bias.clone().requires_grad_()
+            with processes.WholeBatchNorm() if cut is processes.part else torch.enable_grad():
+                y = F.batch_norm(leaf, *running, w, b, training=True)
+            (y.float() * cut(teach).float()).sum().backward()
+            share = [
+                processes.averaged(t) * processes.count() if cut is processes.part else t for t in (w.grad, b.grad)
+            ]
+            found.append([y.detach(), leaf.grad, *running, *share])
+        whole, part = found
+        near = {"rtol": 2e-2, "atol": 2e-2} if dtype == torch.bfloat16 else {"rtol": 1e-4, "atol": 1e-5}
+        for i, (ours, theirs) in enumerate(zip(part, whole, strict=True)):
+            torch.testing.assert_close(ours, processes.part(theirs) if i < 2 else theirs, **near)
+    with processes.WholeBatchNorm():  # a model that is scored looks at no other process
+        frozen = F.batch_norm(x.float(), torch.zeros(3), torch.ones(3), scale, bias)
+    torch.testing.assert_close(frozen, F.batch_norm(x.float(), torch.zeros(3), torch.ones(3), scale, bias))
+    return 0
+
+
+def overflow(*_: object) -> int:
+    """A gradient that overflows in one process is no step in any."""
+    torch.manual_seed(0)
+    trainer = random_phase(
+        dataclasses.replace(DIGITS, depth=10, widen_factor=1, precision="fp32"), torch.device("cpu")
+    )
+    trainer.state.scaler = torch.amp.GradScaler("cpu", init_scale=8.0)
+    weight = next(trainer.state.model.parameters())
+    for step in range(3):
+        before, broken = weight.detach().clone(), step == 1 and processes.rank() == 1
+        mean = processes.averaged(weight.detach())
+        assert torch.allclose(mean, weight, rtol=0, atol=1e-7)
+        loss = trainer._loss
+        trainer._loss = lambda *a, loss=loss, broken=broken: loss(*a) * (torch.inf if broken else 1)
+        trainer.step()
+        trainer._loss = loss
+        assert torch.equal(weight, before) == (step == 1), step
+    assert trainer.state.scaler.get_scale() == 4.0
+    return 0
+
+
+def fork(count: int, work: Callable[[], int], output: Path) -> list[int]:
+    """How the processes ended that did the work together. The store is the parent's, as it is torchrun's."""
+    store = dist.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False, timeout=timedelta(seconds=300))
+    children = []
+    for rank in range(count):
+        if child := os.fork():
+            children.append(child)
+            continue
+        for name, number in (("out", 1), ("err", 2)):
+            os.dup2(os.open(f"{output}.{name}", os.O_WRONLY | os.O_CREAT | os.O_APPEND), number)
+        if count > 1:
+            place = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": store.port, "TORCHELASTIC_USE_AGENT_STORE": True}
+            told = {"TORCHELASTIC_RUN_ID": "test", "TORCHELASTIC_RESTART_COUNT": 0, "RANK": rank, "WORLD_SIZE": count}
+            more = {"LOCAL_RANK": rank, "LOCAL_WORLD_SIZE": count}
+            os.environ |= {name: str(value) for name, value in (place | told | more).items()}
+        code = 1
+        try:
+            code = work()
+        except BaseException:
+            traceback.print_exc()
+        sys.stdout.flush()
+        os._exit(code)
+    return [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
+
+
+def main(folder: Path, *names: str) -> None:
+    load_digits()
+    ended = {}
+    for name in names:
+
+        def work(name: str = name) -> int:
+            if name not in ("norm", "overflow"):
+                return run(name, folder)
+            with processes.joined():
+                return globals()[name]()
+
+        count = 2 if name in ("norm", "overflow") else int(name.rsplit("-", 1)[1])
+        ended[name] = fork(count, work, folder / name)
+    print(json.dumps(ended))
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    main(Path(sys.argv[1]), *sys.argv[2:])
