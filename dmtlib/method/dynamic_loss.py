@@ -143,10 +143,8 @@ def weighted_cross_entropy(
     weights: Float[Tensor, "B *S"],
     *,
     ignore_index: int = 255,
-    counted: Tensor | None = None,
 ) -> Float[Tensor, ""]:
-    """Σ ω·CE / N, N the count of non-ignored elements (Eq. 4–6 with the weights already known). float32. Of one of
-    several parts of a batch N is what was ``counted``, the mean over the parts: then the losses' mean is the batch's.
+    """Σ ω·CE / N, N the count of non-ignored elements (Eq. 4–6 with the weights already known). float32.
 
     >>> weighted_cross_entropy(torch.zeros(3, 2), torch.tensor([0, 1, 255]), torch.tensor([1.0, 0.5, 1.0]))
     tensor(0.5199)
@@ -154,8 +152,8 @@ def weighted_cross_entropy(
     targets = targets.long()
     per_element = F.cross_entropy(logits.float(), targets, ignore_index=ignore_index, reduction="none")
     weighted = torch.where(weights == 0, 0.0, weights * per_element)  # 0 · ∞ is 0 here, not NaN
-    counted = (targets != ignore_index).sum() if counted is None else counted
-    return weighted.sum() / torch.where(counted == 0, 1, counted)
+    counted = (targets != ignore_index).sum()
+    return weighted.sum() / counted.clamp(min=1)
 
 
 def _check_pseudo_labels(names: tuple[str, str, str], scores: Tensor, labels: Tensor, confidence: Tensor) -> None:

@@ -7,12 +7,11 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.parallel import DistributedDataParallel
 from torch.optim import SGD, Optimizer
 from torch.optim.lr_scheduler import CosineAnnealingLR, LambdaLR, LRScheduler
 
 from .precision import autocast, autocast_dtype
-from .processes import WholeBatchNorm, averaged, count
+from .processes import WholeBatchNorm, mean_of_parts, parallel
 from .settings import Config
 from .statistics import STATISTICS, summarise
 
@@ -69,7 +68,7 @@ class Descent:
         self.optimizer.zero_grad(set_to_none=True)
         self.scaler.scale(loss).backward()
         self.window[0].add_(1)
-        self.window[1].add_(averaged(loss.detach()))
+        self.window[1].add_(mean_of_parts(loss.detach()))
 
     def descend(self) -> None:
         """One step along the gradient. Nothing waits for the device."""
@@ -141,5 +140,5 @@ def start_descent(
         scaler=torch.amp.GradScaler(device.type, enabled=dtype == torch.float16),
         dtype=dtype,
         window=torch.zeros(len(STATISTICS), device=device),
-        parallel=DistributedDataParallel(model, broadcast_buffers=False, static_graph=True) if count() > 1 else None,
+        parallel=parallel(model),
     )

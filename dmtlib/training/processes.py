@@ -18,9 +18,11 @@ from typing import Any, TypeVar
 import torch
 import torch.distributed as dist
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 from torch.distributed.nn.functional import all_gather, all_reduce  # whose gradients are exchanged, too
 from torch.nn.modules._functions import SyncBatchNorm
+from torch.nn.modules.dropout import _DropoutNd
+from torch.nn.parallel import DistributedDataParallel
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_map_only
 
@@ -28,7 +30,7 @@ from ..words import tell
 from .storage import RunError
 
 T = TypeVar("T")
-PATIENCE = timedelta(hours=1)  # with a process that lives: the first one may be hashing pseudo labels
+PATIENCE = timedelta(days=1)  # with a process that lives: the first one may be packing images
 GONE = re.compile(r"gloo|nccl|connection (closed|reset)|broken pipe", re.IGNORECASE)  # in errors about other processes
 
 
@@ -91,16 +93,24 @@ def leave(line: str, code: int) -> int:
 
 def by_first(call: Callable[[], T]) -> T:
     """What the first process gets of ``call``, in all of them; an error that it raises there is raised in all."""
-    said: list[Any] = [None, None]
-    try:
-        said[0] = call() if rank() == 0 else None
-    except Exception as error:
-        said[1] = error
+    said: list[Any] = [None]
+    if rank() == 0:
+        try:
+            said = [call()]
+        except Exception as error:
+            said = [error]
     if count() > 1:
         dist.broadcast_object_list(said)
-    if said[1] is not None:
-        raise said[1]
+    if isinstance(said[0], Exception):
+        raise said[0]
     return said[0]
+
+
+def after_first(call: Callable[[], T]) -> T:
+    """What each process gets of ``call``: the first before the others, which find what it has brought or stored."""
+    made: list[T] = []
+    by_first(lambda: made.append(call()))
+    return made[0] if made else call()
 
 
 def shared(items: Sequence[T]) -> Sequence[T]:
@@ -127,9 +137,20 @@ def whole(mine: Tensor) -> Tensor:
     return torch.cat(all_gather(mine)) if count() > 1 else mine
 
 
-def averaged(value: Tensor) -> Tensor:
+def mean_of_parts(value: Tensor) -> Tensor:
     """The mean over all processes."""
     return all_reduce(value) / count() if count() > 1 else value
+
+
+def parallel(model: nn.Module) -> nn.Module | None:
+    """The model in a wrapper that averages its gradients over all processes, None where there is one. A ValueError for
+    dropout, which draws for a part what it would not for the whole."""
+    if count() == 1:
+        return None
+    drops = (getattr(m, "drop_prob", 0) or (isinstance(m, _DropoutNd) and m.p) for m in model.modules())
+    if any(drops):
+        raise ValueError("several processes can't train a network with dropout: start it without torchrun")
+    return DistributedDataParallel(model, broadcast_buffers=False, static_graph=True)
 
 
 class WholeBatchNorm(TorchFunctionMode):
@@ -148,11 +169,10 @@ def _batch_norm(x, running_mean, running_var, weight=None, bias=None, training=F
         return SyncBatchNorm.apply(x, weight, bias, *more)
     values, places = x.movedim(1, -1).double(), tuple(range(x.dim() - 1))  # PyTorch's own sums in float64, too
     n = count() * values[..., 0].numel()
-    mean = all_reduce(values.sum(places)) / n
-    centred = values - mean
-    variance = all_reduce(centred.square().sum(places)) / n
+    mean, square = all_reduce(torch.stack([values.sum(places), values.square().sum(places)])) / n
+    variance = (square - mean.square()).clamp(min=0)
     if running_mean is not None:
         running_mean.lerp_(mean.detach().to(running_mean.dtype), momentum)
         running_var.lerp_((variance.detach() * n / (n - 1)).to(running_var.dtype), momentum)
-    result = centred * (variance + eps).rsqrt()
+    result = (values - mean) * (variance + eps).rsqrt()
     return (result if weight is None else result * weight + bias).movedim(-1, 1).to(x.dtype)

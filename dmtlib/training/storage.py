@@ -30,11 +30,11 @@ class Damaged(RunError):
     """A file of a run is proven to hold something else than the run wrote."""
 
     def __init__(self, file: Path, reason: str) -> None:
-        self.file, self.reason, self.what = file, reason, f"{file} is damaged ({reason})"
-        super().__init__(f"{self.what}; {MADE_AGAIN}")
+        self.file, self.what = file, f"{file} is damaged ({reason})"
+        super().__init__(file, reason)  # of which other processes make the same
 
-    def __reduce__(self) -> tuple:  # how it is told to other processes
-        return Damaged, (self.file, self.reason)
+    def __str__(self) -> str:
+        return f"{self.what}; {MADE_AGAIN}"
 
     def set_aside(self) -> None:
         """Give the file another name, with a warning; an OSError, if that cannot be. Only for whoever holds the run's

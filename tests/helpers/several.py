@@ -105,7 +105,8 @@ def norm(*_: object) -> int:
                 y = F.batch_norm(leaf, *running, w, b, training=True)
             (y.float() * cut(teach).float()).sum().backward()
             share = [
-                processes.averaged(t) * processes.count() if cut is processes.part else t for t in (w.grad, b.grad)
+                processes.mean_of_parts(t) * processes.count() if cut is processes.part else t
+                for t in (w.grad, b.grad)
             ]
             found.append([y.detach(), leaf.grad, *running, *share])
         whole, part = found
@@ -128,7 +129,7 @@ def overflow(*_: object) -> int:
     weight = next(trainer.state.model.parameters())
     for step in range(3):
         before, broken = weight.detach().clone(), step == 1 and processes.rank() == 1
-        mean = processes.averaged(weight.detach())
+        mean = processes.mean_of_parts(weight.detach())
         assert torch.allclose(mean, weight, rtol=0, atol=1e-7)
         loss = trainer._loss
         trainer._loss = lambda *a, loss=loss, broken=broken: loss(*a) * (torch.inf if broken else 1)

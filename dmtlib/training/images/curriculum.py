@@ -78,11 +78,9 @@ class Curriculum:
         pseudo = self._pseudo_labels(phase) if phase > 0 else None
         task = self._task(phase, pseudo)
         state, journal = start_phase(task, self._before(phase)), self.journal
-        # No setting of a run, for a graph changes no bit. No GPU has seen one of a network of timm's, nor of several
-        # processes, which exchange numbers within a step.
-        known = self.config.network is None and count() == 1
-        graph = self.device.type == "cuda" and known and os.environ.get("DMT_GRAPH") != "0"
-        trainer = PhaseTrainer(task, state, graph)
+        # No setting of a run, for a graph changes no bit. No GPU has seen one of timm's networks, or of processes.
+        graph = self.device.type == "cuda" and self.config.network is None and os.environ.get("DMT_GRAPH") != "0"
+        trainer = PhaseTrainer(task, state, graph and count() == 1)
         if checkpoint:
             with restoring(self.directory.checkpoint_file):
                 state.load_state_dict(checkpoint["state"])

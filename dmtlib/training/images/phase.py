@@ -23,7 +23,7 @@ from ...method.schedules import gamma_ramp
 from ...models.whitened import classifier
 from ...words import printable
 from ..descent import SCHEDULES, Descent, start_descent
-from ..processes import part, whole
+from ..processes import after_first, part, whole
 from ..seeding import ShuffledStream, derive_seed
 from ..statistics import batch_sums
 from .config import RunConfig
@@ -97,7 +97,7 @@ def start_phase(task: PhaseTask, before: nn.Module | None = None) -> Descent:
         if weights != "random" and before is None:
             from ...models.pretrained import load_classifier  # torchvision, which it needs, takes seconds
 
-            report = load_classifier(model, network, weights)
+            report = after_first(lambda: load_classifier(model, network, weights))
             if task.phase < (1 if network == config.network else 2):
                 each = "each" if network == config.network else "every other"
                 tqdm.write(printable(f"{each} phase starts from {weights}: {report}"), file=sys.stderr)

@@ -12,7 +12,7 @@ from ...data.pixels.joint_augment import JointAugment
 from ...data.pixels.splits import NameSplit
 from ..directory import RunDirectory
 from ..loop import Journal
-from ..processes import by_first, rank
+from ..processes import after_first, by_first, rank
 from ..seeding import derive_seed
 from ..statistics import summarise
 from ..storage import restoring
@@ -100,7 +100,7 @@ class MutualTraining:
         pseudo = self._pseudo_labels(phase, name, labeler) if labeler else None
         task = self._task(phase, name, pseudo)
         if phase == 0:
-            model = initialise(self.config, self.architecture, name)
+            model = after_first(lambda: initialise(self.config, self.architecture, name))
         else:  # goes on from where it was: fine-tuning
             model = restore(self.architecture, self.weights[name], self.device, name)
         start, best = start_segmentation_phase(task, model), None

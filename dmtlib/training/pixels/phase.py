@@ -13,7 +13,7 @@ from ...data.pixels.masks import VOID
 from ...method.dynamic_loss import disagreement_cases, weighted_cross_entropy
 from ...method.rules import PREDICTION_FREE, RULES, Supervision, supervise
 from ..descent import Descent, start_descent
-from ..processes import averaged, count
+from ..processes import count, mean_of_parts
 from ..statistics import pixel_sums
 from .batches import SegmentationBatch, SegmentationBatches, in_order
 from .config import SegmentationConfig
@@ -61,8 +61,8 @@ class SegmentationTrainer:
         batch = SegmentationBatch(*(tensor.to(device, non_blocking=True) for tensor in next(self.batches)))
         logits = state.logits(batch.images.contiguous(memory_format=torch.channels_last))
         targets, weights = self._supervise(logits.detach(), batch)
-        counted = averaged((targets != VOID).sum())
-        state.backward(weighted_cross_entropy(logits, targets, weights, ignore_index=VOID, counted=counted))
+        loss, counted = weighted_cross_entropy(logits, targets, weights, ignore_index=VOID), (targets != VOID).sum()
+        state.backward(loss * (counted / mean_of_parts(counted).clamp(min=0.1)))  # N is of all parts
         state.descend()
 
     @torch.no_grad()
@@ -78,7 +78,7 @@ class SegmentationTrainer:
         gammas = config.gamma1, config.gamma2
         taught = supervise(batch.targets, self.rule, probabilities, batch.confidence, *gammas, ignore_index=VOID)
         sums = pixel_sums(taught.targets[labeled:], batch.truth, taught.weights[labeled:], cases)
-        self.state.window += averaged(sums * (len(batch.truth) / self.pseudo_in_part))
+        self.state.window += mean_of_parts(sums * (len(batch.truth) / self.pseudo_in_part))
         return taught
 
     def close_window(self) -> dict[str, Any]:
