@@ -1,9 +1,9 @@
 """Runs by several processes, as torchrun would start them: python several.py FOLDER NAME… tells how they ended.
 
 A NAME is KIND-METHOD-PROCESSES, as pixels-dmt-2; its run goes below FOLDER/NAME, what was printed to FOLDER/NAME.out
-and .err. KIND is mixup, plain (images without mixup) or pixels; `double-…` computes in float64. `killed-…` is mixup,
-of which the last process dies in the middle, and `again-…` goes on with it: PROCESSES may differ. Two other names are
-no runs: `norm` and `overflow`. One process imports everything and forks all others.
+and .err. KIND is one of :data:`KINDS`; `double-…` computes in float64, `short-…` takes few steps. `killed-…` is mixup,
+of which the last process dies in the middle, and `again-…` goes on with it: PROCESSES may differ. Other names are no
+runs: :data:`PARTS`. One process imports everything and forks all others.
 """
 
 from __future__ import annotations
@@ -22,16 +22,21 @@ import torch
 import torch.distributed as dist
 import torch.nn.functional as F
 from dying import die, patch
+from PIL import Image
 from random_phase import random_phase
 from tiny_scenes import CONFIG, scenes
 from torch.utils import tensorboard  # noqa: F401 - runs import it late; here, once for all of them
 
 from dmtlib import cli
-from dmtlib.data.images.datasets import load_digits
+from dmtlib.data import entry
+from dmtlib.data.images import folders
+from dmtlib.data.images.datasets import load_dataset, load_digits
+from dmtlib.data.images.packed import ImageFile
 from dmtlib.presets import preset
 from dmtlib.training import loop, processes, train
 from dmtlib.training.images import evaluation
 from dmtlib.training.images.phase import PhaseTrainer
+from dmtlib.training.pixels.config import SegmentationConfig
 from dmtlib.training.settings import Config
 
 DIGITS = preset("digits-40", "dmt")
@@ -56,25 +61,45 @@ IMAGES = dataclasses.replace(
 PIXELS = dataclasses.replace(
     CONFIG, alphas=(0.5, 1.0), baseline_steps=9, phase_steps=8, learning_rate=0.001, supervised_learning_rate=0.001
 )
+OTHER = {"depth": None, "widen_factor": None}
+FAST = {"recalibrate_batch_norm": True, "weight_pass_moves_statistics": True, "nesterov": True}
+KINDS: dict[str, tuple[Config, dict]] = {
+    "mixup": (IMAGES, {}),
+    "plain": (IMAGES, {"mixup_alpha": 0.0}),
+    "file": (IMAGES, {}),  # as mixup, of images that are read from a file
+    "timm": (IMAGES, {**OTHER, "network": "timm:test_efficientnet", "side": 32}),
+    "white": (IMAGES, {**OTHER, **FAST, "widths": (4, 4, 4), "schedule": "triangular"}),
+    "pixels": (PIXELS, {}),
+    "best": (PIXELS, {"goes_on_from": "best-on-val"}),
+    "both": (PIXELS, {"backbone": ("timm:lcnet_035", "narrow"), "output_stride": 16}),
+}
 DIES_BEFORE = 25  # of 50 steps: in the middle of phase 1
 
 
 def config_of(name: str) -> Config:
-    kind, method = name.removeprefix("double-").rsplit("-", 1)[0].split("-", 1)
-    if kind == "pixels":
-        return dataclasses.replace(PIXELS, method=method)
-    return dataclasses.replace(IMAGES, method=method, mixup_alpha=0.0 if kind == "plain" else DIGITS.mixup_alpha)
+    kind, method = name.removeprefix("double-").removeprefix("short-").rsplit("-", 1)[0].split("-", 1)
+    config, more = KINDS.get(kind, KINDS["mixup"])
+    if "short" in name:
+        more = {**more, "baseline_steps": 3, "phase_steps": 3}
+    return dataclasses.replace(config, method=method, **more)
 
 
-def data_of(name: str):
-    if "pixels" in name:
+def data_of(name: str, folder: Path):
+    if isinstance(config_of(name), SegmentationConfig):
         return scenes()
     digits = load_digits()  # of so few images no two are of almost equal confidence
-    return dataclasses.replace(digits, train_images=digits.train_images[:90], train_labels=digits.train_labels[:90])
+    if "white" in name:  # needs larger images
+        larger = {part: F.pad(getattr(digits, part), (4, 4, 4, 4)) for part in ("train_images", "test_images")}
+        digits = dataclasses.replace(digits, **larger)
+    images, labels = digits.train_images[:90], digits.train_labels[:90]
+    if "file" in name:
+        (folder / f"{name}.pixels").write_bytes(images.numpy().tobytes())
+        images = ImageFile(open(folder / f"{name}.pixels", "rb"), torch.arange(90), images.shape[1:])  # noqa: SIM115
+    return dataclasses.replace(digits, train_images=images, train_labels=labels)
 
 
 def run(name: str, folder: Path) -> int:
-    config, data = config_of(name), data_of(name)
+    config, data = config_of(name), data_of(name, folder)
     evaluation.PREDICTION_BATCH = 16  # or there would be nothing to share
     if name.startswith("double"):
         torch.set_default_dtype(torch.float64)
@@ -104,11 +129,10 @@ def norm(*_: object) -> int:
             with processes.WholeBatchNorm() if cut is processes.part else torch.enable_grad():
                 y = F.batch_norm(leaf, *running, w, b, training=True)
             (y.float() * cut(teach).float()).sum().backward()
-            share = [
-                processes.mean_of_parts(t) * processes.count() if cut is processes.part else t
-                for t in (w.grad, b.grad)
-            ]
-            found.append([y.detach(), leaf.grad, *running, *share])
+            shares = [w.grad, b.grad]
+            if cut is processes.part:
+                shares = [processes.mean_of_parts(share) * processes.count() for share in shares]
+            found.append([y.detach(), leaf.grad, *running, *shares])
         whole, part = found
         near = {"rtol": 2e-2, "atol": 2e-2} if dtype == torch.bfloat16 else {"rtol": 1e-4, "atol": 1e-5}
         for i, (ours, theirs) in enumerate(zip(part, whole, strict=True)):
@@ -138,6 +162,28 @@ def overflow(*_: object) -> int:
         assert torch.equal(weight, before) == (step == 1), step
     assert trainer.state.scaler.get_scale() == 4.0
     return 0
+
+
+def packed(folder: Path) -> int:
+    """Images that memory doesn't hold are decoded by the first process; the others find its file."""
+    os.environ |= {"DMT_MEMORY": "0", "XDG_CACHE_HOME": str(folder / "cache")}
+    entry.SETTLED, decoded = 0.0, []
+
+    def make() -> None:
+        for i in range(8):
+            file = folder / "photos" / ("cat", "dog")[i % 2] / f"{i}.png"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            Image.new("RGB", (9, 9), (30 * i,) * 3).save(file)
+
+    processes.by_first(make)
+    patch(folders, "facts", lambda facts: lambda image: (decoded.append(1), facts(image))[1])
+    data = processes.after_first(lambda: load_dataset(f"folder@8:{folder / 'photos'}"))
+    assert isinstance(data.train_images, ImageFile) and len(decoded) == (8 if processes.rank() == 0 else 0)
+    assert processes.gathered([data.fingerprint]) == [data.fingerprint] * processes.count()
+    return 0
+
+
+PARTS = {"norm": norm, "overflow": overflow, "packed": packed}
 
 
 def fork(count: int, work: Callable[[], int], output: Path) -> list[int]:
@@ -171,12 +217,12 @@ def main(folder: Path, *names: str) -> None:
     for name in names:
 
         def work(name: str = name) -> int:
-            if name not in ("norm", "overflow"):
+            if name not in PARTS:
                 return run(name, folder)
             with processes.joined():
-                return globals()[name]()
+                return PARTS[name](folder)
 
-        count = 2 if name in ("norm", "overflow") else int(name.rsplit("-", 1)[1])
+        count = 2 if name in PARTS else int(name.rsplit("-", 1)[1])
         ended[name] = fork(count, work, folder / name)
     print(json.dumps(ended))
 
