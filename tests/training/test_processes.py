@@ -66,18 +66,21 @@ def assert_same_run(folder: Path, one: str, other: str, near: float) -> None:
     ours, theirs = run_of(folder, other), run_of(folder, one)
     lines = list(zip(log_of(ours), log_of(theirs), strict=True))
     assert len(lines) >= (6 if "short" in one else 50)
+    # Rounding decides about pixels where two confidences are almost equal: in float32, for a few of thousands.
+    on_pixels = "models" in theirs.record["phases"][0]
+    few = 1e-3 if on_pixels and near > 1e-8 else 0
     for mine, line in lines:
         assert mine.keys() == line.keys()
         for key in line:
-            assert numbers(mine[key]) == pytest.approx(numbers(line[key]), rel=0, abs=near), (key, line)
+            nearly = max(near, few) if key == "case_shares" else near
+            assert numbers(mine[key]) == pytest.approx(numbers(line[key]), rel=0, abs=nearly), (key, line)
     for phase in (1, 2) if "online" not in one else ():
-        if "models" in theirs.record["phases"][0]:
+        if on_pixels:
             for model in theirs.record["phases"][0]["models"]:
                 mine, labels = (stored_pixel_labels(run, phase, model) for run in (ours, theirs))
                 assert (mine.names, mine.kept) == (labels.names, labels.kept) and sum(mine.kept) > 1000
                 other_pixels = sum(int((mine[i][0] != labels[i][0]).sum()) for i in range(len(labels)))
-                # Rounding decides about pixels at the edge of the selection: in float32, for a few of thousands.
-                assert other_pixels <= (0 if near < 1e-8 else sum(mine.kept) // 1000)
+                assert other_pixels <= few * sum(mine.kept)
         else:
             mine, labels = (stored_pseudo_labels(run, phase) for run in (ours, theirs))
             assert torch.equal(mine.indices, labels.indices) and torch.equal(mine.labels, labels.labels)
