@@ -187,8 +187,8 @@ for config in missing[:3]:
 # - On images each process augments the whole batch, which mixup needs, and keeps its part; on pixels it makes no more
 #   than its part. So images gain less.
 #
-# **No machine with several GPUs has tried this.** Where you have one, `python benchmarks/processes.py` tells the images
-# a second of 1, 2 and 4 processes.
+# **No machine with several GPUs has tried this.** Where you have one, `python benchmarks/processes.py` tells how many
+# images a second 1, 2 and 4 processes learn.
 #
 # ## What a run is
 #
