@@ -2,8 +2,9 @@
 
 A NAME is KIND-METHOD-PROCESSES, as pixels-dmt-2; its run goes below FOLDER/NAME, what was printed to FOLDER/NAME.out
 and .err. KIND is one of :data:`KINDS`; `double-…` computes in float64, `short-…` takes few steps. `killed-…` is mixup,
-of which the last process dies in the middle, and `again-…` goes on with it: PROCESSES may differ. Other names are no
-runs: :data:`PARTS`. One process imports everything and forks all others.
+of which the last process dies in the middle, and `again-…` goes on with it: PROCESSES may differ. `hurt-…` goes on
+with a copy of it whose checkpoint is damaged. Other names are no runs: :data:`PARTS`. One process imports everything
+and forks all others.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import dataclasses
 import itertools
 import json
 import os
+import shutil
 import sys
 import traceback
 from collections.abc import Callable
@@ -222,6 +224,10 @@ def main(folder: Path, *names: str) -> None:
             with processes.joined():
                 return PARTS[name](folder)
 
+        if name.startswith("hurt"):
+            shutil.copytree(folder / "killed", folder / name)
+            for checkpoint in (folder / name).rglob("checkpoint.pt"):
+                os.truncate(checkpoint, 1000)
         count = 2 if name in PARTS else int(name.rsplit("-", 1)[1])
         ended[name] = fork(count, work, folder / name)
     print(json.dumps(ended))

@@ -22,8 +22,8 @@ from dmtlib.training.precision import choose_device
 
 QUICK = "norm overflow packed mixup-dmt-1 mixup-dmt-2 killed-dmt-2 again-dmt-1 short-pixels-dmt-1 short-pixels-dmt-2"
 THOROUGH = [
-    "mixup-dmt-1 mixup-dmt-4 file-dmt-2 killed-dmt-2 again-dmt-4 plain-dmt-1 plain-dmt-2 plain-dmt-4 "
-    "double-short-timm-dmt-1 double-short-timm-dmt-2 double-short-white-dmt-1 double-short-white-dmt-2",
+    "mixup-dmt-1 mixup-dmt-4 file-dmt-2 killed-dmt-2 hurt-dmt-2 again-dmt-4 plain-dmt-1 plain-dmt-2 "
+    "plain-dmt-4 double-short-timm-dmt-1 double-short-timm-dmt-2 double-short-white-dmt-1 double-short-white-dmt-2",
     "double-mixup-dmt-1 double-mixup-dmt-2 double-mixup-dmt-4 double-mixup-cl-1 double-mixup-cl-2 "
     "double-plain-dmt-flip-1 double-plain-dmt-flip-4 double-short-mixup-online-st-1 double-short-mixup-online-st-2",
     "pixels-dmt-1 pixels-dmt-2 pixels-dmt-4 double-short-pixels-dmt-flip-1 double-short-pixels-dmt-flip-2 "
@@ -127,10 +127,12 @@ def test_a_part_in_several_processes(name, quick):
 def test_more_processes_give_the_run_of_one(names, tmp_path):
     ended = start(tmp_path, names.split())
     for name, codes in ended.items():
-        one = re.sub("again|file", "mixup", name)[:-1] + "1"
+        one = re.sub("again|file|hurt", "mixup", name)[:-1] + "1"
         if not name.startswith("killed"):
             assert not any(codes), (tmp_path / f"{name}.err").read_text()
             assert_same_run(tmp_path, one, name, near=1e-10 if "double" in name else 1e-5)
+        if name.startswith("hurt"):
+            assert (tmp_path / f"{name}.err").read_text().count("set aside as checkpoint.pt.damaged-1") == 1
 
 
 @pytest.mark.book
