@@ -107,7 +107,7 @@ overview
 # | `--tidy` | delete a run's directory once it is recorded |
 #
 # On CUDA a step on images is recorded once and replayed, as one graph: the same bits, and the host is spared its work
-# (not with networks of timm's, which no GPU has tried so).
+# (not with networks of timm's, nor by several processes: no GPU has tried these so).
 # `DMT_GRAPH=0` in the environment has the steps run one operation after the other instead. `DMT_MEMORY=4` has at most
 # 4 GB of photographs in memory; more are read from a file ({doc}`data_layouts`).
 #
@@ -143,6 +143,7 @@ for config in missing[:3]:
 # ## Several GPUs
 #
 # A run uses one GPU. More GPUs do more runs at the same time: that needs no communication, and gives the same records.
+# (One run on several GPUs is the next section.)
 # `reproduce` starts one run a GPU, in a process of its own, and gives a free GPU the next run. `--jobs` changes
 # how many: three on one GPU, say, where a single run leaves much of it idle. On a CPU they share its cores.
 #
@@ -155,6 +156,41 @@ for config in missing[:3]:
 #
 # Two machines share a table by its seeds: `--seeds 0,1` here and `--seeds 2` there. Afterwards copy the records
 # into one `results/`. They are small JSON files, and each lies where its settings say.
+#
+# ## One run on several GPUs
+#
+# While there are more runs than GPUs, runs side by side are the better use of them. For a single long run there is
+# PyTorch's `torchrun`, which starts a process for each GPU of a machine:
+#
+# ```
+# torchrun --nproc-per-node 4 -m dmtlib train cifar10-4000 --seed 1
+# ```
+#
+# **It is the run of one process, up to rounding.** Each process draws the random numbers of whole batches, and learns
+# its quarter of each. The batch stays as large as it was. Batch norm has the statistics of all of it, mixup has its
+# partners, and the loss is divided by what counts in all of it. Labeling and scoring are shared out. The first process
+# writes, and the record says how many processes there were.
+#
+# Tests train with two and with four processes on a CPU. Over fifty steps the loss is that of one process, to 1e-5 in
+# float32 and to 1e-10 in float64, with the same pseudo labels and the same selection. (Of pixels, in float32, all but
+# a few at the edge of the selection.) Rounding is not nothing, though. Those tests learn slowly; at the rates of a
+# real run a difference in the seventh digit grows within some ten steps, and two pseudo labels of almost equal
+# confidence may change places in the ranking. From then on it is another run of the same seed, as on another GPU.
+#
+# The same command goes on where it was stopped, with any number of processes, or with `dmtlib train` alone. A process
+# that dies ends all of them: one line is ours, and `torchrun` adds many.
+#
+# What it asks for:
+#
+# - The processes are of one machine, and their number divides the batch evenly.
+# - Each process holds the images. Together they keep to the limit of {doc}`data_layouts`; the first one reads or packs
+#   a folder, and the others find it done.
+# - A network with dropout is refused: on a part of a batch it would draw other numbers than on the whole.
+# - On images each process augments the whole batch, which mixup needs, and keeps its part; on pixels it makes no more
+#   than its part. So images gain less.
+#
+# **No machine with several GPUs has tried this.** Where you have one, `python benchmarks/processes.py` tells how many
+# images a second 1, 2 and 4 processes learn.
 #
 # ## A cluster
 #

@@ -23,7 +23,7 @@ from .data.finding import in_data
 from .endings import INTERRUPTED, stoppable
 from .presets import FOLDER, METHODS, PRESETS, SEGMENTATION_METHODS, SEGMENTATION_PRESETS, VARIANTS, preset
 from .records.store import check_writable, find_record, in_words, keep_record, record_path, records_folder
-from .training import RunDirectory, RunError
+from .training import RunDirectory, RunError, processes
 from .training.precision import DEVICES, choose_device
 from .training.settings import Config
 from .words import counted, printable, tell, told
@@ -125,11 +125,14 @@ _version = "Print the version; in a clone, its commit too."
 
 @app.callback()
 def _root(
+    ctx: typer.Context,
     version: Annotated[
         bool, _option(None, FLAG, _version, "--version", callback=_tell_version, is_eager=True)
     ] = False,
 ) -> None:
     """Dynamic Mutual Training: train, compare, reproduce."""
+    if processes.count() > 1 and ctx.invoked_subcommand != "train":
+        raise ValueError(f"torchrun starts the processes of one run: {NAME} train, not {ctx.invoked_subcommand}")
 
 
 @app.command()
@@ -193,7 +196,8 @@ def train(
     record = training.train(config, runs=runs, device=device)
     file = directory.path / "result.json"
     if results is not None:
-        file = keep_record(results, config, record)
+        first = processes.rank() == 0
+        file = keep_record(results, config, record) if first else record_path(results, record)
     again = " was finished before" if record == before else ""
     print(printable(in_words(record, file, again)))
 
@@ -337,18 +341,18 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         if isinstance(sys.stdout, io.TextIOWrapper):  # letters that a terminal doesn't have are escaped
             sys.stdout.reconfigure(errors="backslashreplace")
-        code = app(arguments, prog_name=NAME, standalone_mode=False) or 0
-        if code == INTERRUPTED:  # newer typers answer Ctrl-C themselves, with this code and no word
-            raise KeyboardInterrupt
-        return code
+        with processes.joined():
+            code = app(arguments, prog_name=NAME, standalone_mode=False) or 0
+            if code == INTERRUPTED:  # newer typers answer Ctrl-C themselves, with this code and no word
+                raise KeyboardInterrupt
+            return code
     except (RunError, ValueError, OSError, MemoryError) as error:
         return _refuse(told(error))
     except Stopped as stopped:
         print(stopped, file=sys.stderr)
         return INTERRUPTED
     except (KeyboardInterrupt, typer.Abort):
-        print("stopped; the same command goes on from here", file=sys.stderr)
-        return INTERRUPTED
+        return processes.leave("stopped; the same command goes on from here", INTERRUPTED)
     except Exception as error:  # a wrong option or command: click's classes, which newer typers carry inside
         if "home directory" in str(error):  # of ~somebody
             return _refuse(str(error))
@@ -358,5 +362,4 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _refuse(message: str) -> int:
-    tell(f"error: {' '.join(message.split())}")
-    return 2
+    return processes.leave(f"error: {' '.join(message.split())}", 2)

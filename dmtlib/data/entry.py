@@ -104,15 +104,17 @@ def read_all(
 
 def fits_in_memory(size: int) -> bool:
     """Whether so many bytes of images are held in memory: up to an eighth of what the machine has, and its GPU, if
-    there is one. ``DMT_MEMORY`` in the environment is another limit, in GB; a ValueError, if it is none."""
+    there is one. ``DMT_MEMORY`` in the environment is another limit, in GB; a ValueError, if it is none. Each of
+    several processes, as torchrun starts them, has the images: they share the limit."""
     given = os.environ.get("DMT_MEMORY")
     if given and not re.fullmatch(r"\d+(\.\d+)?", given):
         raise ValueError(f"DMT_MEMORY must be a number of GB, 0 or more, got {given!r}")
     if not hasattr(os, "preadv"):  # on Windows, where there is no ImageFile
         return True
-    machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    copies = int(os.environ.get("LOCAL_WORLD_SIZE", 1))
+    machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // copies
     memory = min(machine, torch.cuda.mem_get_info()[1] if torch.cuda.is_available() else machine)
-    return size <= (float(given) * 1e9 if given else memory / 8)
+    return size <= (float(given) * 1e9 / copies if given else memory / 8)
 
 
 def pack_all(

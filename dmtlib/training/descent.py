@@ -1,6 +1,7 @@
 """How every phase descends, on images and on pixels: SGD, a schedule, mixed precision, and sums over the steps."""
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,6 +11,7 @@ from torch.optim import SGD, Optimizer
 from torch.optim.lr_scheduler import CosineAnnealingLR, LambdaLR, LRScheduler
 
 from .precision import autocast, autocast_dtype
+from .processes import WholeBatchNorm, mean_of_parts, parallel
 from .settings import Config
 from .statistics import STATISTICS, summarise
 
@@ -41,7 +43,8 @@ class Descent:
     """What changes from step to step. Together with a phase's task it determines every later step. ``averaged`` is the
     exponential moving average of ``model``, None where none is kept; ``dtype`` that of the matrix products, see
     :func:`.precision.autocast_dtype`; ``window`` the sums named in :data:`.statistics.STATISTICS` since the last look,
-    on the device, ``totals`` the same since the phase began, as far as they were looked at."""
+    on the device, ``totals`` the same since the phase began, as far as they were looked at. ``parallel`` is the model
+    in a wrapper that averages the gradients of several processes, None where there is one."""
 
     model: nn.Module
     averaged: nn.Module | None
@@ -52,18 +55,20 @@ class Descent:
     window: Tensor
     step: int = 0
     totals: list[float] = field(default_factory=lambda: [0.0] * len(STATISTICS))
+    parallel: nn.Module | None = None
 
     def logits(self, images: Tensor) -> Tensor:
-        """The model's, on a batch that is on its device."""
-        with autocast(images.device, self.dtype):
-            return self.model(images)
+        """The model's, on this process's part of a batch, which is on its device."""
+        model = self.parallel if self.parallel and torch.is_grad_enabled() else self.model
+        with autocast(images.device, self.dtype), WholeBatchNorm() if self.parallel else nullcontext():
+            return model(images)
 
     def backward(self, loss: Tensor) -> None:
-        """The gradient of ``loss``, and its share of the sums."""
+        """The gradient of ``loss``, averaged over all processes, and its share of the sums."""
         self.optimizer.zero_grad(set_to_none=True)
         self.scaler.scale(loss).backward()
         self.window[0].add_(1)
-        self.window[1].add_(loss.detach())
+        self.window[1].add_(mean_of_parts(loss.detach()))
 
     def descend(self) -> None:
         """One step along the gradient. Nothing waits for the device."""
@@ -135,4 +140,5 @@ def start_descent(
         scaler=torch.amp.GradScaler(device.type, enabled=dtype == torch.float16),
         dtype=dtype,
         window=torch.zeros(len(STATISTICS), device=device),
+        parallel=parallel(model),
     )

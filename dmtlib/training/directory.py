@@ -25,6 +25,7 @@ import filelock
 
 from ..files import RUN_FILES, alone, json_hash, plain, read_json, write_json
 from ..words import told
+from .processes import by_first
 from .provenance import read_record
 from .settings import Config
 from .storage import MADE_AGAIN, RunError, load_tensors, restoring, save_tensors
@@ -118,8 +119,8 @@ class RunDirectory:
     def check_record(self, made: dict[str, Any]) -> None:
         """The record is what the phases' files make now; a RunError, if it was changed."""
         there, made = self.record, json.loads(json.dumps(plain(made)))
-        others = {"device", "commit", "versions", "images_per_second"}  # of another machine, or of a later version
-        if changed := [k for k in made if k not in there or (k not in others and there[k] != made[k])]:
+        others = {"device", "processes", "commit", "versions", "images_per_second"}  # of other machines or versions
+        if changed := [k for k in made if k not in {*there, "processes"} or (k not in others and there[k] != made[k])]:
             what = f"is not what the run's phases say ({', '.join(changed)} differ)"
             raise RunError(f"{self.path / 'result.json'} {what}; delete it, and the same command writes it again")
 
@@ -145,8 +146,9 @@ class RunDirectory:
         save_tensors(file, {**state, "run": self.mark()})
 
     def load(self, file: Path) -> dict[str, Any] | None:
-        """What :meth:`save` was given; see :func:`.storage.load_tensors`. A RunError, if it is another run's."""
-        state = load_tensors(file)
+        """What :meth:`save` was given, read by the first process; see :func:`.storage.load_tensors`. A RunError, if it
+        is another run's."""
+        state = by_first(lambda: load_tensors(file))
         if state is not None:
             self.check_mark(state.pop("run", None), file)
         return state

@@ -6,6 +6,7 @@ from typing import Any
 
 from .directory import RunDirectory
 from .metrics_log import MetricsLog, describe_window, progress_bar
+from .processes import rank
 from .settings import Config
 from .storage import restoring
 
@@ -42,7 +43,7 @@ class Journal:
                 done += steps_in(checkpoint)
         left = checkpoint or self.last or {"metrics_bytes": 0, "seconds": 0.0}
         self._start = time.monotonic() - left["seconds"]
-        self._log = MetricsLog(self._directory.path, left, done)
+        self._log = MetricsLog(self._directory.path, left, done) if rank() == 0 else None
         images = config.batch_size * sum(self.lengths), config.batch_size * done
         self._bar = progress_bar(*images, self._show_progress)
         try:
@@ -51,7 +52,8 @@ class Journal:
                 checkpoint = None
         finally:
             self._bar.close()
-            self._log.close()
+            if self._log:
+                self._log.close()
         return time.monotonic() - self._start
 
     def run_steps(
@@ -78,7 +80,8 @@ class Journal:
             step = trainer.state.step
             if step % config.log_every == 0 or step == total:
                 line = trainer.close_window()
-                self._log.append(steps_before + step, line)
+                if self._log:
+                    self._log.append(steps_before + step, line)
                 self._bar.set_postfix_str(describe_window(f"{step}/{total}", line), refresh=False)
             if after_step is not None:
                 after_step(step)
@@ -90,13 +93,15 @@ class Journal:
 
     def save_checkpoint(self, phase: int, **state: Any) -> None:
         """Write down the phase in training, and where the metrics log and the clock are."""
-        self._directory.save_checkpoint({"phase": phase, **state, **self._place()})
+        if self._log:
+            self._directory.save_checkpoint({"phase": phase, **state, **self._place()})
 
     def end_phase(self, phase: int, record: dict[str, Any], **state: Any) -> None:
         """Write down a finished phase: its record, those before, and the ``state`` that the next one needs."""
         self.last = None  # whose weights would only take memory from now on
         self.records.append(record)
-        self._directory.save_phase(phase, {**state, "records": self.records, **self._place()})
+        if self._log:
+            self._directory.save_phase(phase, {**state, "records": self.records, **self._place()})
 
     def _place(self) -> dict[str, Any]:
         return {**self._log.place(), "seconds": time.monotonic() - self._start}

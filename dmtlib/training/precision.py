@@ -6,6 +6,8 @@ import platform
 
 import torch
 
+from . import processes
+
 DEVICES = ("auto", "cuda", "mps", "cpu")
 PRECISIONS = ("auto", "fp32")
 """`auto`: what :func:`autocast_dtype` finds on the device. `fp32`: float32 throughout."""
@@ -14,7 +16,8 @@ PRECISIONS = ("auto", "fp32")
 def choose_device(name: str) -> torch.device:
     """`auto` takes cuda, then mps, then cpu; a ValueError for what is no device's name, or one that this machine
     lacks. From here on CUDA computes what is said: float32 is no TF32, of 10 bits, and cuDNN repeats its sums, so that
-    a run that goes on should end with the same bits as one that was never stopped."""
+    a run that goes on should end with the same bits as one that was never stopped. Of several processes each has a GPU
+    of its own, or all are on the CPU."""
     present = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     kind = name.split(":")[0]
     if kind == "auto":
@@ -24,6 +27,10 @@ def choose_device(name: str) -> torch.device:
     if not present[kind]:
         there = ", ".join(device for device in present if present[device])
         raise ValueError(f"device {name!r} is not available here; there is {there}")
+    if processes.count() > 1 and name != "cpu":
+        if name != "cuda":
+            raise ValueError(f"device of several processes must be auto, cuda or cpu, got {name!r}")
+        name = f"cuda:{processes.rank()}"
     try:
         device = torch.device(name)
     except RuntimeError:

@@ -14,6 +14,7 @@ import torch
 
 from ..files import read_json
 from .precision import describe_device, describe_precision
+from .processes import count
 from .settings import Config
 
 SOURCE = Path(__file__).resolve().parents[2]
@@ -24,7 +25,7 @@ NUMBER = (int, float)
 RECORDED: dict[str, type | tuple[type, ...]] = {
     **dict.fromkeys(("preset", "method", "data", "best", "scored_on", "device"), str),
     **dict.fromkeys(("budget", "test_accuracy", "fine_grained_accuracy", "mean_iou", "seconds"), NUMBER),
-    "seed": int,
+    **dict.fromkeys(("seed", "processes"), int),
     "config": dict,
     "phases": list,
     "commit": (str, type(None)),
@@ -57,6 +58,7 @@ def run_record(
         "seconds": round(seconds, 3),
         "images_per_second": round(config.batch_size * steps / seconds, 1),
         "device": describe_device(device),
+        **({"processes": count()} if count() > 1 else {}),
         "computed_in": describe_precision(device, config.precision),
         "commit": commit(),
         "versions": versions() | (cuda_versions() if device.type == "cuda" else {}),

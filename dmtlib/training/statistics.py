@@ -35,7 +35,9 @@ def pixel_sums(
     """The same of the pseudo-labeled pixels of a batch, divided by their number, ignored ones included: 20 steps of
     Cityscapes would count beyond the whole numbers of float32. ``learned`` are the targets that the rule made; 255 is
     not counted. Pixels that are 255 in ``truth`` are neither right nor wrong. ``weights`` are 0 where ignored,
-    ``cases`` None for a method without stored pseudo labels, too."""
+    ``cases`` None for a method without stored pseudo labels, too. Without any pixels all are 0."""
+    if not len(learned):
+        return torch.zeros(len(STATISTICS), device=learned.device)
     counted = learned != VOID
     known = counted & (truth != VOID)
     summands = _summands(known & (learned == truth), known & (learned != truth), counted.float(), weights, cases)

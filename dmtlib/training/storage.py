@@ -31,7 +31,10 @@ class Damaged(RunError):
 
     def __init__(self, file: Path, reason: str) -> None:
         self.file, self.what = file, f"{file} is damaged ({reason})"
-        super().__init__(f"{self.what}; {MADE_AGAIN}")
+        super().__init__(file, reason)  # of which other processes make the same
+
+    def __str__(self) -> str:
+        return f"{self.what}; {MADE_AGAIN}"
 
     def set_aside(self) -> None:
         """Give the file another name, with a warning; an OSError, if that cannot be. Only for whoever holds the run's

@@ -1,5 +1,6 @@
 """One door: a run on images (Alg. 1) or on pixels (Alg. 2), from its settings to its record."""
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from .methods import METHODS
 from .metrics_log import written_log
 from .pixels.config import SegmentationConfig
 from .precision import choose_device
+from .processes import after_first, by_first, count, rank
 from .provenance import run_record
 from .settings import Config
 from .storage import Damaged, telling
@@ -38,19 +40,23 @@ def train(
     else:
         from .images.curriculum import Curriculum as Algorithm
     where = choose_device(device)
+    if config.batch_size % count():
+        raise ValueError(f"{count()} processes can't share batches of {config.batch_size} evenly")
     directory = RunDirectory.of(config, runs)
     with telling(directory.path, "; the same command goes on afterwards", f" for batches of {config.batch_size}"):
-        data = data or Algorithm.load(config.data, progress)
-        fingerprint, split = data.fingerprint, Algorithm.draw(config, data)  # what they refuse leaves no directory
+        data = data or after_first(lambda: Algorithm.load(config.data, progress))
+        fingerprint = by_first(lambda: data.fingerprint)
+        split = Algorithm.draw(config, data)  # what these refuse leaves no directory
         told = {"classes": list(data.classes)} if getattr(data, "own", False) else {}  # told in words
-        with directory.lock(WORKERS_LEAVE if where.type == "cuda" else 0):
-            remove_unfinished(directory.path)
-            directory.claim({**config.to_json(), "device": where.type, "data_fingerprint": fingerprint, **told})
-            directory.claim_split(split.to_json(fingerprint))
+        with directory.lock(WORKERS_LEAVE if where.type == "cuda" else 0) if rank() == 0 else nullcontext():
+            if rank() == 0:
+                remove_unfinished(directory.path)
+                directory.claim({**config.to_json(), "device": where.type, "data_fingerprint": fingerprint, **told})
+                directory.claim_split(split.to_json(fingerprint))
             if progress:
                 for place, line in enumerate([*data.summary, *of_split(config, data, split)]):
                     tell(("  " if place else "") + line)
-            record = directory.record
+            record = by_first(lambda: directory.record)
             while True:
                 try:
                     run = Algorithm(config, data, split, directory, where, progress)
@@ -62,12 +68,15 @@ def train(
                         directory.check_record(made)
                         written_log(directory.path / "metrics.jsonl", run.journal.last)
                         return record
-                    directory.finish(made)
+                    if rank() == 0:
+                        directory.finish(made)
                     return made
                 except Damaged as damaged:  # then from the phase before it, or without it
-                    damaged.set_aside()
+                    if rank() == 0:
+                        damaged.set_aside()
                 except ValueError:  # weights that cannot be brought, say
-                    directory.give_up()
+                    if rank() == 0:
+                        directory.give_up()
                     raise
 
 

@@ -17,6 +17,7 @@ from ...method.pseudo_labels import count_selected, pseudo_label, select_top_ima
 from ...models.whitened import PATCH_IMAGES, whitening_filters
 from ..directory import RunDirectory
 from ..loop import Journal
+from ..processes import count, rank
 from ..statistics import summarise
 from ..storage import Damaged, restoring
 from .config import METHODS, RunConfig
@@ -77,9 +78,9 @@ class Curriculum:
         pseudo = self._pseudo_labels(phase) if phase > 0 else None
         task = self._task(phase, pseudo)
         state, journal = start_phase(task, self._before(phase)), self.journal
-        # No setting of a run, for a graph changes no bit. No GPU has seen one of a network of timm's.
+        # No setting of a run, for a graph changes no bit. No GPU has seen one of timm's networks, or of processes.
         graph = self.device.type == "cuda" and self.config.network is None and os.environ.get("DMT_GRAPH") != "0"
-        trainer = PhaseTrainer(task, state, graph)
+        trainer = PhaseTrainer(task, state, graph and count() == 1)
         if checkpoint:
             with restoring(self.directory.checkpoint_file):
                 state.load_state_dict(checkpoint["state"])
@@ -156,7 +157,8 @@ class Curriculum:
         kept = select_top_images(confidence, self.config.alpha(phase))
         said = PseudoLabels(unlabeled, labels, confidence, self.data.train_labels[unlabeled])
         pseudo = PseudoLabels(*(values[kept] for values in said))
-        save_pseudo_labels(self.directory, phase, pseudo)
+        if rank() == 0:
+            save_pseudo_labels(self.directory, phase, pseudo)
         return pseudo
 
     def _predict_unlabeled(self) -> Tensor:

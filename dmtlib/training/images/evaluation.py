@@ -10,6 +10,7 @@ from ...data.images.augment import normalise
 from ...data.images.datasets import ClassificationData
 from ...data.images.packed import UNKNOWN, ImageFile, read_ahead
 from ...method.pseudo_labels import pseudo_label, select_top_images
+from ..processes import gathered, shared
 from .phase import PseudoLabels
 
 PREDICTION_BATCH = 250  # of 32×32 images; on a CPU, 1000 leave the cache and are half as fast
@@ -21,16 +22,17 @@ KEPT_SHARES = range(5, 101, 5)
 def predict(
     model: nn.Module, images: UInt8[Tensor, "N C H W"] | ImageFile, mean: Sequence[float], std: Sequence[float]
 ) -> Float[Tensor, "N classes"]:
-    """Probabilities on clean images: no augmentation, evaluation mode, float32. The model's mode is left as it was."""
+    """Probabilities on clean images: no augmentation, evaluation mode, float32. The model's mode is left as it was.
+    Several processes share the batches, and have all of them afterwards, on the CPU."""
     training = model.training
     model.eval()
     device = next(model.parameters()).device
     batches = [
         model(normalise(batch.to(device), mean, std)).float().softmax(dim=1)
-        for batch in read_ahead(images.split(PREDICTION_BATCH))
+        for batch in read_ahead(shared(images.split(PREDICTION_BATCH)))
     ]
     model.train(training)
-    return torch.cat(batches)
+    return torch.cat(gathered(batches))
 
 
 def accuracy(probabilities: Float[Tensor, "N C"], labels: Int64[Tensor, " N"]) -> float:

@@ -17,12 +17,13 @@ from tqdm.auto import tqdm
 from ...data.images.augment import WEAK, Augmentation, normalise, shift_and_flip
 from ...data.images.packed import ImageFile, read_ahead
 from ...method.dynamic_loss import disagreement_cases, weighted_cross_entropy
-from ...method.mixup import mixup, mixup_loss
+from ...method.mixup import MixedBatch, mixup, mixup_loss
 from ...method.rules import PREDICTION_FREE, RULES, Supervision, supervise
 from ...method.schedules import gamma_ramp
 from ...models.whitened import classifier
 from ...words import printable
 from ..descent import SCHEDULES, Descent, start_descent
+from ..processes import after_first, part, whole
 from ..seeding import ShuffledStream, derive_seed
 from ..statistics import batch_sums
 from .config import METHODS, RunConfig
@@ -96,7 +97,7 @@ def start_phase(task: PhaseTask, before: nn.Module | None = None) -> Descent:
         if weights != "random" and before is None:
             from ...models.pretrained import load_classifier  # torchvision, which it needs, takes seconds
 
-            report = load_classifier(model, network, weights)
+            report = after_first(lambda: load_classifier(model, network, weights))
             if task.phase < (1 if network == config.network else 2):
                 each = "each" if network == config.network else "every other"
                 tqdm.write(printable(f"{each} phase starts from {weights}: {report}"), file=sys.stderr)
@@ -183,11 +184,11 @@ class PhaseTrainer:
         """Without mixup the images that are learned are those that are judged: one pass gives gradient and weights."""
         images = self.task.augment(images, self.generator)
         if batch.lam is None:
-            logits = self.state.logits(images)
-            return weighted_cross_entropy(logits, *self._supervise(logits.detach(), batch))
+            logits = self.state.logits(part(images))
+            return weighted_cross_entropy(logits, *map(part, self._supervise(logits.detach(), batch)))
         targets, weights = self._supervise(self._judge(images), batch)
         partner = torch.rand(len(images), generator=self.generator, device=images.device).argsort()
-        mixed = mixup(images, targets, weights, partner, batch.lam)
+        mixed = MixedBatch(*map(part, mixup(images, targets, weights, partner, batch.lam)))
         return mixup_loss(self.state.logits(mixed.images), mixed)
 
     def _loss_of_views(self, images: Tensor, batch: Batch) -> Tensor:
@@ -197,18 +198,18 @@ class PhaseTrainer:
         moved = shift_and_flip(images, self.generator, WEAK[task.config.augmentation])
         weak, strong = normalise(moved, **task.normalised), task.augment(images[labeled:], self.generator)
         targets, weights = self._supervise(self._judge(weak), batch)
-        logits = self.state.logits(torch.cat([weak[:labeled], strong]))
-        parts = slice(labeled), slice(labeled, None)
-        return sum(weighted_cross_entropy(logits[part], targets[part], weights[part]) for part in parts)
+        logits = whole(self.state.logits(part(torch.cat([weak[:labeled], strong]))))
+        halves = slice(labeled), slice(labeled, None)
+        return sum(weighted_cross_entropy(logits[half], targets[half], weights[half]) for half in halves)
 
     @torch.no_grad()
     def _judge(self, images: Tensor) -> Tensor | None:
-        """The logits of the un-mixed images, where the rule looks at them."""
+        """The logits of this process's un-mixed images, where the rule looks at them."""
         if not self.needs_predictions:
             return None
         model, moves = self.state.model, self.task.config.weight_pass_moves_statistics
         with contextlib.nullcontext() if moves else batch_statistics_only(model):
-            return self.state.logits(images)
+            return self.state.logits(part(images))
 
     def _drawn(self, step: int) -> tuple[Tensor, Tensor, PseudoLabels | None]:
         """Indices and targets, labeled images first; more of the pseudo-labeled rest."""
@@ -223,12 +224,13 @@ class PhaseTrainer:
 
     @torch.no_grad()
     def _supervise(self, logits: Tensor | None, batch: Batch) -> Supervision:
+        """Targets and weights of the whole batch, from the logits that each process has of its part."""
         pseudo, labeled = batch.pseudo, self.labeled_in_batch
         if pseudo is None:
             return supervise(batch.targets)
         probabilities = cases = None
         if self.needs_predictions:
-            probabilities = logits[labeled:].float().softmax(dim=1)
+            probabilities = whole(logits)[labeled:].float().softmax(dim=1)
             cases = disagreement_cases(probabilities, pseudo.labels, pseudo.confidence)
         taught = supervise(batch.targets, self.rule, probabilities, pseudo.confidence, *batch.gammas)
         self.state.window += batch_sums(pseudo.labels, pseudo.truth, taught.weights[labeled:], cases)

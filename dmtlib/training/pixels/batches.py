@@ -15,6 +15,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from ...data.pixels.images import ListedImages, StoredImages
 from ...data.pixels.joint_augment import JointAugment
+from ..processes import count, shared
 from ..seeding import ShuffledStream, derive_seed
 from .pixel_labels import PixelLabels
 
@@ -34,10 +35,10 @@ class SegmentationBatch(NamedTuple):
 
 @dataclass(frozen=True)
 class SegmentationBatches(Dataset):
-    """Item t is the whole batch of step t. Of the training ``images`` the masks of those with the indices ``labeled``
-    are learned; of ``unlabeled`` ones (none in phase 0) what ``pseudo`` has in their order, or None for Online ST:
-    every pixel of the image takes part, and what is learned there is not known before the step. In phase 0 all of a
-    batch are labeled. The ``seed`` is of this model in this phase."""
+    """Item t is the whole batch of step t, or this process's share. Of the training ``images`` the masks of those with
+    the indices ``labeled`` are learned; of ``unlabeled`` ones (none in phase 0) what ``pseudo`` has in their order, or
+    None for Online ST: every pixel of the image takes part, and what is learned there is not known before the step. In
+    phase 0 all of a batch are labeled. The ``seed`` is of this model in this phase."""
 
     images: ListedImages | StoredImages
     labeled: list[int]
@@ -53,17 +54,17 @@ class SegmentationBatches(Dataset):
         return self.total_steps
 
     def __getitem__(self, step: int) -> SegmentationBatch:
-        labeled = self._draw(step, "labeled")
+        labeled, pseudo = self._draw(step, "labeled"), self._draw(step, "pseudo")
         images, targets, confidence, truth = [], [], [], []
-        for n, i in enumerate(labeled):
-            image, mask = self.augment(*self.images[self.labeled[i]], generator=self._generator(step, n))
-            images.append(image)
-            targets.append(mask)
-        for n, i in enumerate(self._draw(step, "pseudo"), start=len(labeled)):
-            image, mask = self.images[self.unlabeled[i]]
-            labels, c_a = self._pseudo_labels(i, mask)
-            view = self.augment(image, labels, c_a, mask, generator=self._generator(step, n))
-            for tensors, tensor in zip((images, targets, confidence, truth), view, strict=True):
+        for n in shared(range(self.batch_size)):
+            if n < len(labeled):
+                view = self.images[self.labeled[labeled[n]]]
+            else:
+                i = pseudo[n - len(labeled)]
+                image, mask = self.images[self.unlabeled[i]]
+                view = image, *self._pseudo_labels(i, mask), mask
+            view = self.augment(*view, generator=self._generator(step, n))
+            for tensors, tensor in zip((images, targets, confidence, truth), view, strict=False):
                 tensors.append(tensor)
         nothing = torch.empty(0, *self.augment.crop)
         return SegmentationBatch(
@@ -141,4 +142,4 @@ def workers() -> int:
     jobs = os.environ.get("DMT_JOBS", "1")
     if not re.fullmatch("[1-9][0-9]{0,8}", jobs):
         raise ValueError(f"DMT_JOBS must be a whole number, 1 or more, got {jobs!r}")
-    return max(1, min(MOST_WORKERS, (cores - 1) // int(jobs), room))
+    return max(1, min(MOST_WORKERS, (cores - 1) // (int(jobs) * count()), room // count()))

@@ -14,6 +14,7 @@ from ...data.pixels.joint_augment import pad_to
 from ...data.pixels.masks import VOID
 from ...method.pseudo_labels import pseudo_label
 from ...models.deeplab import DeepLabV2, enlarge
+from ..processes import count, gathered, rank, shared
 from .batches import in_order
 from .pixel_labels import PixelLabels
 
@@ -92,25 +93,30 @@ def _tiles(side: int, stride: int) -> Iterator[tuple[int, int, int]]:
 def label_images(
     model: nn.Module, images: ListedImages | StoredImages, indices: Sequence[int]
 ) -> Iterator[tuple[str, Tensor, Tensor]]:
-    """Name, labels (uint8) and confidences of the clean images, each in its own size (Alg. 2, lines 12 and 14)."""
-    predictions = predict_images(model, images, indices)
-    for index in indices:  # a zip would hold one image's probabilities while the next one's are made
-        labels, confidence = pseudo_label(next(predictions).unsqueeze(0), ignore_index=VOID)
-        yield images.names[index], labels[0].to(torch.uint8), confidence[0]
+    """Name, labels (uint8) and confidences of the clean images, each in its own size (Alg. 2, lines 12 and 14).
+    Several processes take turns, and each must ask for all images."""
+    predictions = predict_images(model, images, shared(indices))
+    for turn in range(0, len(indices), count()):  # a zip would hold an image's probabilities while others are made
+        said = []
+        if turn + rank() < len(indices):
+            labels, confidence = pseudo_label(next(predictions).unsqueeze(0), ignore_index=VOID)
+            said.append((labels[0].to(torch.uint8), confidence[0]))
+        for index, (labels, confidence) in zip(indices[turn:], gathered(said), strict=False):
+            yield images.names[index], labels, confidence
 
 
 def confusion_matrix(model: nn.Module, data: SegmentationData, part: str) -> Int64[Tensor, "C C"]:
     """How many pixels of class i (row) are predicted as class j (column), in a whole part; void is not counted."""
     images, classes = data.parts[part], len(data.classes)
-    total = torch.zeros(1, dtype=torch.int64)
-    indices = range(len(images))
+    total = torch.zeros(classes**2 + 1, dtype=torch.int64)
+    indices = shared(range(len(images)))
     predictions = predict_images(model, images, indices, data.evaluation_size)
     for index in indices:
         predicted = next(predictions).argmax(dim=0)
         truth = images.mask(index).to(predicted.device).long()
         pairs = torch.where(truth == VOID, classes**2, classes * truth + predicted)  # on the device: a number for each
         total = total.to(predicted.device) + torch.bincount(pairs.flatten(), minlength=classes**2 + 1)
-    return total[: classes**2].view(classes, classes).cpu()
+    return sum(gathered([total[: classes**2].view(classes, classes).cpu()]))
 
 
 def class_iou(confusion: Int64[Tensor, "C C"]) -> Float[Tensor, " C"]:

@@ -1,5 +1,6 @@
 """Algorithm 2: two models train on the labels, then five times label for each other and fine-tune (Sec. 4.2.2)."""
 
+from collections import deque
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +12,7 @@ from ...data.pixels.joint_augment import JointAugment
 from ...data.pixels.splits import NameSplit
 from ..directory import RunDirectory
 from ..loop import Journal
+from ..processes import after_first, by_first, rank
 from ..seeding import derive_seed
 from ..statistics import summarise
 from ..storage import restoring
@@ -98,7 +100,7 @@ class MutualTraining:
         pseudo = self._pseudo_labels(phase, name, labeler) if labeler else None
         task = self._task(phase, name, pseudo)
         if phase == 0:
-            model = initialise(self.config, self.architecture, name)
+            model = after_first(lambda: initialise(self.config, self.architecture, name))
         else:  # goes on from where it was: fine-tuning
             model = restore(self.architecture, self.weights[name], self.device, name)
         start, best = start_segmentation_phase(task, model), None
@@ -133,7 +135,7 @@ class MutualTraining:
 
     def _pseudo_labels(self, phase: int, name: str, labeler: Labeler) -> PixelLabels:
         """Lines 12 and 14: predict the clean unlabeled images, keep the top α of the pixels of each class."""
-        stored = stored_pixel_labels(self.directory, phase, name)
+        stored = by_first(lambda: stored_pixel_labels(self.directory, phase, name))
         if stored is not None:
             return stored
         new = labeler.phase == phase
@@ -142,7 +144,9 @@ class MutualTraining:
         predictions = label_images(teacher, self.images, self.plan.unlabeled)
         folder = pixel_label_folder(self.directory, phase, name)
         alpha, mark = self.config.alphas[phase - 1], self.directory.mark()
-        return write_pixel_labels(folder, predictions, len(self.data.classes), alpha, mark)
+        made = rank() == 0 and write_pixel_labels(folder, predictions, len(self.data.classes), alpha, mark)
+        deque(predictions, maxlen=0)  # the other processes make their share of them
+        return by_first(lambda: made)
 
     def _task(self, phase: int, name: str, pseudo: PixelLabels | None) -> SegmentationTask:
         config = self.config

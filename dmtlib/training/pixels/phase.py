@@ -13,6 +13,7 @@ from ...data.pixels.masks import VOID
 from ...method.dynamic_loss import disagreement_cases, weighted_cross_entropy
 from ...method.rules import PREDICTION_FREE, RULES, Supervision, supervise
 from ..descent import Descent, start_descent
+from ..processes import count, mean_of_parts
 from ..statistics import pixel_sums
 from .batches import SegmentationBatch, SegmentationBatches, in_order
 from .config import SegmentationConfig
@@ -49,6 +50,7 @@ class SegmentationTrainer:
         self.task, self.state = task, state
         self.rule = RULES[config.method] if task.phase > 0 else None
         self.needs_predictions = task.phase > 0 and config.method not in PREDICTION_FREE
+        self.pseudo_in_part = (config.batch_size - task.batches.labeled_per_batch) / count()  # on average
         left = range(state.step, len(task.batches))
         self.batches = in_order(task.batches.__getitem__, left, task.device)
 
@@ -59,14 +61,15 @@ class SegmentationTrainer:
         batch = SegmentationBatch(*(tensor.to(device, non_blocking=True) for tensor in next(self.batches)))
         logits = state.logits(batch.images.contiguous(memory_format=torch.channels_last))
         targets, weights = self._supervise(logits.detach(), batch)
-        state.backward(weighted_cross_entropy(logits, targets, weights, ignore_index=VOID))
+        loss, counted = weighted_cross_entropy(logits, targets, weights, ignore_index=VOID), (targets != VOID).sum()
+        state.backward(loss * (counted / mean_of_parts(counted).clamp(min=0.1)))  # N is of all parts
         state.descend()
 
     @torch.no_grad()
     def _supervise(self, logits: Tensor, batch: SegmentationBatch) -> Supervision:
         if self.rule is None:
             return supervise(batch.targets)
-        config, labeled = self.task.config, self.task.batches.labeled_per_batch
+        config, labeled = self.task.config, len(batch.targets) - len(batch.confidence)
         probabilities = cases = None
         if self.needs_predictions:
             probabilities = logits[labeled:].float().softmax(dim=1)
@@ -74,7 +77,8 @@ class SegmentationTrainer:
                 cases = disagreement_cases(probabilities, batch.targets[labeled:], batch.confidence, ignore_index=VOID)
         gammas = config.gamma1, config.gamma2
         taught = supervise(batch.targets, self.rule, probabilities, batch.confidence, *gammas, ignore_index=VOID)
-        self.state.window += pixel_sums(taught.targets[labeled:], batch.truth, taught.weights[labeled:], cases)
+        sums = pixel_sums(taught.targets[labeled:], batch.truth, taught.weights[labeled:], cases)
+        self.state.window += mean_of_parts(sums * (len(batch.truth) / self.pseudo_in_part))
         return taught
 
     def close_window(self) -> dict[str, Any]:

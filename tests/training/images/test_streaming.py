@@ -254,6 +254,10 @@ def test_the_limit_is_an_eighth_of_the_memory(monkeypatch):
     assert entry.fits_in_memory(memory // 8) and not entry.fits_in_memory(memory // 8 + 1)
     monkeypatch.setenv("DMT_MEMORY", "0.5")
     assert entry.fits_in_memory(500_000_000) and not entry.fits_in_memory(500_000_001)
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")  # torchrun's: each process of a run has the images
+    assert entry.fits_in_memory(250_000_000) and not entry.fits_in_memory(250_000_001)
+    monkeypatch.delenv("DMT_MEMORY")
+    assert entry.fits_in_memory(memory // 16) and not entry.fits_in_memory(memory // 16 + 1)
 
 
 def test_resident_memory_does_not_grow_with_the_images(tmp_path):
