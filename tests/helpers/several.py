@@ -34,6 +34,7 @@ from dmtlib.data import entry
 from dmtlib.data.images import folders
 from dmtlib.data.images.datasets import load_dataset, load_digits
 from dmtlib.data.images.packed import ImageFile
+from dmtlib.method import rules
 from dmtlib.presets import preset
 from dmtlib.training import loop, processes, train
 from dmtlib.training.images import evaluation
@@ -103,6 +104,7 @@ def data_of(name: str, folder: Path):
 def run(name: str, folder: Path) -> int:
     config, data = config_of(name), data_of(name, folder)
     evaluation.PREDICTION_BATCH = 16  # or there would be nothing to share
+    rules.FIXMATCH_THRESHOLD = 0.2  # or models that have learned so little would teach themselves nothing
     if name.startswith("double"):
         torch.set_default_dtype(torch.float64)
         torch.Tensor.float = torch.Tensor.double
