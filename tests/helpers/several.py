@@ -104,7 +104,7 @@ def data_of(name: str, folder: Path):
 def run(name: str, folder: Path) -> int:
     config, data = config_of(name), data_of(name, folder)
     evaluation.PREDICTION_BATCH = 16  # or there would be nothing to share
-    rules.FIXMATCH_THRESHOLD = 0.2  # or models that have learned so little would teach themselves nothing
+    rules.FIXMATCH_THRESHOLD = 0.13  # or models that have learned so little would teach themselves nothing
     if name.startswith("double"):
         torch.set_default_dtype(torch.float64)
         torch.Tensor.float = torch.Tensor.double
