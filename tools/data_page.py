@@ -92,8 +92,8 @@ Every file is read to its end before training, several at a time. What was found
 A folder of classes whose images, brought to their side, would take more than an eighth of the memory of the machine,
 or of its GPU, is packed to one file there, of 3·side² bytes an image, and batches are read from it ahead of the steps:
 the same run, to the bit on a CPU, and memory doesn't grow with the images. `DMT_MEMORY=4` in the environment sets the
-limit to 4 GB, `DMT_MEMORY=0` always packs. Archives, and files that are `packed:`, must fit: unpack a large archive.
-On Windows everything must fit.
+limit to 4 GB, `DMT_MEMORY=0` always packs. The processes of one run share the limit ({{doc}}`13_reproduce`).
+Archives, and files that are `packed:`, must fit: unpack a large archive. On Windows everything must fit.
 
 ## What a pixel means
 
