@@ -11,7 +11,8 @@ from torch.optim import SGD, Optimizer
 from torch.optim.lr_scheduler import CosineAnnealingLR, LambdaLR, LRScheduler
 
 from .precision import autocast, autocast_dtype
-from .processes import WholeBatchNorm, mean_of_parts, parallel
+from .processes import WholeBatchNorm, drops, mean_of_parts, parallel
+from .seeding import derive_seed
 from .settings import Config
 from .statistics import STATISTICS, summarise
 
@@ -44,7 +45,8 @@ class Descent:
     exponential moving average of ``model``, None where none is kept; ``dtype`` that of the matrix products, see
     :func:`.precision.autocast_dtype`; ``window`` the sums named in :data:`.statistics.STATISTICS` since the last look,
     on the device, ``totals`` the same since the phase began, as far as they were looked at. ``parallel`` is the model
-    in a wrapper that averages the gradients of several processes, None where there is one."""
+    in a wrapper that averages the gradients of several processes, None where there is one. ``drops``, where the model
+    has dropout, is what the steps' seeds are made of."""
 
     model: nn.Module
     averaged: nn.Module | None
@@ -56,10 +58,13 @@ class Descent:
     step: int = 0
     totals: list[float] = field(default_factory=lambda: [0.0] * len(STATISTICS))
     parallel: nn.Module | None = None
+    drops: int | None = None
 
     def logits(self, images: Tensor) -> Tensor:
         """The model's, on this process's part of a batch, which is on its device."""
         model = self.parallel if self.parallel and torch.is_grad_enabled() else self.model
+        if self.drops is not None:
+            torch.manual_seed(derive_seed(self.drops, self.step))  # dropout knows no other generator
         with autocast(images.device, self.dtype), WholeBatchNorm() if self.parallel else nullcontext():
             return model(images)
 
@@ -141,4 +146,5 @@ def start_descent(
         dtype=dtype,
         window=torch.zeros(len(STATISTICS), device=device),
         parallel=parallel(model),
+        drops=derive_seed(config.seed, "dropout", phase) if drops(model) else None,
     )

@@ -142,13 +142,18 @@ def mean_of_parts(value: Tensor) -> Tensor:
     return all_reduce(value) / count() if count() > 1 else value
 
 
+def drops(model: nn.Module) -> bool:
+    """Whether it has dropout, of units or of paths, in training."""
+    layers = ((m.p if isinstance(m, _DropoutNd) else 0, m) for m in model.modules())
+    return any(p or getattr(m, "drop_prob", 0) or getattr(m, "drop_rate", 0) for p, m in layers)  # timm's names
+
+
 def parallel(model: nn.Module) -> nn.Module | None:
     """The model in a wrapper that averages its gradients over all processes, None where there is one. A ValueError for
     dropout, which draws for a part what it would not for the whole."""
     if count() == 1:
         return None
-    drops = (getattr(m, "drop_prob", 0) or (isinstance(m, _DropoutNd) and m.p) for m in model.modules())
-    if any(drops):
+    if drops(model):
         raise ValueError("several processes can't train a network with dropout: start it without torchrun")
     return DistributedDataParallel(model, broadcast_buffers=False, static_graph=True)
 

@@ -15,7 +15,7 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 from tqdm.auto import tqdm
 
 from ...data.images.augment import WEAK, Augmentation, normalise, shift_and_flip
-from ...data.images.packed import ImageFile, read_ahead
+from ...data.images.packed import UNKNOWN, ImageFile, read_ahead
 from ...method.dynamic_loss import disagreement_cases, weighted_cross_entropy
 from ...method.mixup import MixedBatch, mixup, mixup_loss
 from ...method.rules import PREDICTION_FREE, RULES, Supervision, supervise
@@ -28,6 +28,8 @@ from ..seeding import ShuffledStream, derive_seed
 from ..statistics import batch_sums
 from .config import METHODS, RunConfig
 from .graph import Replayed
+
+cross_entropy = partial(weighted_cross_entropy, ignore_index=UNKNOWN)  # 255 may be a class of images
 
 
 class PseudoLabels(NamedTuple):
@@ -185,7 +187,7 @@ class PhaseTrainer:
         images = self.task.augment(images, self.generator)
         if batch.lam is None:
             logits = self.state.logits(part(images))
-            return weighted_cross_entropy(logits, *map(part, self._supervise(logits.detach(), batch)))
+            return cross_entropy(logits, *map(part, self._supervise(logits.detach(), batch)))
         targets, weights = self._supervise(self._judge(images), batch)
         partner = torch.rand(len(images), generator=self.generator, device=images.device).argsort()
         mixed = MixedBatch(*map(part, mixup(images, targets, weights, partner, batch.lam)))
@@ -200,7 +202,7 @@ class PhaseTrainer:
         targets, weights = self._supervise(self._judge(weak), batch)
         logits = whole(self.state.logits(part(torch.cat([weak[:labeled], strong]))))
         halves = slice(labeled), slice(labeled, None)
-        return sum(weighted_cross_entropy(logits[half], targets[half], weights[half]) for half in halves)
+        return sum(cross_entropy(logits[half], targets[half], weights[half]) for half in halves)
 
     @torch.no_grad()
     def _judge(self, images: Tensor) -> Tensor | None:
@@ -231,8 +233,9 @@ class PhaseTrainer:
         probabilities = cases = None
         if self.needs_predictions:
             probabilities = whole(logits)[labeled:].float().softmax(dim=1)
-            cases = disagreement_cases(probabilities, pseudo.labels, pseudo.confidence)
-        taught = supervise(batch.targets, self.rule, probabilities, pseudo.confidence, *batch.gammas)
+            cases = disagreement_cases(probabilities, pseudo.labels, pseudo.confidence, ignore_index=UNKNOWN)
+        told = probabilities, pseudo.confidence, *batch.gammas
+        taught = supervise(batch.targets, self.rule, *told, ignore_index=UNKNOWN)
         self.state.window += batch_sums(pseudo.labels, pseudo.truth, taught.weights[labeled:], cases)
         return taught
 

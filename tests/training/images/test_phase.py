@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from torch.utils._pytree import tree_leaves
 from dmtlib.models.wideresnet import WideResNet
 from dmtlib.presets import preset
 from dmtlib.training import descent
+from dmtlib.training.descent import SCHEDULES, start_descent
 from dmtlib.training.images.config import METHODS
 from dmtlib.training.images.phase import PhaseTask, PhaseTrainer, batch_statistics_only, start_phase
 from dmtlib.training.precision import choose_device
@@ -263,3 +265,32 @@ def test_the_benchmark_ends_with_one_line_of_json():
     others = sum(n * side**2 * kernel**2 * c * d for side, kernel, c, d, n in convolutions) + 128 * 10
     flops = 2 * (4 * others + 3 * first)  # two passes forward, two products backward; none for the input's gradient
     assert result["model_flops_per_second"] / result["images_per_second"] == pytest.approx(flops, rel=0.02)
+
+
+@pytest.mark.parametrize("method", ["cl", "dmt", "fixmatch"])
+def test_the_class_of_number_255_is_learned_as_others_are(method):
+    """On pixels 255 means ignored."""
+    config = dataclasses.replace(
+        preset("digits-40", method), mixup_alpha=0.0, precision="fp32", gamma1=0.0, gamma2=0.0
+    )
+    task = random_phase(config, CPU).task
+    pseudo = task.pseudo._replace(labels=torch.full((160,), 255))
+    task = dataclasses.replace(task, num_classes=256, labeled_targets=torch.full((40,), 255), pseudo=pseudo)
+    trainer = PhaseTrainer(task, start_phase(task))
+    trainer.step()
+    uniform = torch.tensor(256.0).log().item()  # what an untrained network loses on each, or not far from it
+    assert trainer.state.window[1].item() == pytest.approx(uniform, rel=0.3)
+
+
+def test_dropout_draws_by_seed_and_step():
+    config, model = preset("digits-40", "dmt"), torch.nn.Sequential(torch.nn.Dropout(0.5), torch.nn.Linear(64, 10))
+    state, ones = start_descent(config, 1, model, partial(SCHEDULES["cosine"], total_steps=9)), torch.ones(4, 64)
+
+    def said(step: int, elsewhere: int) -> Tensor:
+        torch.manual_seed(elsewhere)
+        state.step = step
+        return state.logits(ones)
+
+    assert torch.equal(said(3, 0), said(3, 1)) and not torch.equal(said(3, 0), said(4, 0))
+    model[0].p = 0.0
+    assert start_descent(config, 1, model, partial(SCHEDULES["cosine"], total_steps=9)).drops is None
