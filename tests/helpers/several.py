@@ -159,10 +159,10 @@ def overflow(*_: object) -> int:
         before, broken = weight.detach().clone(), step == 1 and processes.rank() == 1
         mean = processes.mean_of_parts(weight.detach())
         assert torch.allclose(mean, weight, rtol=0, atol=1e-7)
-        loss = trainer._loss
-        trainer._loss = lambda *a, loss=loss, broken=broken: loss(*a) * (torch.inf if broken else 1)
+        loss = trainer.loss
+        trainer.loss = lambda *a, loss=loss, broken=broken: loss(*a) * (torch.inf if broken else 1)
         trainer.step()
-        trainer._loss = loss
+        trainer.loss = loss
         assert torch.equal(weight, before) == (step == 1), step
     assert trainer.state.scaler.get_scale() == 4.0
     return 0
