@@ -129,7 +129,7 @@ def test_what_it_says_of_our_records_is_so():
         return Spread.of(paired_differences(records["dmt"], records["cl"]))
 
     fast = recorded("cifar10-4000-fast")
-    assert "DMT ends above its baseline on\none of two seeds, and below CL on both" in SHEET
+    assert "DMT ends above its baseline on\none of three seeds, and below CL on both that CL has" in SHEET
     forty, cifar = gain("digits-40"), recorded("cifar10-small")
     assert forty.n == 10 and forty.mean < 0 < forty.interval()[1]
     ten, twenty = gain("digits-10"), gain("digits-20")
@@ -141,10 +141,10 @@ def test_what_it_says_of_our_records_is_so():
     error = seen.groupby("preset")["error"].mean()
     assert error["cifar10-1000-fast"] > error["digits-10"]
     assert min(paired_differences(recorded("digits-10")["dmt"], recorded("digits-10")["cl"])) > 0
-    assert "a wider network on two seeds says the same" in SHEET
-    for runs in (fast, recorded("cifar10-4000-fast-wide")):
+    assert "a wider network says the same" in SHEET
+    for runs, seeds in ((fast, 3), (recorded("cifar10-4000-fast-wide"), 2)):
         over_cl, over_baseline = (paired_differences(runs["dmt"], runs[other]) for other in ("cl", "baseline"))
         assert len(over_cl) == 2 and max(over_cl) < 0
-        assert len(over_baseline) == 2 and min(over_baseline) < 0 < max(over_baseline)
+        assert len(over_baseline) == seeds and sorted(over_baseline)[-2] < 0 < max(over_baseline)
     assert min(paired_differences(cifar["dmt"], cifar["cl"])) > 0
     assert max(paired_differences(cifar["dmt"], cifar["baseline"])) < 0
