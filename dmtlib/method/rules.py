@@ -70,8 +70,8 @@ def online(probabilities, pseudo_labels, pseudo_confidence, gamma1, gamma2, *, i
 def fixmatch(probabilities, pseudo_labels, pseudo_confidence, gamma1, gamma2, *, ignore_index=255) -> Supervision:
     """FixMatch (Sohn et al. 2020, Eq. 4): target y_B, weight 1 where c_B ≥ 0.95, else 0.
 
-    ``probabilities``, floating point of shape (B, C, *S), are of weak views, while strong ones are learned. The stored
-    ``pseudo_labels``, (B, *S), only mark what is ignored; targets have their dtype, weights are float32. Confidence
+    ``probabilities``, floating point of shape ``(B, C, *S)``, are of weak views; strong ones are learned. The stored
+    ``pseudo_labels``, ``(B, *S)``, only mark what is ignored; targets have their dtype, weights float32. Confidence
     and γ are not read, and nothing is refused."""
     targets, _ = online(probabilities, pseudo_labels, pseudo_confidence, gamma1, gamma2, ignore_index=ignore_index)
     sure = probabilities.detach().float().amax(dim=1) >= FIXMATCH_THRESHOLD
