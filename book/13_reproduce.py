@@ -195,14 +195,18 @@ for config in missing[:3]:
 # ## A cluster
 #
 # More machines than two are a job for [Ray](https://docs.ray.io), an optional need: `pip install '.[cluster]'`. The
-# command stays the same, and says where the cluster is:
+# command stays the same, and says where the cluster is: the address of its head, `auto` for the one that this machine
+# is in, or `local` for a new one.
 #
 # ```
-# dmtlib reproduce table-2 table-3 --cluster 10.0.0.1:6379            # HOST:PORT of the head; auto, local
-# dmtlib reproduce table-2 --cluster auto --gpus-per-run 0.33         # three runs share a GPU
-# dmtlib reproduce table-4 --cluster auto --runs /shared/runs         # a run may move to another node
-# dmtlib reproduce digits --cluster auto --device cpu                 # no GPU; a core for each run
+# dmtlib reproduce table-2 table-3 --cluster 10.0.0.1:6379
+# dmtlib reproduce table-2 --cluster auto --gpus-per-run 0.33
+# dmtlib reproduce table-4 --cluster auto --runs /shared/runs
+# dmtlib reproduce digits --cluster auto --device cpu
 # ```
+#
+# In the second line three runs share a GPU. In the third a run may move to another node. The last one needs no GPU,
+# and takes a core for each run.
 #
 # Each run is a task that Ray gives to a node with a core and a share of a GPU to spare. Its record comes back to
 # the command, which writes it to `results/`. All else is as on one machine: what is recorded is skipped, a run that
