@@ -100,7 +100,8 @@ def cut_classes(histogram: Int64[Tensor, "C 65536"], alpha: float) -> Cut:
     or with too few for a single one to be kept, is cut above its top. A ValueError for an ``alpha`` outside (0, 1]."""
     ranked = histogram.flip(1)  # most confident first
     reached = ranked.cumsum(1)
-    keep = torch.tensor([[count_selected(alpha, n)] for n in reached[:, -1].tolist()], device=histogram.device)
+    keep = [[count_selected(alpha, n)] for n in reached[:, -1].tolist()]
+    keep = torch.tensor(keep, device=histogram.device)
     place = torch.searchsorted(reached, keep)  # the first at which enough pixels are reached
     ties = keep - (reached.gather(1, place) - ranked.gather(1, place))
     return Cut(TOP_CODE - place.squeeze(1), ties.squeeze(1))

@@ -53,7 +53,8 @@ def flip(probabilities, pseudo_labels, pseudo_confidence, gamma1, gamma2, *, ign
     """DMT-Flip: cases 1 and 2 as in Eq. 3; in case 3 the target becomes y_B with weight (1 − c_A)^γ2."""
     judged = probabilities, pseudo_labels, pseudo_confidence
     targets, weights = dynamic(*judged, gamma1, gamma2, ignore_index=ignore_index)
-    flipped = disagreement_cases(*judged, ignore_index=ignore_index) == POSITIVE_DISAGREEMENT
+    cases = disagreement_cases(*judged, ignore_index=ignore_index)
+    flipped = cases == POSITIVE_DISAGREEMENT
     doubt = (1 - pseudo_confidence.float()).clamp(min=0) ** gamma2
     y_b = probabilities.float().argmax(dim=1).to(targets.dtype)
     return Supervision(torch.where(flipped, y_b, targets), torch.where(flipped, doubt, weights))
