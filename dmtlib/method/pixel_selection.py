@@ -98,13 +98,15 @@ class Cut(NamedTuple):
 def cut_classes(histogram: Int64[Tensor, "C 65536"], alpha: float) -> Cut:
     """Between the passes: find for each class the code of its ⌊α·n⌋-th most confident pixel. A class without pixels,
     or with too few for a single one to be kept, is cut above its top. A ValueError for an ``alpha`` outside (0, 1]."""
-    ranked = histogram.flip(1)  # most confident first
-    reached = ranked.cumsum(1)
-    keep = [[count_selected(alpha, n)] for n in reached[:, -1].tolist()]
-    keep = torch.tensor(keep, device=histogram.device)
-    place = torch.searchsorted(reached, keep)  # the first at which enough pixels are reached
-    ties = keep - (reached.gather(1, place) - ranked.gather(1, place))
-    return Cut(TOP_CODE - place.squeeze(1), ties.squeeze(1))
+    code, ties = [], []
+    for counts in histogram:  # one by one: all at once would need memory for two more histograms
+        ranked = counts.flip(0)  # most confident first
+        reached = ranked.cumsum(0)
+        keep = count_selected(alpha, int(reached[-1]))
+        place = int(torch.searchsorted(reached, keep))  # the first at which enough pixels are reached
+        code.append(TOP_CODE - place)
+        ties.append(keep - int(reached[place] - ranked[place]))
+    return Cut(torch.tensor(code, device=histogram.device), torch.tensor(ties, device=histogram.device))
 
 
 def keep_pixels(labels: UInt8[Tensor, "*S"], codes: UInt16[Tensor, "*S"], cut: Cut) -> tuple[UInt8[Tensor, "*S"], Cut]:
