@@ -174,8 +174,8 @@ for config in missing[:3]:
 # Tests train with two and with four processes on a CPU. Over fifty steps the loss is that of one process, to 1e-5 in
 # float32 and to 1e-10 in float64, with the same pseudo labels and the same selection. (Of pixels, in float32, all but
 # a few at the edge of the selection.) Rounding is not nothing, though. Those tests learn slowly; at the rates of a
-# real run a difference in the seventh digit grows within some ten steps, and two pseudo labels of almost equal
-# confidence may change places in the ranking. From then on it is another run of the same seed, as on another GPU.
+# real run a difference in the last digit grows, and two pseudo labels of almost equal confidence may change places in
+# the ranking. From then on it is another run of the same seed, as on another GPU.
 #
 # The same command goes on where it was stopped, with any number of processes, or with `dmtlib train` alone. A process
 # that dies ends all of them: one line is ours, and `torchrun` adds many.

@@ -53,6 +53,7 @@ from book.page.look import say, show, show_body, style
 from book.studies import relatives
 from book.studies.recorded import difference, recorded
 from dmtlib.method import rules
+from dmtlib.presets import preset
 
 style()
 
@@ -254,3 +255,6 @@ assert pull["DMT"][3] == 0 < pull["Co-teaching+"][3] and pull["Dual Student"][4]
 same = batch._replace(b=batch.a, b_copy=batch.a_copy)
 still = {name: relatives.pulls(loss, same, same.truth).abs().max() for name, loss in relatives.LOSSES.items()}
 assert max(still[name] for name in ("Co-teaching+", "Deep Co-Training", "Dual Student")) < 1e-5 < still["DMT"]
+weak, dmt = (preset("digits-40", method) for method in ("fixmatch", "dmt"))
+assert weak.batch_size == 4 * weak.labeled_per_batch  # three unlabeled images to a labeled one, and as many steps
+assert weak.phases == 2 and weak.steps(1, 0) == sum(dmt.steps(phase, 0) for phase in range(1, dmt.phases))

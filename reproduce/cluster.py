@@ -24,6 +24,7 @@ from rich.table import Table
 
 import dmtlib
 from dmtlib.data.finding import prepared
+from dmtlib.data.pixels.datasets import CAMVID_SHRINKS_BY, SCENES
 from dmtlib.files import whole_file
 from dmtlib.records.launch import STOP_SECONDS, end, run_name, runs_folder
 from dmtlib.records.store import find_record, in_words, keep_record
@@ -35,7 +36,7 @@ from dmtlib.words import printable, tell, told
 
 LOOK_SECONDS = 1.0  # between two looks at the runs
 RETRIES = 3  # of a run whose node or process has died
-MADE_OF = {"cifar10-mini": "cifar10-jpeg", "camvid-quarter": "camvid", "camvid-half": "camvid"}
+MADE_OF = {"cifar10-mini": "cifar10-jpeg", **dict.fromkeys(CAMVID_SHRINKS_BY, "camvid")}
 
 
 def launch_on(
@@ -135,7 +136,7 @@ def _place(data: str) -> Path | None:
     path, name = data.partition(":")[2], MADE_OF.get(data, data)
     if path:
         return Path(path).expanduser()
-    return None if name.startswith(("digits", "scenes")) else prepared(name + ".pt" * name.startswith("cifar10"))
+    return None if name in ("digits", *SCENES) else prepared(name + ".pt" * name.startswith("cifar10"))
 
 
 def _content(ray: Any, place: Path) -> tuple[str, list[Any]]:

@@ -29,7 +29,7 @@ from ..statistics import batch_sums
 from .config import METHODS, RunConfig
 from .graph import Replayed
 
-cross_entropy = partial(weighted_cross_entropy, ignore_index=UNKNOWN)  # 255 may be a class of images
+_cross_entropy = partial(weighted_cross_entropy, ignore_index=UNKNOWN)  # 255 may be a class of images
 
 
 class PseudoLabels(NamedTuple):
@@ -187,7 +187,7 @@ class PhaseTrainer:
         images = self.task.augment(images, self.generator)
         if batch.lam is None:
             logits = self.state.logits(part(images))
-            return cross_entropy(logits, *map(part, self._supervise(logits.detach(), batch)))
+            return _cross_entropy(logits, *map(part, self._supervise(logits.detach(), batch)))
         targets, weights = self._supervise(self._judge(images), batch)
         partner = torch.rand(len(images), generator=self.generator, device=images.device).argsort()
         mixed = MixedBatch(*map(part, mixup(images, targets, weights, partner, batch.lam)))
@@ -202,7 +202,7 @@ class PhaseTrainer:
         targets, weights = self._supervise(self._judge(weak), batch)
         logits = whole(self.state.logits(part(torch.cat([weak[:labeled], strong]))))
         halves = slice(labeled), slice(labeled, None)
-        return sum(cross_entropy(logits[half], targets[half], weights[half]) for half in halves)
+        return sum(_cross_entropy(logits[half], targets[half], weights[half]) for half in halves)
 
     @torch.no_grad()
     def _judge(self, images: Tensor) -> Tensor | None:
