@@ -173,6 +173,7 @@ def train(
         bool, _data(FLAG, "Learn every label that the data have, not a drawn subset of them.", "--all-labels")
     ] = False,
     network: Annotated[list[str] | None, _what("NAME", "timm:NAME, for folder; given twice, they take turns.")] = None,
+    views: Annotated[int, _what("K", "Views of an image whose mean prediction labels it.", parser=_WHOLE)] = 1,
     runs: Runs = Path("runs"),
     device: Device = "auto",
     results: Annotated[Path | None, _where("FOLDER", "Folder of records, for a copy.", parser=_path)] = None,
@@ -181,7 +182,7 @@ def train(
     ] = False,
 ) -> None:
     """Train, or go on where the same command was stopped."""
-    config = preset(name, method, seed, budget, data, variant, all_labels, network or ())
+    config = preset(name, method, seed, budget, data, variant, all_labels, network or (), views)
     if config.data == FOLDER:
         raise ValueError(f"the preset {name} needs your images: --data folder:PATH")
     if skip_recorded and results is None:
@@ -211,12 +212,13 @@ def predict(
     skip_unreadable: Annotated[
         bool, _how(FLAG, "Leave out images that cannot be read, and name them.", "--skip-unreadable")
     ] = False,
+    both: Annotated[bool, _how(FLAG, "On pixels: average models A and B; else the better one.", "--both")] = False,
 ) -> None:
     """Ask a finished run about images: a class and a confidence for each, or a mask."""
     from .prediction import predict_folder
 
     with _anew():
-        count = predict_folder(run, images, out, device=device, skip_unreadable=skip_unreadable)
+        count = predict_folder(run, images, out, device=device, skip_unreadable=skip_unreadable, both=both)
     print(printable(f"{counted(count, 'image')} predicted: {out}"))
 
 

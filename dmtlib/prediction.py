@@ -69,9 +69,10 @@ class Classifier:
 
 @dataclass(frozen=True)
 class Segmenter:
-    """The better of the last models of a run on pixels (Alg. 2, line 16). Its normalisation is among its weights."""
+    """The better of the last models of a run on pixels (Alg. 2, line 16), or both, whose probabilities are averaged.
+    Their normalisation is among their weights."""
 
-    model: nn.Module
+    model: nn.Module | list[nn.Module]
     classes: tuple[str, ...]
 
     def labels(self, files: Sequence[Path]) -> Iterator[UInt8[Tensor, "H W"]]:
@@ -83,10 +84,11 @@ class Segmenter:
             yield next(predictions).argmax(dim=0).to(torch.uint8).cpu()
 
 
-def load_run(path: str | Path, device: str = "auto") -> Classifier | Segmenter:
+def load_run(path: str | Path, device: str = "auto", both: bool = False) -> Classifier | Segmenter:
     """The model that a finished run ended with, such as that in ``runs/digits-40/dmt/seed-0``, on ``device``: `auto`,
-    `cuda`, `mps` or `cpu`. A ValueError for a device that is unknown or absent; a RunError, if there is no run, an
-    unfinished one, or one whose files are damaged or too old."""
+    `cuda`, `mps` or `cpu`; of a run on pixels ``both``, if it has two. A ValueError for a device that is unknown or
+    absent; a RunError, if there is no run, an unfinished one, one without two models, or one whose files are damaged
+    or too old."""
     where = choose_device(device)
     run = RunDirectory(Path(path))
     if not ((settings := run.path / "config.json").is_file() or os.path.lexists(settings)):
@@ -98,7 +100,13 @@ def load_run(path: str | Path, device: str = "auto") -> Classifier | Segmenter:
         state = run.load_phase(last)
         run.check_record({"phases": state["records"]})
         if "best" in record and "classes" in state:
-            return Segmenter(phase_segmenter(run, last, record["best"]).to(where), tuple(state["classes"]))
+            if both and len(state["models"]) < 2:
+                raise RunError(f"{path} has one model, so there are no two to average")
+            models = [phase_segmenter(run, last, name).to(where) for name in (state["models"] if both else "")]
+            best = models or phase_segmenter(run, last, record["best"]).to(where)
+            return Segmenter(best, tuple(state["classes"]))
+        if both:
+            raise RunError(f"{path} is a run on images; two models are averaged on pixels alone")
         if seen := state.get("data"):
             classes, mean, std = (tuple(seen[name]) for name in ("classes", "mean", "std"))
             return Classifier(phase_model(run, last).to(where), classes, seen["side"], mean, std)
@@ -106,7 +114,13 @@ def load_run(path: str | Path, device: str = "auto") -> Classifier | Segmenter:
 
 
 def predict_folder(
-    run: str | Path, images: str | Path, out: str | Path, *, device: str = "auto", skip_unreadable: bool = False
+    run: str | Path,
+    images: str | Path,
+    out: str | Path,
+    *,
+    device: str = "auto",
+    skip_unreadable: bool = False,
+    both: bool = False,
 ) -> int:
     """Ask a finished run about every image below a folder, write its answers, and return how many. What was left out
     is told, and a bar is shown on a terminal. A RunError, as of :func:`load_run`, or if the answers cannot be written,
@@ -119,10 +133,11 @@ def predict_folder(
         out: of a run on images, a new CSV file with the columns file, class and confidence. Of a run on pixels, a new
             folder: for each image a palette PNG of its size and name, a pixel's value being its class. It is there
             whole, or not at all.
+        both: of a run on pixels, the mean of its two models' probabilities decides, not the better one alone.
         skip_unreadable: leave out what cannot be read, and name it. All images are read twice then.
     """
     images, out = Path(images), Path(out)
-    model = load_run(run, device)
+    model = load_run(run, device, both)
     check_place(out, Path(run), images)
     found = find_images(images, skip_unreadable)
     for line in found.passed_over():

@@ -58,7 +58,8 @@ FOLDER = "folder:PATH"
 
 LEAST_SIDE = 32  # of photographs, in pixels: networks of timm's halve it five times
 
-_GAMMA = re.compile(r"(?P<row>.+)-gamma-(?P<gamma1>[0-9]+(?:\.[0-9]+)?)(?:-(?P<gamma2>[0-9]+(?:\.[0-9]+)?))?")
+_NUMBER = r"[0-9]+(?:\.[0-9]+)?"
+_DIALS = rf"(.*?)(?:-gamma-({_NUMBER})(?:-({_NUMBER}))?)?(?:-views-([0-9]{{1,4}}))?"
 
 
 def preset(
@@ -70,12 +71,14 @@ def preset(
     variant: str = "paper",
     all_labels: bool = False,
     network: Sequence[str] = (),
+    views: int = 1,
 ) -> RunConfig | SegmentationConfig:
     """The settings of one run. A ValueError for an argument that is not allowed says what is.
 
     Args:
         name: a row of :data:`PRESETS` or :data:`SEGMENTATION_PRESETS`. With ``-gamma-G`` behind it both γ of Eq. 3
-            are G, with ``-gamma-G1-G2`` γ1 and γ2 are these: ``digits-10-gamma-8``, ``digits-10-gamma-1-4``.
+            are G, with ``-gamma-G1-G2`` γ1 and γ2 are these: ``digits-10-gamma-8``, ``digits-10-gamma-1-4``. With
+            ``-views-K``, behind that, pseudo labels are the mean prediction over K views: ``digits-10-views-4``.
         method: one of :data:`dmtlib.training.methods.METHODS`, on pixels of
             :data:`dmtlib.training.methods.SEGMENTATION_METHODS`.
         seed: of everything random; the labeled subset is nested within one seed.
@@ -88,10 +91,13 @@ def preset(
             set apart for validation.
         network: of the preset ``folder``, ``timm:NAME``, or two of them, which take turns. Images are brought to the
             side that it was trained with (of two, the larger one), unless ``data`` say another.
+        views: the same as ``-views-K`` behind the name, which the run then bears.
     """
     presets = PRESETS | SEGMENTATION_PRESETS
-    dialled = _GAMMA.fullmatch(name)
-    plain = dialled["row"] if dialled else name
+    if views < 1:
+        raise ValueError(f"views must be 1 or more, got {views}")
+    name = name if views == 1 else f"{name}-views-{views}"
+    plain, gamma1, gamma2, looks = re.fullmatch(_DIALS, name, re.DOTALL).groups()
     if plain not in presets:
         raise ValueError(f"preset must be one of {', '.join(presets)}, got {name!r}")
     rows = {v: row for v in VARIANTS if (row := plain if v == "paper" else f"{plain}-{v}") in presets}
@@ -99,8 +105,10 @@ def preset(
         raise ValueError(f"variant of {plain} must be one of {', '.join(rows)}, got {variant!r}")
     row = rows[variant]
     settings = vars(presets[row]) | ({} if data is None else {"data": written_out(data)})
-    if dialled:
-        settings |= {"gamma1": float(dialled["gamma1"]), "gamma2": float(dialled["gamma2"] or dialled["gamma1"])}
+    if gamma1:
+        settings |= {"gamma1": float(gamma1), "gamma2": float(gamma2 or gamma1)}
+    if looks:
+        settings |= {"views": int(looks)}
     config = RunConfig if row in PRESETS else SegmentationConfig
     if all_labels:
         settings |= {"num_labels": None, "validation": 0} if row in PRESETS else {"labeled_ratio": None}

@@ -150,6 +150,23 @@ def test_masks_are_the_better_model_s_in_their_images_sizes(pixel_run, streets, 
         assert Image.open(file).mode == "P"
 
 
+def test_both_models_decide_by_the_mean_of_their_probabilities(run, pixel_run, streets, tmp_path):
+    shutil.copy(streets / "images/scene-000.png", tmp_path)
+    command = ["predict", str(pixel_run.path), str(tmp_path / "scene-000.png"), "--both", "--out"]
+    assert main([*command, str(tmp_path / "masks")]) == 0
+    found = decode_mask((tmp_path / "masks/scene-000.png").read_bytes(), "the mask", (64, 64), 2)
+    pixels = torch.from_numpy(np.asarray(Image.open(tmp_path / "scene-000.png")).transpose(2, 0, 1).copy())[None]
+    with torch.no_grad():
+        said = [phase_segmenter(pixel_run, 5, name)(pixels).softmax(dim=1)[0] for name in "AB"]
+    top = (sum(said) / 2).topk(2, dim=0)
+    clear = (top.values[0] - top.values[1] > 1e-5).numpy()
+    assert clear.mean() > 0.9 and np.array_equal(found[clear], top.indices[0].numpy()[clear])
+    with pytest.raises(RunError, match="is a run on images; two models are averaged on pixels alone"):
+        load_run(run.path, both=True)
+    with pytest.raises(RunError, match="has one model, so there are no two to average"):
+        load_run(run_on_streets(streets, "baseline").path, both=True)
+
+
 def test_exported_masks_are_labels_to_train_on(pixel_run, streets, tmp_path):
     shutil.copytree(streets, tmp_path / "again")
     shutil.rmtree(tmp_path / "again/masks")

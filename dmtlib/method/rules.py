@@ -5,6 +5,7 @@ Every rule has one signature and answers with the targets to learn and their wei
 tables is a row of :data:`RULES`; the loops in ``dmtlib.training`` never ask which one runs.
 """
 
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -79,6 +80,28 @@ def fixmatch(probabilities, pseudo_labels, pseudo_confidence, gamma1, gamma2, *,
     return Supervision(targets, (sure & (pseudo_labels != ignore_index)).float())
 
 
+@torch.no_grad()
+def small_loss(probabilities, pseudo_labels, pseudo_confidence, gamma1, gamma2, *, ignore_index=255) -> Supervision:
+    """Small loss: target y_A, weight 1 for the elements of the batch that cost least, else 0, as Co-teaching chooses
+    (Han et al. 2018, Alg. 1). It keeps as many as the labeler expects to be right, the sum of c_A."""
+    p_b = probability_of(probabilities, pseudo_labels, ignore_index=ignore_index)
+    ignored = pseudo_labels == ignore_index
+    rank = torch.where(ignored, -1.0, p_b).flatten().argsort(descending=True, stable=True).argsort().view_as(p_b)
+    expected = torch.where(ignored, 0.0, pseudo_confidence.double()).sum().round()
+    return Supervision(pseudo_labels, (rank < expected).float())
+
+
+@torch.no_grad()
+def jensen_shannon(
+    probabilities, pseudo_labels, pseudo_confidence, gamma1, gamma2, *, ignore_index=255
+) -> Supervision:
+    """JS weight: target y_A, weight 1 − the Jensen–Shannon divergence, in bits, of y_A as certain and B's prediction,
+    by which Jo-SRC tells clean labels (Yao et al. 2021). Of that prediction only p_B enters: ½ gives 0.69."""
+    p_b = probability_of(probabilities, pseudo_labels, ignore_index=ignore_index)
+    weights = ((1 + p_b) * torch.log1p(p_b) + torch.special.entr(p_b)) / math.log(4)
+    return Supervision(pseudo_labels, torch.where(pseudo_labels == ignore_index, 0.0, weights))
+
+
 RULES: dict[str, Rule] = {
     "dmt": dynamic,
     "dst": dynamic,
@@ -89,6 +112,8 @@ RULES: dict[str, Rule] = {
     "dmt-pair": dynamic,
     "online-st": online,
     "fixmatch": fixmatch,
+    "small-loss": small_loss,
+    "js": jensen_shannon,
 }
 """The rule of each method that learns from pseudo labels. `dst` differs from `dmt` in who labels, not in the rule."""
 

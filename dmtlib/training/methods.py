@@ -32,11 +32,16 @@ METHODS = {
     "dmt-flip": Method("DMT-Flip", labeler="other"),
     "dmt-pair": Method("DMT-Pair", labeler="other", pair=True),
     "fixmatch": Method("FixMatch", online="weak"),
+    "small-loss": Method("Small loss", labeler="other"),
+    "js": Method("JS weight", labeler="other"),
     "oracle": Method("oracle", all_labels=True),
 }
 """`dst` and `dmt` have the same rule, and differ here; `cbst` and `dst` are the same here, and differ in the rule.
 `cl` and `cbst` share a rule too: CL trains a new model in each phase, CBST goes on with the one it has."""
 
-SEGMENTATION_METHODS = {name: m for name, m in METHODS.items() if name not in ("cl", "dmt-pair", "fixmatch")}
+BEYOND = ("fixmatch", "small-loss", "js")
+"""What the paper doesn't have, on images: FixMatch, and DMT with other weights than those of Eq. 3."""
+
+SEGMENTATION_METHODS = {name: METHODS[name] for name in METHODS if name not in ("cl", "dmt-pair", *BEYOND)}
 """The rows of Table 7. CL is CBST on images; on pixels the class-balanced one is what the paper compares with, and DMT
-itself is a pair that goes on. FixMatch is a method for images."""
+itself is a pair that goes on."""

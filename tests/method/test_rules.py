@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 
 import pytest
 import torch
@@ -31,6 +32,8 @@ BY_HAND = {
     "dmt-pair": (LEARN_Y_A, [0.5625, 0.015625, 0.015625, 0.0, 0.0]),
     "online-st": ([0, 0, 0, 0, 255], [0.0, 0.0, 0.0, 0.0, 0.0]),  # no c_B above 0.9 but the ignored one's
     "fixmatch": ([0, 0, 0, 0, 255], [0.0, 0.0, 0.0, 0.0, 0.0]),  # nor one of 0.95
+    "small-loss": (LEARN_Y_A, [1.0, 1.0, 0.0, 0.0, 0.0]),  # 2.125 labels are expected to be right
+    "js": (LEARN_Y_A, [0.8621, 0.4512, 0.4512, 0.4512, 0.0]),
 }
 every_rule = pytest.mark.parametrize("name", list(RULES))
 
@@ -54,7 +57,8 @@ def test_by_hand(name, layout):
     p, y_a, c_a = (P, Y_A, C_A) if layout == "images" else (P.T[None, :, None], Y_A[None, None], C_A[None, None])
     targets, weights = RULES[name](p, y_a, c_a, GAMMA1, GAMMA2)
     assert targets.flatten().tolist() == BY_HAND[name][0]
-    torch.testing.assert_close(weights.flatten(), torch.tensor(BY_HAND[name][1]))
+    near = {"rtol": 0, "atol": 5e-5} if name == "js" else {}
+    torch.testing.assert_close(weights.flatten(), torch.tensor(BY_HAND[name][1]), **near)
     assert targets.shape == weights.shape == y_a.shape
 
 
@@ -96,6 +100,37 @@ def test_fixmatch_asks_for_095():
     p = torch.tensor([[0.04, 0.96], [0.05, 0.95], [0.94, 0.06]])
     targets, weights = RULES["fixmatch"](p, torch.tensor([0, 0, 1]), torch.zeros(3), 4.0, 4.0)
     assert targets.tolist() == [1, 1, 0] and weights.tolist() == [1.0, 1.0, 0.0]
+
+
+@given(batches())
+@properties
+def test_small_loss_is_that_of_a_loop(batch):
+    """Han et al. 2018, Alg. 1: the elements of the batch by their loss, and of those the first so many."""
+    p, y_a, c_a = batch
+    targets, weights = RULES["small-loss"](p, y_a, c_a, 4.0, 4.0)
+    rows, found = p.movedim(1, -1).reshape(-1, p.shape[1]).tolist(), weights.flatten().tolist()
+    labels, sure = y_a.flatten().tolist(), c_a.flatten().tolist()
+    chosen = [(-row[y], place) for place, (row, y) in enumerate(zip(rows, labels, strict=True)) if y != 255]
+    kept = {place for _, place in sorted(chosen)[: round(sum(sure[place] for _, place in chosen))]}
+    assert found == [float(place in kept) for place in range(len(rows))] and torch.equal(targets, y_a)
+
+
+@given(batches())
+@properties
+def test_js_is_the_divergence_of_two_distributions(batch):
+    """In bits, by its definition, of the label as one class alone and the whole prediction."""
+    p, y_a, c_a = batch
+    targets, weights = RULES["js"](p, y_a, c_a, 4.0, 4.0)
+
+    def bits(q: torch.Tensor) -> torch.Tensor:
+        return torch.special.entr(q).sum(dim=1) / math.log(2)
+
+    b = (p.double() / p.double().sum(dim=1, keepdim=True)).movedim(1, -1).reshape(-1, p.shape[1])
+    said = y_a.flatten().long()
+    a = torch.nn.functional.one_hot(said.where(said != 255, 0), p.shape[1]).double()
+    expected = 1 - (bits((a + b) / 2) - bits(b) / 2)
+    torch.testing.assert_close(weights.flatten().double(), expected.where(said != 255, 0.0), rtol=1e-4, atol=1e-4)
+    assert torch.equal(targets, y_a) and weights.min() >= 0 and weights.max() <= 1 + 1e-6
 
 
 @pytest.mark.parametrize(

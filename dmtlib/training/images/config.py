@@ -53,6 +53,7 @@ class ImageRun:
     side: int | None = later(None)  # of the images that it sees; None: its own
     initialisation: str | tuple[str, str] = later("random")  # of each phase's network but for its head; see WEIGHTS
     least_steps: int = later(1)  # of a phase, whose epochs may be short
+    views: int = later(1)  # of an unlabeled image, whose mean prediction labels it; 1: the clean image, as in Alg. 1
 
     def __post_init__(self) -> None:
         check_dataset(self.data)
@@ -67,7 +68,7 @@ class ImageRun:
         each = len(weights) == max(1, len(networks)) and all(name.partition(":")[0] in known for name in weights)
         one_each = f"be one of {', '.join(known)}{' for each' * (len(networks) > 1)}"
         require(self, "initialisation", (one_each, lambda _: each))
-        require(self, "least_steps", whole(1))
+        require(self, "least_steps views", whole(1))
         if self.network is not None:
             require(self, "depth widen_factor widths", ("be None beside a network", lambda n: n is None))
         elif self.widths is None:

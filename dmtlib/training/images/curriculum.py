@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.optim.swa_utils import update_bn
 
-from ...data.images.augment import AUGMENTATIONS, normalise
+from ...data.images.augment import AUGMENTATIONS, WEAK, normalise
 from ...data.images.datasets import ClassificationData, load_dataset
 from ...data.images.packed import UNKNOWN, read_ahead
 from ...data.images.splits import Split, split_labeled
@@ -18,10 +18,11 @@ from ...models.whitened import PATCH_IMAGES, whitening_filters
 from ..directory import RunDirectory
 from ..loop import Journal
 from ..processes import count, rank
+from ..seeding import derive_seed
 from ..statistics import summarise
 from ..storage import Damaged, restoring
 from .config import METHODS, RunConfig
-from .evaluation import error_by_confidence, measure, predict, pseudo_label_error
+from .evaluation import Views, error_by_confidence, measure, predict, pseudo_label_error
 from .phase import PhaseTask, PhaseTrainer, PseudoLabels, start_phase
 from .stored import phase_model, save_pseudo_labels, stored_pseudo_labels
 
@@ -98,7 +99,7 @@ class Curriculum:
         }
         if self.config.method == "baseline":
             truth = self.data.train_labels[self.split.unlabeled]  # known to the one who measures, not to the model
-            record["error_by_confidence"] = error_by_confidence(self._predict_unlabeled(), truth)
+            record["error_by_confidence"] = error_by_confidence(self._predict_unlabeled(phase), truth)
         journal.end_phase(
             phase,
             {**record, "steps": task.total_steps, **summarise(state.totals)},
@@ -148,12 +149,12 @@ class Curriculum:
         )
 
     def _pseudo_labels(self, phase: int) -> PseudoLabels:
-        """Line 5 of Alg. 1: the last model labels the clean unlabeled images, its most confident ones are kept."""
+        """Line 5 of Alg. 1: the last model labels the unlabeled images, its most confident ones are kept."""
         stored = stored_pseudo_labels(self.directory, phase)
         if stored is not None:
             return stored
         unlabeled = self.split.unlabeled
-        labels, confidence = pseudo_label(self._predict_unlabeled())
+        labels, confidence = pseudo_label(self._predict_unlabeled(phase))
         kept = select_top_images(confidence, self.config.alpha(phase))
         said = PseudoLabels(unlabeled, labels, confidence, self.data.train_labels[unlabeled])
         pseudo = PseudoLabels(*(values[kept] for values in said))
@@ -161,7 +162,8 @@ class Curriculum:
             save_pseudo_labels(self.directory, phase, pseudo)
         return pseudo
 
-    def _predict_unlabeled(self) -> Tensor:
-        """The last model's probabilities on the clean unlabeled images, on the CPU."""
-        images = self.images[self.split.unlabeled.to(self.device)]
-        return predict(self.teacher, images, self.data.mean, self.data.std).cpu()
+    def _predict_unlabeled(self, phase: int) -> Tensor:
+        """The last model's probabilities on the unlabeled images, clean or in several views, on the CPU."""
+        config, images = self.config, self.images[self.split.unlabeled.to(self.device)]
+        views = Views(config.views, WEAK[config.augmentation], derive_seed(config.seed, "views", phase))
+        return predict(self.teacher, images, self.data.mean, self.data.std, views).cpu()

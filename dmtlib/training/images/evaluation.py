@@ -1,16 +1,19 @@
 """Clean predictions, and what they are worth (Appendix C)."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float, Int64, UInt8
 from torch import Tensor, nn
 
-from ...data.images.augment import normalise
+from ...data.images.augment import normalise, shift_and_flip
 from ...data.images.datasets import ClassificationData
+from ...data.images.operations import Variant
 from ...data.images.packed import UNKNOWN, ImageFile, read_ahead
 from ...method.pseudo_labels import pseudo_label, select_top_images
 from ..processes import gathered, shared
+from ..seeding import derive_seed
 from .phase import PseudoLabels
 
 PREDICTION_BATCH = 250  # of 32×32 images; on a CPU, 1000 leave the cache and are half as fast
@@ -18,21 +21,43 @@ KEPT_SHARES = range(5, 101, 5)
 """Of the pseudo labels, the most confident first, in percent: the points of Fig. 1 and three between each two."""
 
 
+class Views(NamedTuple):
+    """How many views of an image a model is asked about, the clean one and weak ones; how these are ``like`` those of
+    training, see :data:`~dmtlib.data.images.augment.WEAK`; and the ``seed`` of what is drawn."""
+
+    count: int
+    like: Variant
+    seed: int
+
+    def of(self, images: UInt8[Tensor, "B C H W"], number: int) -> Iterator[UInt8[Tensor, "B C H W"]]:
+        """Those of the images in batch ``number``."""
+        yield images
+        generator = torch.Generator(images.device).manual_seed(derive_seed(self.seed, number))
+        for _ in range(1, self.count):
+            yield shift_and_flip(images, generator, self.like)
+
+
 @torch.no_grad()
 def predict(
-    model: nn.Module, images: UInt8[Tensor, "N C H W"] | ImageFile, mean: Sequence[float], std: Sequence[float]
+    model: nn.Module,
+    images: UInt8[Tensor, "N C H W"] | ImageFile,
+    mean: Sequence[float],
+    std: Sequence[float],
+    views: Views | None = None,
 ) -> Float[Tensor, "N classes"]:
-    """Probabilities on clean images: no augmentation, evaluation mode, float32. The model's mode is left as it was.
-    Several processes share the batches, and have all of them afterwards, on the CPU."""
+    """Probabilities on clean images, or their mean over some ``views``: evaluation mode, float32. The model's mode is
+    left as it was. Several processes share the batches, and have all of them afterwards, on the CPU."""
     training = model.training
     model.eval()
     device = next(model.parameters()).device
-    batches = [
-        model(normalise(batch.to(device), mean, std)).float().softmax(dim=1)
-        for batch in read_ahead(shared(images.split(PREDICTION_BATCH)))
-    ]
+    batches, found = images.split(PREDICTION_BATCH), []
+    for number, batch in zip(shared(range(len(batches))), read_ahead(shared(batches)), strict=True):
+        clean = batch.to(device)
+        seen = [clean] if views is None else views.of(clean, number)
+        said = [model(normalise(view, mean, std)).float().softmax(dim=1) for view in seen]
+        found.append(sum(said) / len(said))
     model.train(training)
-    return torch.cat(gathered(batches))
+    return torch.cat(gathered(found))
 
 
 def accuracy(probabilities: Float[Tensor, "N C"], labels: Int64[Tensor, " N"]) -> float:

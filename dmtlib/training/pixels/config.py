@@ -67,6 +67,7 @@ class PixelRun:
     # Of ASPP, in the backbone's. Its branches add up over thousands of inputs: where these are large, as those of
     # pre-trained networks, it diverges long before the backbone would.
     head_rate: float = later(1.0)
+    views: int = later(1)  # of an unlabeled image, whose mean prediction labels it; 1: the image itself, as in Alg. 2
 
     def __post_init__(self) -> None:
         check_segmentation(self.data)
@@ -80,6 +81,7 @@ class PixelRun:
         require(self, "crop", ("be a height and a width", lambda crop: len(crop) == 2 and min(crop) >= 1))
         require(self, "flip", SHARE)
         require(self, "poly_power head_rate", NOT_NEGATIVE)
+        require(self, "views", ("lie in 1…16", lambda views: views in range(1, 17)))
         require(self, "labelers", one_of(LABELERS))
         require(self, "goes_on_from", one_of(GOES_ON_FROM))
         require(self, "initialisations", ("be two, of A and of B", lambda both: len(both) == 2))

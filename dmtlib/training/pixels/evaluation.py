@@ -1,10 +1,12 @@
 """Predictions of whole images, and mean IoU: all scores of a set come from one confusion matrix."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from functools import reduce
 from itertools import groupby, islice
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float, Int64, UInt8
 from torch import Tensor, nn
 
@@ -23,20 +25,28 @@ TILE = 1536  # pixels a side
 MARGIN = 48  # positions of the map: more than the narrow network sees to a side, and all that matters of others
 PIXELS_AT_ONCE = TILE**2  # of all images that go through the network together
 
+VIEWS = [(s, mirrored) for s in (1.0, 0.75, 1.25, 0.5, 1.5, 0.875, 1.125, 1.75) for mirrored in (False, True)]
+"""Of an image: its scale, and whether it is mirrored. A model is asked about the first, or the first few."""
+
 CHOSEN_ON = "val"
 """The part on which the better of the two last models is chosen (Alg. 2, line 16). Data with a test part are scored on
 that; VOC and Cityscapes, as in the paper, on the same images. The record has the mean IoU of both models."""
 
 
 def predict_images(
-    model: nn.Module, images: ListedImages | StoredImages, indices: Sequence[int], pad: tuple[int, int] | None = None
+    models: nn.Module | Sequence[nn.Module],
+    images: ListedImages | StoredImages,
+    indices: Sequence[int],
+    pad: tuple[int, int] | None = None,
+    views: int = 1,
 ) -> Iterator[Float[Tensor, "C H W"]]:
-    """Probabilities of one clean image after the other, on the model's device: evaluation mode, float32. Images of one
-    size go through the network together, up to :data:`PIXELS_AT_ONCE`; a larger one in tiles. Up to ``pad``, height
-    and width, an image is first padded with black, to the right and below; the probabilities are of the image
-    alone."""
-    model.eval()
-    device = next(model.parameters()).device
+    """Probabilities of one clean image after the other, on the models' device: evaluation mode, float32; the mean of
+    what all ``models`` say of the first so many :data:`VIEWS`. Images of one size go through a network together, up to
+    :data:`PIXELS_AT_ONCE`; a larger one in tiles. Up to ``pad``, height and width, an image is first padded with
+    black, to the right and below; the probabilities are of the image alone."""
+    models = [models.eval()] if isinstance(models, nn.Module) else [model.eval() for model in models]
+    device = next(models[0].parameters()).device
+    largest = max(scale for scale, _ in VIEWS[:views])
 
     def load(index: int) -> tuple[Tensor, tuple[int, int]]:
         image = images.image(index)
@@ -45,17 +55,35 @@ def predict_images(
 
     loaded = in_order(load, indices, device)
     for (_, height, width), same in groupby(loaded, key=lambda loaded: loaded[0].shape):
-        if height * width > PIXELS_AT_ONCE:
-            for image, size in same:
-                yield predict_in_tiles(model, image)[:, : size[0], : size[1]]
-            continue
-        at_once = min(PREDICTION_BATCH, PIXELS_AT_ONCE // (height * width))
+        at_once = max(1, min(PREDICTION_BATCH, PIXELS_AT_ONCE // int(height * width * largest**2)))
         while batch := list(islice(same, at_once)):
             stacked = torch.stack([image for image, _ in batch]).to(device, memory_format=torch.channels_last)
-            with torch.no_grad():  # around the generator, it would hold what was yielded last
-                predicted = model(stacked).float().softmax(dim=1)
-            for probabilities, (_, size) in zip(predicted, batch, strict=True):
+            said = _sum(_look(model, stacked, *view) for model in models for view in VIEWS[:views])
+            said /= len(models) * views
+            for probabilities, (_, size) in zip(said, batch, strict=True):
                 yield probabilities[:, : size[0], : size[1]]
+            del said, probabilities  # of a large image, before the next one's are made
+
+
+def _sum(opinions: Iterable[Tensor]) -> Tensor:
+    return reduce(Tensor.add_, opinions)  # in place: two of a large image are as much as there is room for
+
+
+@torch.no_grad()
+def _look(model: nn.Module, images: Tensor, scale: float, mirrored: bool) -> Float[Tensor, "B C H W"]:
+    """The probabilities of images by what a model says of a view of them."""
+    size, seen = images.shape[-2:], images.flip(-1) if mirrored else images
+    if scale != 1:
+        smaller = [max(1, round(scale * side)) for side in size]
+        seen = F.interpolate(seen.float(), size=smaller, mode="bilinear", antialias=True)
+    if seen.shape[-2] * seen.shape[-1] > PIXELS_AT_ONCE:
+        tiled = [predict_in_tiles(model, image)[None] for image in seen]
+        said = tiled[0] if len(tiled) == 1 else torch.cat(tiled)
+    else:
+        said = model(seen).float().softmax(dim=1)
+    if scale != 1:
+        said = F.interpolate(said, size=size, mode="bilinear", antialias=True)
+    return said.flip(-1) if mirrored else said
 
 
 @torch.no_grad()
@@ -91,11 +119,12 @@ def _tiles(side: int, stride: int) -> Iterator[tuple[int, int, int]]:
 
 
 def label_images(
-    model: nn.Module, images: ListedImages | StoredImages, indices: Sequence[int]
+    model: nn.Module, images: ListedImages | StoredImages, indices: Sequence[int], views: int = 1
 ) -> Iterator[tuple[str, Tensor, Tensor]]:
-    """Name, labels (uint8) and confidences of the clean images, each in its own size (Alg. 2, lines 12 and 14).
-    Several processes take turns, and each must ask for all images."""
-    predictions = predict_images(model, images, shared(indices))
+    """Name, labels (uint8) and confidences of the clean images, each in its own size (Alg. 2, lines 12 and 14), by the
+    mean prediction over the first ``views`` of :data:`VIEWS`. Several processes take turns, and each must ask for all
+    images."""
+    predictions = predict_images(model, images, shared(indices), views=views)
     for turn in range(0, len(indices), count()):  # a zip would hold an image's probabilities while others are made
         said = []
         if turn + rank() < len(indices):
@@ -105,7 +134,9 @@ def label_images(
             yield images.names[index], labels, confidence
 
 
-def confusion_matrix(model: nn.Module, data: SegmentationData, part: str) -> Int64[Tensor, "C C"]:
+def confusion_matrix(
+    model: nn.Module | Sequence[nn.Module], data: SegmentationData, part: str
+) -> Int64[Tensor, "C C"]:
     """How many pixels of class i (row) are predicted as class j (column), in a whole part; void is not counted."""
     images, classes = data.parts[part], len(data.classes)
     total = torch.zeros(classes**2 + 1, dtype=torch.int64)
@@ -134,8 +165,11 @@ def mean_iou(confusion: Int64[Tensor, "C C"]) -> float:
     return round(100 * class_iou(confusion).nanmean().item(), 4)
 
 
-def measure_segmentation(model: nn.Module, data: SegmentationData) -> dict[str, float | dict[str, float | None]]:
-    """``<part>_mean_iou`` and ``<part>_class_iou``, in percent, of every part that is not trained on."""
+def measure_segmentation(
+    model: nn.Module | Sequence[nn.Module], data: SegmentationData
+) -> dict[str, float | dict[str, float | None]]:
+    """``<part>_mean_iou`` and ``<part>_class_iou``, in percent, of every part that is not trained on: of one model, or
+    of several models' mean probabilities."""
     found = {}
     for part in data.parts:
         if part == "train":

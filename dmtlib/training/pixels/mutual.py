@@ -90,6 +90,9 @@ class MutualTraining:
             "alpha": self.config.alphas[phase - 1] if stored else None,
             "models": {name: self.done[name]["record"] for name in self.config.models},
         }
+        if len(self.weights) > 1 and phase in (0, self.config.phases - 1):  # what two models know together
+            both = [restore(self.architecture, self.weights[name], self.device, name) for name in self.weights]
+            record["both"] = measure_segmentation(both, self.data)
         self.journal.end_phase(
             phase, record, architecture=self.architecture, models=self.weights, classes=list(self.data.classes)
         )
@@ -141,7 +144,7 @@ class MutualTraining:
         new = labeler.phase == phase
         weights = self.done[labeler.model]["weights"] if new else self.weights[labeler.model]
         teacher = restore(self.architecture, weights, self.device, labeler.model)
-        predictions = label_images(teacher, self.images, self.plan.unlabeled)
+        predictions = label_images(teacher, self.images, self.plan.unlabeled, self.config.views)
         folder = pixel_label_folder(self.directory, phase, name)
         alpha, mark = self.config.alphas[phase - 1], self.directory.mark()
         made = rank() == 0 and write_pixel_labels(folder, predictions, len(self.data.classes), alpha, mark)

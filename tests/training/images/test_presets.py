@@ -33,6 +33,23 @@ BY_HAND = {
 }
 
 
+def test_views_can_be_said_in_a_preset_s_name():
+    config = preset("digits-10-views-4", "dmt")
+    assert config == preset("digits-10", "dmt", views=4) and config.views == 4
+    assert config == dataclasses.replace(preset("digits-10", "dmt"), preset="digits-10-views-4", views=4)
+    assert "views" not in preset("digits-10", "dmt").to_json() and config.to_json()["views"] == 4
+    assert preset("digits-10-gamma-2-views-3", "dmt").gamma1 == 2.0
+    assert preset("scenes-views-16", "dmt").views == 16
+    for name, views, message in [
+        ("digits-10-views-0", 1, "views must be a whole number, 1 or more, got 0"),
+        ("digits-10", -3, "views must be 1 or more, got -3"),
+        ("scenes", 17, "views must lie in 1…16, got 17"),
+        ("digits-10-views-4", 4, "preset must be one of .*, got 'digits-10-views-4-views-4'"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            preset(name, "dmt", views=views)
+
+
 def test_gamma_can_be_said_in_a_preset_s_name():
     plain = preset("digits-10", "dmt")
     for name, gammas in {"digits-10-gamma-8": (8.0, 8.0), "digits-10-gamma-0-2.5": (0.0, 2.5)}.items():

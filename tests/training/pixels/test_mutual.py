@@ -7,12 +7,14 @@ import json
 
 import pytest
 import torch
+import torchvision
 from tiny_scenes import CLASSES, CONFIG, PARTS, metrics, scenes
 from torchvision.io import encode_png
 
 from dmtlib.data.pixels.datasets import SegmentationData
 from dmtlib.data.pixels.images import ListedImages, StoredImages
 from dmtlib.data.pixels.masks import encode_mask
+from dmtlib.method import pixel_selection
 from dmtlib.method.dynamic_loss import dynamic_loss
 from dmtlib.method.rules import RULES
 from dmtlib.training import RunDirectory, RunError, train
@@ -503,15 +505,48 @@ def test_files_of_several_sizes_are_trained_on_and_scored_with_a_border(data, ti
 
 def test_the_better_model_is_chosen_on_val_and_scored_on_test(tiny, monkeypatch):
     data = scenes({**PARTS, "test": 4})
-    scores = iter([10.0, 10.0, 30.0, 20.0])  # A and B in phase 0, then in phase 1
+    scores = iter([10.0, 10.0, 15.0, 30.0, 20.0, 40.0])  # A, B and both in phase 0, then in phase 1
     measure = mutual.measure_segmentation
     monkeypatch.setattr(
         mutual, "measure_segmentation", lambda *a: measure(*a) | {"val_mean_iou": next(scores), "test_mean_iou": 7.0}
     )
     _, record = tiny("dmt", data=data, alphas=(1.0,))
     assert (record["best"], record["best_chosen_on"], record["scored_on"]) == ("A", "val", "test")
-    assert record["mean_iou"] == 7.0
+    assert record["mean_iou"] == 7.0 and record["phases"][1]["both"]["val_mean_iou"] == 40.0
     assert record["class_iou"] == record["phases"][1]["models"]["A"]["test_class_iou"]
+
+
+def test_both_models_word_is_the_mean_of_their_probabilities(tiny, data):
+    run, record = tiny("dmt")
+    assert [("both" in phase) for phase in record["phases"]] == [True, *[False] * 4, True]
+    for phase in (0, 5):
+        a, b = (predict_images(phase_segmenter(run, phase, name), data.parts["val"], range(5)) for name in "AB")
+        total = torch.zeros(25, dtype=torch.int64)
+        for index, (p, q) in enumerate(zip(a, b, strict=True)):
+            said, truth = ((p + q) / 2).argmax(dim=0), data.parts["val"].mask(index).long()
+            total += (5 * truth + said)[truth != 255].bincount(minlength=25)
+        both = record["phases"][phase]["both"]
+        assert both["val_mean_iou"] == pytest.approx(mean_iou(total.view(5, 5)), abs=1e-3)
+    assert "both" not in tiny("dst")[1]["phases"][0]
+
+
+def test_pseudo_labels_of_several_views(tiny, data):
+    """Another scale by another library's resampling, and the mirror image: labels of their mean probabilities."""
+    run, _ = tiny("dmt", views=3)
+    images, labels = data.parts["train"], stored_pixel_labels(run, 5, "B")
+    model = phase_segmenter(run, 4, "A")
+    for place in (0, len(labels) - 1):
+        image = images.image(images.names.index(labels.names[place]))[None]
+        smaller = torchvision.transforms.v2.functional.resize(image.float(), [48, 48], antialias=True)
+        with torch.no_grad():
+            plain, mirrored, small = (model(x).softmax(dim=1) for x in (image, image.flip(3), smaller))
+        small = torchvision.transforms.v2.functional.resize(small, [64, 64])
+        expected = ((plain + mirrored.flip(3) + small) / 3)[0]
+        found, codes = labels.codes(place)
+        kept, sure = found != 255, expected.amax(dim=0)
+        clear = (expected.topk(2, dim=0).values.diff(dim=0).abs() > 1e-4)[0]
+        assert kept.any() and torch.equal(found[kept & clear].long(), expected.argmax(dim=0)[kept & clear])
+        assert (pixel_selection.encode_confidence(sure).int() - codes.int()).abs().max() <= 1
 
 
 # --- What is refused ----------------------------------------------------------------------------------------------
