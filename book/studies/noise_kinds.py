@@ -2,7 +2,7 @@
 
     python -m book.studies.noise_kinds --seeds 0 1 2 3 4
 
-writes results/noise-kinds/seed-<n>.json, some two minutes a seed; a seed that is recorded is passed over.
+writes results/noise-kinds/seed-<n>.json, some four minutes a seed; a seed that is recorded is passed over.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from dmtlib.data.images.splits import split_labeled
 from dmtlib.files import write_json
 from dmtlib.method.pseudo_labels import pseudo_label
 from dmtlib.presets import preset
-from dmtlib.records.comparison import NOT_RUN, difference_cell
+from dmtlib.records.comparison import NAMES, NOT_RUN, difference_cell
 from dmtlib.training.directory import RunDirectory
 from dmtlib.training.images.config import RunConfig
 from dmtlib.training.images.evaluation import predict
@@ -42,7 +42,7 @@ from .disagreement import one_thread
 
 PRESET = "digits-10"
 KINDS = {"own": "the teacher's own", "random": "drawn at random", "other": "another teacher's"}
-RULES = ("cl", "dmt")
+RULES = ("cl", "dmt", "small-loss", "js")
 ANOTHER = 1000  # what the other teacher's seed is away: other labels, other weights
 
 
@@ -152,10 +152,22 @@ def table(results: Path) -> pd.DataFrame:
     for kind, name in KINDS.items():
         runs = [record["kinds"][kind] for record in found]
         weights = {f"weight, {w}": mean(r["dmt"][w] for r in runs) if runs else NOT_RUN for w in ("right", "wrong")}
-        accuracy = {rule: mean(r[rule]["accuracy"] for r in runs) if runs else NOT_RUN for rule in RULES}
+        accuracy = {rule: mean(r[rule]["accuracy"] for r in runs) if runs else NOT_RUN for rule in ("cl", "dmt")}
         gain = difference_cell([r["dmt"]["accuracy"] - r["cl"]["accuracy"] for r in runs])
         rows[name] = weights | {"CL (%)": accuracy["cl"], "DMT (%)": accuracy["dmt"], "DMT − CL": gain}
     return pd.DataFrame(rows).T.rename_axis("errors")
+
+
+def by_rule(results: Path) -> pd.DataFrame:
+    """By kind of error and by rule: what right and wrong labels weighed, and what came of it; means over the seeds."""
+    found, rows = records(results), {}
+    for kind, errors in KINDS.items():
+        for rule in RULES:
+            runs = [record["kinds"][kind][rule] for record in found if rule in record["kinds"][kind]]
+            columns = {"weight, right": "right", "weight, wrong": "wrong", "accuracy (%)": "accuracy"}
+            told = {name: mean(run[key] for run in runs) if runs else NOT_RUN for name, key in columns.items()}
+            rows[errors, NAMES[rule]] = told
+    return pd.DataFrame(rows).T.rename_axis(["errors", "weights by"])
 
 
 def main() -> None:

@@ -37,6 +37,9 @@ def test_the_table_is_made_of_records(tmp_path):
     assert [record["seed"] for record in noise_kinds.records(tmp_path)] == [2, 10]
     table = noise_kinds.table(tmp_path)
     assert set(table["DMT − CL"]) == {"+1.00 (+1.00 to +1.00; 2 of 2)"} and set(table["weight, wrong"]) == {0.4}
+    rules = noise_kinds.by_rule(tmp_path).xs("DMT", level="weights by")
+    assert set(rules["accuracy (%)"]) == {91.0} and set(rules["weight, right"]) == {0.8} and len(rules) == 3
+    assert set(noise_kinds.by_rule(tmp_path).xs("Small loss", level="weights by")["accuracy (%)"]) == {"not run"}
 
 
 def test_one_seed_is_measured():
@@ -44,3 +47,4 @@ def test_one_seed_is_measured():
     assert set(one["kinds"]) == set(noise_kinds.KINDS) and 0 < one["wrong"] < 100
     for run in one["kinds"].values():
         assert run["cl"]["wrong"] == run["cl"]["right"] == 1 and run["dmt"]["wrong"] < 1
+        assert all(0 < run[rule]["right"] < 1 for rule in ("small-loss", "js"))
