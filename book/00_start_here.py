@@ -185,6 +185,7 @@ say("\n".join(f"- {text}" for text in differences))
 # - {doc}`13_reproduce`: the command, the cost and the state of every cell of every table.
 # - {doc}`14_deviations`: where the paper, its authors' code and this book differ, and why.
 # - {doc}`15_relatives`: three other uses of two models that disagree.
+# - {doc}`16_beyond`: what the paper leaves open, tried on small sets.
 #
 # If you want images only, read 1 to 7; if you want pixels, go from 3 to 8. Exercises have hidden solutions.
 # {doc}`cheat_sheet` is the method on one page, {doc}`glossary` says what each term means, and {doc}`api` is the

@@ -245,9 +245,7 @@ for name in ("digits-10", "digits-20", "digits-40"):
 # Four methods with two models each, told apart by one gradient. Where one of them learns most, another is most
 # careful. DMT uses disagreement as a measure of doubt, and its labels stay the same while that doubt is measured.
 #
-# This was the last chapter. {doc}`cheat_sheet` has the method on one page and {doc}`glossary` its words;
-# {doc}`12_your_data` is for a first task of your own, and {doc}`13_reproduce` for whoever wants to turn a "not run"
-# into a number.
+# {doc}`16_beyond` goes on from here: what the paper leaves open, tried one by one.
 
 # %% tags=["hide-input"]
 assert (table.loc["DMT", away] < trusting[away]) and (table.loc["Co-teaching+", "learned from (%)"] < 30)
