@@ -84,11 +84,11 @@ def fixmatch(probabilities, pseudo_labels, pseudo_confidence, gamma1, gamma2, *,
 def small_loss(probabilities, pseudo_labels, pseudo_confidence, gamma1, gamma2, *, ignore_index=255) -> Supervision:
     """Small loss: target y_A, weight 1 for the elements of the batch that cost least, else 0, as Co-teaching chooses
     (Han et al. 2018, Alg. 1). It keeps as many as the labeler expects to be right, the sum of c_A."""
-    p_b = probability_of(probabilities, pseudo_labels, ignore_index=ignore_index)
     ignored = pseudo_labels == ignore_index
-    rank = torch.where(ignored, -1.0, p_b).flatten().argsort(descending=True, stable=True).argsort().view_as(p_b)
+    p_b = torch.where(ignored, -1.0, probability_of(probabilities, pseudo_labels, ignore_index=ignore_index))
+    order = p_b.flatten().argsort(descending=True, stable=True)
     expected = torch.where(ignored, 0.0, pseudo_confidence.double()).sum().round()
-    return Supervision(pseudo_labels, (rank < expected).float())
+    return Supervision(pseudo_labels, (order.argsort().view_as(p_b) < expected).float())
 
 
 @torch.no_grad()
@@ -98,8 +98,8 @@ def jensen_shannon(
     """JS weight: target y_A, weight 1 − the Jensen–Shannon divergence, in bits, of y_A as certain and B's prediction,
     by which Jo-SRC tells clean labels (Yao et al. 2021). Of that prediction only p_B enters: ½ gives 0.69."""
     p_b = probability_of(probabilities, pseudo_labels, ignore_index=ignore_index)
-    weights = ((1 + p_b) * torch.log1p(p_b) + torch.special.entr(p_b)) / math.log(4)
-    return Supervision(pseudo_labels, torch.where(pseudo_labels == ignore_index, 0.0, weights))
+    nats = (1 + p_b) * torch.log1p(p_b) + torch.special.entr(p_b)
+    return Supervision(pseudo_labels, torch.where(pseudo_labels == ignore_index, 0.0, nats / math.log(4)))
 
 
 RULES: dict[str, Rule] = {
