@@ -28,8 +28,8 @@ METHOD_COLOURS = {
     "dmt-flip": "#4B0F57",
     "dmt-pair": "#EE00FF",
     "fixmatch": "#C38746",
-    "small-loss": "#7A6A9C",
-    "js": "#4E8C8A",
+    "small-loss": "#A380B7",
+    "js": "#6C2C2C",
     "oracle": "#136C22",
 }
 """The book's subject in ink, what it is compared with in grey, and a colour for each of the others."""
