@@ -159,7 +159,7 @@ def test_no_option_has_its_name_from_typer_where_its_value_is_called_the_same():
             "train",
             {
                 "Options": "help",
-                "What to train": "method variant seed budget network",
+                "What to train": "method variant seed budget network views",
                 "Data": "data all-labels",
                 "Where": "runs device results skip-recorded",
             },
@@ -174,7 +174,7 @@ def test_no_option_has_its_name_from_typer_where_its_value_is_called_the_same():
                 "On a cluster": "cluster gpus-per-run",
             },
         ),
-        ("predict", {"Options": "help", "Where": "out device", "How": "skip-unreadable"}),
+        ("predict", {"Options": "help", "Where": "out device", "How": "skip-unreadable both"}),
         ("export", {"Options": "help", "Where": "out", "How": "format"}),
         ("check", {"Options": "help", "What to train": "preset", "Where": "runs"}),
         ("presets", {"Options": "results help"}),
