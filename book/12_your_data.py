@@ -219,7 +219,7 @@ say(
 # %% [markdown]
 # *On pixels DMT's number is the mean of its two models, not the better one, which is chosen on the scored images.*
 #
-# Above its baseline is not yet a gain by pseudo labels. On `camvid-small`, one seed, DMT's two models had their lead
+# Above its baseline is not yet a gain by pseudo labels. On `camvid-small`, seed 0, DMT's two models had their lead
 # before the first pseudo label, and the mean of the two didn't rise ({doc}`10_segmentation_results`).
 #
 # These are few data sets, and the runs of each lie close together: this is a rule of thumb, no law. The paper's
