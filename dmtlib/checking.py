@@ -38,14 +38,12 @@ ENOUGH = 20
 STRIDE = 4  # of pixels, every 4th row and column: neighbouring pixels tell the same
 
 
-def surest(
-    labels: Int64[Tensor, " n"], confidence: Float[Tensor, " n"], share: float, by_class: bool
-) -> Int64[Tensor, " k"]:
+def surest(y_a: Int64[Tensor, " n"], c_a: Float[Tensor, " n"], share: float, by_class: bool) -> Int64[Tensor, " k"]:
     """Where the most confident labels are, over all classes (Alg. 1) or inside each (Alg. 2); at least one."""
     if not by_class:
-        return select_top_images(confidence, share)
-    groups = [(labels == label).nonzero().squeeze(1) for label in labels.unique()]
-    return torch.cat([group[select_top_images(confidence[group], share)] for group in groups])
+        return select_top_images(c_a, share)
+    groups = [(y_a == label).nonzero().squeeze(1) for label in y_a.unique()]
+    return torch.cat([group[select_top_images(c_a[group], share)] for group in groups])
 
 
 def check(data: str, name: str | None = None, runs: str | Path = "runs", progress: bool = True) -> Iterator[str]:

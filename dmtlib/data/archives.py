@@ -148,14 +148,9 @@ class _Unpacked:
         begin = file.read(6)
         file.seek(0)
         self._path, self._ends, self.left = path, 0, MAX_HEADER_BYTES
-        if begin.startswith(b"\x1f\x8b"):
-            self._read = gzip.GzipFile(fileobj=file).read
-        elif begin.startswith(b"BZh"):
-            self._read = bz2.BZ2File(file).read
-        elif begin == b"\xfd7zXZ\0":
-            self._read = _Xz(path, file).read
-        else:
-            self._read = file.read
+        kinds = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\0": partial(_Xz, path)}
+        packed = next((kind(file) for mark, kind in kinds.items() if begin.startswith(mark)), file)
+        self._read = packed.read
 
     def read(self, size: int) -> bytes:
         block = self._read(size)

@@ -29,9 +29,7 @@ class Journal:
             # Left over from a kill between the end of a phase and the removal of its checkpoint.
             self._checkpoint = None
 
-    def run(
-        self, run_phase: Callable[[int, dict[str, Any] | None], None], steps_in: Callable[[dict[str, Any]], int]
-    ) -> float:
+    def run(self, run_phase: Callable[[int, dict | None], None], steps_in: Callable[[dict], int]) -> float:
         """Run what is left of all phases, and return the seconds that all processes spent on it. ``run_phase`` runs
         one to its end, from what :meth:`save_checkpoint` kept of it, or None; ``steps_in`` counts the steps that were
         taken before a checkpoint, in its phase."""
@@ -57,11 +55,7 @@ class Journal:
         return time.monotonic() - self._start
 
     def run_steps(
-        self,
-        trainer: Any,
-        checkpoint: Callable[[], None],
-        after_step: Callable[[int], None] | None = None,
-        steps_before: int = 0,
+        self, trainer: Any, checkpoint: Callable[[], None], after_step: Callable | None = None, steps_before: int = 0
     ) -> None:
         """Run what is left of a phase by its ``trainer``, a :class:`~dmtlib.training.images.phase.PhaseTrainer` or the
         one of pixels; ``steps_before`` counts the steps of its models that are through with it.

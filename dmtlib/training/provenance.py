@@ -18,9 +18,7 @@ from .processes import count
 from .settings import Config
 
 SOURCE = Path(__file__).resolve().parents[2]
-TRAINING_CODE = [
-    f"dmtlib/{part}" for part in ("method", "models", "data", "training", "files.py", "words.py", "presets.py")
-]
+TRAINING_CODE = [f"dmtlib/{p}" for p in ("method", "models", "data", "training", "files.py", "words.py", "presets.py")]
 NUMBER = (int, float)
 RECORDED: dict[str, type | tuple[type, ...]] = {
     **dict.fromkeys(("preset", "method", "data", "best", "scored_on", "device"), str),

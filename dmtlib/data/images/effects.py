@@ -1,8 +1,7 @@
 """What the operations do, each for a whole batch at once: moving pixels (crop, flip, rotation, shear, translation and
 Cutout), and changing their values (look-up tables over the 256 levels, blends with a grey or a smoothed image).
 
-Every operation of RandAugment gives the very pixels that Pillow gives, rounding included; tests/data/images/
-test_randaugment.py compares.
+Every operation of RandAugment gives the very pixels that Pillow gives; tests/data/images/test_randaugment.py compares.
 """
 
 import math
@@ -83,8 +82,7 @@ def cutout(
     fill: tuple[int, ...],
 ) -> UInt8[Tensor, "B C H W"]:
     """Erase a square around each given pixel, cut off at the border (DeVries & Taylor 2017); side 0 erases nothing.
-    The authors' code moves a square that hangs over the left or upper border inside instead, and makes it one pixel
-    larger."""
+    In the authors' code a square that hangs over the left or upper border is moved inside, and one pixel larger."""
     height, width = images.shape[2:]
     side = strength(strengths, "cutout").long()
     y = torch.arange(height, device=images.device).unsqueeze(1) - (row.view(-1, 1, 1, 1) - side // 2)  # (B, 1, H, 1)

@@ -56,16 +56,13 @@ def read_own_images(
     if Path(path).is_dir():
         found = find(Path(path)).require_whole()
         files = [*found.images.items()]
-
-        def read(i: int) -> tuple:
-            return row(files[i][0], read_bytes(files[i][1]))
-
         sources = [(*file, resize) for file in files]
+        how = (lambda i: row(files[i][0], read_bytes(files[i][1])), sources, dtype, str(path), progress)
         if fits_in_memory(total := len(files) * dtype.itemsize):
-            made = read_all(read, sources, dtype, str(path), progress)
+            made = read_all(*how)
             pixels = torch.from_numpy(made["pixels"])
         else:
-            made, file = pack_all(read, sources, dtype, str(path), progress)
+            made, file = pack_all(*how)
             pixels = ImageFile(file, torch.arange(len(made)), (3, side, side))
             found.remarks.append(f"more than memory should hold: {total / 1e9:.1f} GB are read from {file.name}")
     else:

@@ -14,8 +14,7 @@ from .masks import VOID
 @dataclass(frozen=True)
 class JointAugment:
     """One random view of an image and of every map that lies on it, of height and width ``crop`` in pixels. The
-    image's sides are multiplied by a factor drawn uniformly from the range ``scale``; ``flip`` is the probability of a
-    horizontal flip."""
+    image's sides are multiplied by a factor drawn uniformly from ``scale``; ``flip`` is a horizontal flip's chance."""
 
     crop: tuple[int, int]
     scale: tuple[float, float] = (0.5, 1.5)
@@ -62,6 +61,5 @@ def pad_to(values: Tensor, size: tuple[int, int]) -> Tensor:
 
 def _nearest(side: int, new: int) -> Int64[Tensor, " new"]:
     """Nearest pixel by the middles of pixels, as bilinear sampling counts them. Masks in torchvision go by corners:
-    that moves them by up to half a pixel against the image, and twice as many pixels at an edge get a wrong label.
-    """
+    that moves them by up to half a pixel against the image, and at edges twice as many pixels get a wrong label."""
     return interpolate(torch.arange(side).float().view(1, 1, -1), new, mode="nearest-exact").long().view(-1)

@@ -40,8 +40,7 @@ def decode_mask(content: bytes, name: str, size: tuple[int, int], num_ids: int) 
 
 
 def check_ids(image: Image.Image, num_ids: int) -> None:
-    """Every pixel's value is in 0…``num_ids`` − 1 or 255; a ValueError names the first id that is not, without the
-    file."""
+    """Every pixel's value is in 0…``num_ids`` − 1 or 255; a ValueError names the first id that isn't, and no file."""
     for value, count in enumerate(image.histogram()):
         if count and num_ids <= value != VOID:
             hint = "; a pixel's value is its class's id, and no brightness" if value >= BRIGHT else ""

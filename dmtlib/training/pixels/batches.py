@@ -55,29 +55,21 @@ class SegmentationBatches(Dataset):
 
     def __getitem__(self, step: int) -> SegmentationBatch:
         labeled, pseudo = self._draw(step, "labeled"), self._draw(step, "pseudo")
-        images, targets, confidence, truth = [], [], [], []
+        parts = [], [], [], []  # as a SegmentationBatch has them
         for n in shared(range(self.batch_size)):
             if n < len(labeled):
                 view = self.images[self.labeled[labeled[n]]]
             else:
                 i = pseudo[n - len(labeled)]
                 image, mask = self.images[self.unlabeled[i]]
-                view = image, *self._pseudo_labels(i, mask), mask
-            view = self.augment(*view, generator=self._generator(step, n))
-            for tensors, tensor in zip((images, targets, confidence, truth), view, strict=False):
+                said = (torch.zeros_like(mask), torch.zeros(mask.shape)) if self.pseudo is None else self.pseudo[i]
+                view = image, *said, mask
+            generator = torch.Generator().manual_seed(derive_seed(self.seed, "augment", step, n))
+            for tensors, tensor in zip(parts, self.augment(*view, generator=generator), strict=False):
                 tensors.append(tensor)
         nothing = torch.empty(0, *self.augment.crop)
-        return SegmentationBatch(
-            torch.stack(images),
-            torch.stack(targets),
-            torch.stack(confidence) if confidence else nothing,
-            torch.stack(truth) if truth else nothing.to(torch.uint8),
-        )
-
-    def _pseudo_labels(self, index: int, mask: Tensor) -> tuple[Tensor, Tensor]:
-        if self.pseudo is not None:
-            return self.pseudo[index]
-        return torch.zeros(mask.shape, dtype=torch.uint8), torch.zeros(mask.shape)
+        nothings = nothing, nothing, nothing, nothing.to(torch.uint8)
+        return SegmentationBatch(*(torch.stack(p) if p else none for p, none in zip(parts, nothings, strict=True)))
 
     def _draw(self, step: int, what: str) -> list[int]:
         return self._streams[what].batch(step).tolist() if what in self._streams else []
@@ -85,18 +77,11 @@ class SegmentationBatches(Dataset):
     @cached_property
     def _streams(self) -> dict[str, ShuffledStream]:
         """Kept from step to step: shuffling anew in each would cost more than an image."""
-        sizes = {
-            "labeled": (len(self.labeled), self.labeled_per_batch),
-            "pseudo": (len(self.unlabeled), self.batch_size - self.labeled_per_batch),
-        }
-        return {
-            what: ShuffledStream(n, in_batch, derive_seed(self.seed, what), torch.device("cpu"))
-            for what, (n, in_batch) in sizes.items()
-            if in_batch
-        }
-
-    def _generator(self, step: int, place: int) -> torch.Generator:
-        return torch.Generator().manual_seed(derive_seed(self.seed, "augment", step, place))
+        sizes = {"labeled": (len(self.labeled), self.labeled_per_batch)}
+        if rest := self.batch_size - self.labeled_per_batch:
+            sizes["pseudo"] = len(self.unlabeled), rest
+        cpu = torch.device("cpu")
+        return {what: ShuffledStream(*n, derive_seed(self.seed, what), cpu) for what, n in sizes.items()}
 
 
 def in_order(make: Callable[[int], Any], which: Sequence[int], device: torch.device) -> Iterator[Any]:

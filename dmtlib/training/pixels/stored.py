@@ -42,9 +42,7 @@ def initialise(config: SegmentationConfig, architecture: dict[str, Any], name: s
     return model
 
 
-def restore(
-    architecture: dict[str, Any], weights: dict[str, Tensor], device: torch.device | str, name: str = "A"
-) -> DeepLabV2:
+def restore(architecture: dict, weights: dict[str, Tensor], device: torch.device | str, name: str = "A") -> DeepLabV2:
     """Model A or B with a copy of ``weights``, on ``device``; its normalisation is among them."""
     architecture = of_model(architecture, name)
     whole = architecture["backbone"].startswith(TIMM)  # such networks may hold tensors that no state dict has
