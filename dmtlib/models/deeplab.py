@@ -58,8 +58,7 @@ class DeepLabV2(nn.Module):
 
     No multi-scale fusion, no CRF. Two models of Alg. 2 that start from different weights see differently normalised
     images, so the normalisation is part of the model: both take the same batch. A ValueError for an unknown backbone,
-    one that cannot have this output stride, an unknown order of channels, fewer than 2 classes, no rates, or one below
-    1.
+    an output stride that it can't have, an unknown order of channels, fewer than 2 classes, no rates, or any below 1.
 
     Args:
         backbone: one of :data:`~dmtlib.models.resnet.ARCHITECTURES`, or ``timm:NAME``, with fresh weights; for trained
@@ -100,8 +99,8 @@ class DeepLabV2(nn.Module):
             nn.init.zeros_(branch.bias)
 
     def forward(self, images: UInt8[Tensor, "B 3 H W"] | Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B C H W"]:
-        """Logits of RGB images in 0–255, of any size. Corners are aligned: at output stride 8, the 41×41 logits of a
-        321-pixel crop lie on every eighth pixel."""
+        """Logits of RGB images in 0–255, of any size. Corners are aligned: at stride 8, the 41×41 of a 321-pixel crop
+        lie on every 8th."""
         return enlarge(self.coarse(images), images.shape[-2:])
 
     def coarse(self, images: UInt8[Tensor, "B 3 H W"] | Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B C h w"]:

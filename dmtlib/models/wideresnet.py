@@ -30,8 +30,7 @@ class WideResNet(nn.Module):
 
     ``depth`` are 6n + 4 convolutional layers, three groups of n blocks: 28 in the paper. The groups have 16, 32 and 64
     times ``widen_factor`` channels: 2 in the paper. ``num_classes`` is the width C of the output; ``in_channels`` are
-    3 for colour, 1 for grey images. A ValueError for a depth that is not 6n + 4 with n ≥ 1, or another argument below
-    1."""
+    3 for colour, 1 for grey images. A ValueError for a depth that is not 6n + 4 with n ≥ 1, or others below 1."""
 
     def __init__(self, depth: int, widen_factor: int, num_classes: int, in_channels: int = 3) -> None:
         super().__init__()

@@ -56,8 +56,7 @@ class RunDirectory:
 
     def lock(self, wait: float = 0) -> filelock.BaseFileLock:
         """Create the directory and take it for this process, until the lock is released or the process dies; ``wait``
-        seconds for another process to leave. A RunError, if it cannot be created or written, or another process holds
-        it."""
+        seconds for another process to leave. A RunError, if it cannot be written, or another process holds it."""
         lock = filelock.FileLock(self.path / "lock")
         try:
             self.path.mkdir(parents=True, exist_ok=True)
@@ -108,8 +107,7 @@ class RunDirectory:
 
     @property
     def record(self) -> dict[str, Any] | None:
-        """The finished run's record, None while it is unfinished; a RunError, if it cannot be read, or is something
-        else."""
+        """The finished run's record, None while it is unfinished; a RunError, if it cannot be read, or is another."""
         file = self.path / "result.json"
         try:
             return read_record(file, "seconds", "phases") if os.path.lexists(file) else None

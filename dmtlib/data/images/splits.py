@@ -24,8 +24,7 @@ class Split:
 
     def to_json(self, data_fingerprint: str) -> dict[str, Any]:
         """The split as plain JSON types, for a file that tells whether it is still the one that was drawn: ``sha256``
-        over two lists (the third is the rest) and the fingerprint of the data set that they point into, ``sizes``, and
-        what was hashed."""
+        over the data's fingerprint and two lists (the third is the rest), ``sizes``, and what was hashed."""
         content = {"data_fingerprint": data_fingerprint}
         content |= {name: getattr(self, name).tolist() for name in ("labeled", "validation")}
         sizes = {field.name: len(getattr(self, field.name)) for field in fields(self)}
@@ -56,8 +55,8 @@ def split_labeled(labels: Int64[Tensor, " N"], num_labels: int | None, seed: int
 
 
 def balanced_subset(labels: Int64[Tensor, " N"], count: int) -> Int64[Tensor, " count"]:
-    """Sorted indices of ``count`` images of known class, always the same, as many of each class as possible. A
-    ValueError, if there are fewer."""
+    """Sorted indices of ``count`` images of known class, always the same, as many of each class as can be. A
+    ValueError for too many."""
     known = labels != UNKNOWN
     if not 1 <= count <= int(known.sum()):
         raise ValueError(f"training images must lie in 1…{int(known.sum())}, those of known class, got {count}")

@@ -31,8 +31,7 @@ def save_pseudo_labels(run: RunDirectory, phase: int, pseudo: PseudoLabels) -> N
 
 
 def stored_pseudo_labels(run: RunDirectory, phase: int) -> PseudoLabels | None:
-    """What phase ``phase`` learns from; None where that phase has not begun. Damaged is raised, if it is not what was
-    written."""
+    """What phase ``phase`` learns from; None where that phase has not begun. Damaged is raised for anything else."""
     file = pseudo_label_file(run, phase)
     stored = run.load(file)
     with restoring(file):

@@ -65,8 +65,7 @@ class PixelLabels:
 
 
 Predictions = Iterable[tuple[str, UInt8[Tensor, "H W"], Float[Tensor, "H W"]]]
-"""Name, predicted labels (255: takes no part) and confidences of one image after the other, of any sizes, on any
-device."""
+"""Name, predicted labels (255: takes no part) and confidences of each image, of any size, on any device."""
 
 
 def write_pixel_labels(
