@@ -173,8 +173,7 @@ def _exchange(first: Path, second: Path) -> bool:
 
 
 def _hidden(path: Path) -> Path:
-    begin = os.fsdecode(os.fsencode(path.name)[:200])  # a name has 255 bytes
-    return path.parent / f".{begin}.{secrets.token_hex(8)}.tmp"
+    return path.parent / f".{os.fsdecode(os.fsencode(path.name)[:200])}.{secrets.token_hex(8)}.tmp"  # up to 255 bytes
 
 
 def remove_unfinished(folder: Path) -> None:
@@ -260,10 +259,9 @@ def read_json(path: Path, kind: type = dict, what: str = "JSON object") -> Any:
 
     try:
         value = json.loads(read_regular(path, MAX_JSON_BYTES), parse_constant=finite, parse_float=finite)
-    except RecursionError:
-        raise ValueError(f"{path} is no {what}: it is nested too deep") from None
-    except ValueError as error:
-        raise ValueError(f"{path} is no {what}: {error}") from None
+    except (RecursionError, ValueError) as error:
+        why = "it is nested too deep" if isinstance(error, RecursionError) else error
+        raise ValueError(f"{path} is no {what}: {why}") from None
     if not isinstance(value, kind):
         raise ValueError(f"{path} is no {what}: it is {json.dumps(value)[:40]}")
     return value

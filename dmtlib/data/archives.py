@@ -149,8 +149,7 @@ class _Unpacked:
         file.seek(0)
         self._path, self._ends, self.left = path, 0, MAX_HEADER_BYTES
         kinds = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\0": partial(_Xz, path)}
-        packed = next((kind(file) for mark, kind in kinds.items() if begin.startswith(mark)), file)
-        self._read = packed.read
+        self._read = next((kind(file) for mark, kind in kinds.items() if begin.startswith(mark)), file).read
 
     def read(self, size: int) -> bytes:
         block = self._read(size)

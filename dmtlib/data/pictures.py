@@ -58,8 +58,7 @@ def opened(content: bytes, name: str) -> Iterator[Image.Image]:
     except MemoryError:
         raise ValueError(f"{name} needs more memory than there is") from None
     except Exception as error:  # garbage makes the readers of formats raise whatever comes up
-        reason = str(error).splitlines() or [type(error).__name__]
-        raise ValueError(f"{name} is damaged: {reason[0]}") from None
+        raise ValueError(f"{name} is damaged: {(str(error).splitlines() or [type(error).__name__])[0]}") from None
 
 
 def _too_many(pixels: int) -> str:

@@ -81,8 +81,7 @@ class TimmFeatures(nn.Module):
         """Features of normalised images, h = ⌈H / output stride⌉ and w alike: lest networks round down, zeros are
         added right and below."""
         height, width = images.shape[-2:]
-        padded = F.pad(images, (0, -width % self.output_stride, 0, -height % self.output_stride))
-        return self.body(padded)[-1]
+        return self.body(F.pad(images, (0, -width % self.output_stride, 0, -height % self.output_stride)))[-1]
 
 
 class TimmClassifier(nn.Module):

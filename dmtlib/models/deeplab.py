@@ -105,8 +105,7 @@ class DeepLabV2(nn.Module):
 
     def coarse(self, images: UInt8[Tensor, "B 3 H W"] | Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B C h w"]:
         """The logits before they are enlarged, h = ⌈H / output stride⌉ and w alike."""
-        features = self.backbone(self.normalise(images))
-        return sum_of_dilated(self.aspp, features).float()  # 16 bits would leave steps
+        return sum_of_dilated(self.aspp, self.backbone(self.normalise(images))).float()  # 16 bits would leave steps
 
 
 def enlarge(logits: Float[Tensor, "B C h w"], size: tuple) -> Float[Tensor, "B C H W"]:

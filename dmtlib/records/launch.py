@@ -86,8 +86,7 @@ def launch(
             while waiting and free:
                 config, place = waiting.pop(0), free.pop(0)
                 arguments = train_command(config, device=device, runs=runs, results=results)
-                log = log_file(runs, config)
-                working[_start(arguments, log, _environment(place, jobs, gpus))] = config, place
+                working[_start(arguments, log_file(runs, config), _environment(place, jobs, gpus))] = config, place
             time.sleep(LOOK_SECONDS)
             for process in [process for process in working if process.poll() is not None]:
                 config, place = working.pop(process)

@@ -42,8 +42,7 @@ class Journal:
         left = checkpoint or self.last or {"metrics_bytes": 0, "seconds": 0.0}
         self._start = time.monotonic() - left["seconds"]
         self._log = MetricsLog(self._directory.path, left, done) if rank() == 0 else None
-        images = config.batch_size * sum(self.lengths), config.batch_size * done
-        self._bar = progress_bar(*images, self._show_progress)
+        self._bar = progress_bar(config.batch_size * sum(self.lengths), config.batch_size * done, self._show_progress)
         try:
             for phase in range(first, config.phases):
                 run_phase(phase, checkpoint)

@@ -132,8 +132,7 @@ def load_dataset(name: str, progress: bool = False) -> ClassificationData:
 
 
 def _from_images(images: PackedImages, name: str) -> ClassificationData:
-    is_cifar10 = name.startswith("cifar10")
-    mean, std = (CIFAR10_MEAN, CIFAR10_STD) if is_cifar10 else _channel_statistics(images.train_images)
+    mean, std = (CIFAR10_MEAN, CIFAR10_STD) if name.startswith("cifar10") else _channel_statistics(images.train_images)
     contents = {field: value for field, value in vars(images).items() if field != "source"}
     return ClassificationData(name=name, **contents, mean=mean, std=std)
 

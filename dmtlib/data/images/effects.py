@@ -34,8 +34,7 @@ def crop_and_flip(images: UInt8[Tensor, "B C H W"], crop: Crop, padding: int, fi
     height, width = images.shape[2:]
     rows = crop.top.view(-1, 1, 1) + torch.arange(height, device=images.device).unsqueeze(1)  # (B, H, 1)
     steps = torch.arange(width, device=images.device)
-    mirrored = torch.where(crop.flip.view(-1, 1, 1), width - 1 - steps, steps)
-    columns = crop.left.view(-1, 1, 1) + mirrored  # (B, 1, W)
+    columns = crop.left.view(-1, 1, 1) + torch.where(crop.flip.view(-1, 1, 1), width - 1 - steps, steps)  # (B, 1, W)
     padded = F.pad(images, [padding] * 4, value=fill)
     return _pick_pixels(padded.flatten(2), rows * padded.shape[3] + columns)
 
@@ -133,8 +132,7 @@ def _autocontrast(images: Tensor, table: Tensor, switch: Tensor) -> Tensor:
     darkest, brightest = images.flatten(2).aminmax(dim=2)
     low, spread = (t.double().view(*images.shape[:2], 1, 1) for t in (darkest, brightest - darkest))
     scale = torch.full_like(spread, 255) / spread.clamp(min=1)  # "255 / spread" would round twice, unlike Pillow
-    stretched = (table * scale - low * scale).clamp(0, 255).int()
-    return torch.where((switch > 0) & (spread > 0), stretched, table)
+    return torch.where((switch > 0) & (spread > 0), (table * scale - low * scale).clamp(0, 255).int(), table)
 
 
 def _equalize(images: Tensor, strengths: Strengths) -> Tensor:

@@ -81,10 +81,8 @@ class PackedImages:
 
     def counts(self, part: str) -> dict[str, int]:
         """Images of each class in ``part``, "train" or "test"; "unlabeled" is there if such images are."""
-        labels = getattr(self, f"{part}_labels")
-        found = torch.bincount(labels - UNKNOWN, minlength=len(self.classes) + 1).tolist()
-        named = dict(zip(self.classes, found[1:], strict=True))
-        return named | ({"unlabeled": found[0]} if found[0] else {})
+        found = torch.bincount(getattr(self, f"{part}_labels") - UNKNOWN, minlength=len(self.classes) + 1).tolist()
+        return dict(zip(self.classes, found[1:], strict=True)) | ({"unlabeled": found[0]} if found[0] else {})
 
     def content_hash(self) -> str:
         """SHA-256 over pixels, labels, class names and source."""

@@ -60,8 +60,7 @@ class RandAugment:
         share, sign = chance[4:6]
         if variant.levels is not None:
             share = (_pick(share, variant.levels) + 1) / variant.levels
-        table = constant(_table(variant, height, width), device)[:, operation]  # (4, B)
-        column, low, high, signed = table.unbind()
+        column, low, high, signed = constant(_table(variant, height, width), device)[:, operation]  # (B,) each
         value = (low + share * (high - low)) * torch.where(sign < 0.5, 1 - 2 * signed, 1)
         neutral = constant(tuple({**NEUTRAL, "cutout": variant.cutout}.values()), device)
         strengths = neutral.expand(batch, -1).scatter(1, column.long().unsqueeze(1), value.unsqueeze(1))

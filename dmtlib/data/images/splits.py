@@ -65,8 +65,7 @@ def balanced_subset(labels: Int64[Tensor, " N"], count: int) -> Int64[Tensor, " 
 
 def _deal(labels: Tensor, left: Tensor, seed: int) -> Tensor:
     """The images where ``left`` is true, shuffled within their class, then one of each class in turn."""
-    generator = torch.Generator().manual_seed(seed)
-    shuffled = torch.randperm(len(labels), generator=generator)
+    shuffled = torch.randperm(len(labels), generator=torch.Generator().manual_seed(seed))
     shuffled = shuffled[left[shuffled]]
     classes = labels[shuffled]
     rank = torch.zeros_like(classes)

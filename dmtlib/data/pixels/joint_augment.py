@@ -45,8 +45,7 @@ class JointAugment:
         view = [F.resize(image, size, antialias=True)[:, rows, columns]]
         if maps:
             rows_seen, columns_seen = (_nearest(*sides) for sides in zip(image.shape[1:], size, strict=True))
-            seen = rows_seen[rows].unsqueeze(1), columns_seen[columns]
-            view += [values[seen] for values in maps]
+            view += [values[rows_seen[rows].unsqueeze(1), columns_seen[columns]] for values in maps]
         view = [pad_to(values, self.crop) for values in view]
         return tuple(values.flip(-1) if flip < self.flip else values for values in view)
 
