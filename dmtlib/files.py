@@ -63,9 +63,8 @@ class _Remembering(io.FileIO):
 
 @contextmanager
 def whole_folder(path: Path, names: Collection[str] = ()) -> Iterator[Path]:
-    """The same for a folder and all that the block puts in it. ``names`` are those of all files that such a folder can
-    have; else they are written down in it, in a hidden file. An OSError as there, or for what isn't ours:
-    :func:`check_folder`."""
+    """The same for a folder and all that the block puts in it. ``names`` are those of all files that it can have; else
+    a hidden file in it lists them. An OSError, if it cannot be written, or isn't ours: see :func:`check_folder`."""
     check_folder(path, names)
     with _replacing(path) as (unfinished, mode):
         unfinished.mkdir()
@@ -84,9 +83,8 @@ def check_folder(path: Path, names: Collection[str] = (), sources: Sequence[Path
     """Replacing ``path`` loses nobody a file: nothing is there, or a folder of our own, apart from what it is made of.
     A FileExistsError, if something is there that is no folder, or has a file that no :func:`whole_folder` put there,
     or that was changed since; or if one of the ``sources`` lies in it, or it in one of them."""
-    for source in sources:
-        if inside(path, source) or inside(source, path):
-            raise FileExistsError(errno.EEXIST, f"must be apart from {source}, which it is made of", str(path))
+    for source in (s for s in sources if inside(path, s) or inside(s, path)):
+        raise FileExistsError(errno.EEXIST, f"must be apart from {source}, which it is made of", str(path))
     if not os.path.exists(path):
         return
     if not os.path.isdir(path):
@@ -95,9 +93,8 @@ def check_folder(path: Path, names: Collection[str] = (), sources: Sequence[Path
     if not names and os.path.lexists(path / MADE):
         made = read_json(path / MADE, dict | list, "list of files")
         made = made if isinstance(made, dict) else dict.fromkeys(map(str, made))  # older ones have no hashes
-    for name in made.keys() & {*_files(path)}:
-        if made[name] not in (None, _hash(path / name)):
-            raise FileExistsError(errno.EEXIST, f"has a file that was changed, {name!r}; move it", str(path))
+    for name in (n for n in made.keys() & {*_files(path)} if made[n] not in (None, _hash(path / n))):
+        raise FileExistsError(errno.EEXIST, f"has a file that was changed, {name!r}; move it", str(path))
     if others := sorted({*_files(path)} - {*names, MADE, *made}):
         what = f"has files that were not made here, as {others[0]!r}; move it"
         if not names and not os.path.lexists(path / MADE):

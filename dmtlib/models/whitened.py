@@ -34,9 +34,8 @@ def whitening_filters(
 
     Returns F = 8·C filters in float32 on the CPU, the directions of largest variance first, the negatives after them.
     """
-    chosen = images[:: max(1, len(images) // PATCH_IMAGES)][:PATCH_IMAGES]
     sums, products, count = 0, 0, 0
-    for batch in chosen.split(500):
+    for batch in images[:: max(1, len(images) // PATCH_IMAGES)][:PATCH_IMAGES].split(500):
         patches = F.unfold(batch.double(), PATCH).transpose(1, 2).flatten(0, 1)  # (n, 4·C)
         sums, products, count = sums + patches.sum(0), products + patches.T @ patches, count + len(patches)
     centre = sums / count

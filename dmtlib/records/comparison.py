@@ -145,9 +145,8 @@ def signed(points: float, digits: int = 2) -> str:
 
 
 def comparison(results: Path, preset: str) -> pd.DataFrame:
-    """Mean ± std over seeds of every method that was run on a preset, and the paired difference to the baseline. The
-    difference has its 95% t-interval and the number of seeds above zero (:func:`difference_cell`). Four methods are
-    listed even when nothing was run."""
+    """Mean ± std over seeds of every method that was run on a preset, and the paired difference to the baseline, as
+    :func:`difference_cell` has it. Four methods are listed even when nothing was run."""
     on_pixels = preset in SEGMENTATION_PRESETS
     methods, score_name = (SEGMENTATION_METHODS, "mean IoU") if on_pixels else (METHODS, "test accuracy")
     always = ("baseline", "cbst" if on_pixels else "cl", "dmt", "oracle")

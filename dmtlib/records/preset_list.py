@@ -24,8 +24,7 @@ class Row(NamedTuple):
 
 
 def preset_rows(results: Path) -> list[Row]:
-    """One for each preset; nothing is recorded in a folder that isn't there. A ValueError for a file in ``results``
-    that is no record."""
+    """One for each preset; nothing is recorded in an absent folder. A ValueError for a file that is no record."""
     rows = []
     for name in PRESETS | SEGMENTATION_PRESETS:
         config = preset(name, "dmt")

@@ -68,11 +68,10 @@ def commit() -> str | None:
     copy may be told in DMT_COMMIT what it is a copy of, which nobody can verify: "+copy"."""
     try:
         head = _git("rev-parse", "HEAD")
-        changed = _git("status", "--porcelain", "--", *TRAINING_CODE)
+        return head + ("+changes" if _git("status", "--porcelain", "--", *TRAINING_CODE) else "")
     except (OSError, subprocess.SubprocessError):
         told = os.environ.get("DMT_COMMIT")
         return f"{told}+copy" if told else None
-    return head + ("+changes" if changed else "")
 
 
 def versions() -> dict[str, str]:
@@ -107,9 +106,8 @@ def _said_by(*command: str) -> str:
 
 
 def read_record(file: Path, *needed: str) -> dict[str, Any]:
-    """A finished run's record, in its run directory or among others; what is ``needed`` it holds besides what every
-    record does. A ValueError of one line names the file, if it is none, or has something else where a number must
-    be."""
+    """A finished run's record, in its run directory or among others; what is ``needed`` it holds besides what each
+    does. A ValueError of one line names the file, if it is none, or has something else where a number must be."""
     try:
         record = read_json(file, what="run record")
     except OSError as error:

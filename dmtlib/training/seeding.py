@@ -1,5 +1,4 @@
-"""One seed, many independent streams: every random draw is a function of (seed, what for, where), and so is which
-images a step trains on."""
+"""One seed, many independent streams: a draw is a function of (seed, what for, where), and so are a step's images."""
 
 import hashlib
 
@@ -9,9 +8,8 @@ from torch import Tensor
 
 
 def derive_seed(seed: int, *place: str | int) -> int:
-    """A 63-bit seed for one place in a run, e.g. ``derive_seed(seed, "augment", phase, step)``. Since no draw depends
-    on the draws before it, a run that was killed needs no generator state to go on: it asks for the seed of the next
-    step."""
+    """A 63-bit seed for one place in a run, e.g. ``derive_seed(seed, "augment", phase, step)``. As no draw depends on
+    those before it, a run that was killed needs no generator state to go on: it asks for the next step's seed."""
     return int.from_bytes(hashlib.sha256("/".join(map(str, (seed, *place))).encode()).digest()[:8], "big") >> 1
 
 

@@ -109,10 +109,8 @@ def _arrange(found: Found) -> tuple[tuple[str, ...], dict[str, dict[str, list[st
         _set_test_apart(members, classes, source)
         drawn = counted(sum(map(len, members["test"].values())), "image")
         found.remarks.append(f"no image in a folder 'test': {drawn} drawn to test on, {TEST_SHARE:.0%} of each class")
-    for part in PARTS:
-        for label in classes:
-            if not members[part][label]:
-                raise ValueError(f"{source}: class {label!r} has no {part} image")
+    for part, label in ((part, label) for part in PARTS for label in classes if not members[part][label]):
+        raise ValueError(f"{source}: class {label!r} has no {part} image")
     return classes, members
 
 

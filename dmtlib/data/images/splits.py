@@ -55,8 +55,7 @@ def split_labeled(labels: Int64[Tensor, " N"], num_labels: int | None, seed: int
 
 
 def balanced_subset(labels: Int64[Tensor, " N"], count: int) -> Int64[Tensor, " count"]:
-    """Sorted indices of ``count`` images of known class, always the same, as many of each class as can be. A
-    ValueError for too many."""
+    """Indices of ``count`` images of known class, sorted, balanced, always the same. A ValueError for too many."""
     known = labels != UNKNOWN
     if not 1 <= count <= int(known.sum()):
         raise ValueError(f"training images must lie in 1…{int(known.sum())}, those of known class, got {count}")

@@ -40,8 +40,7 @@ class OwnFolder(NamedTuple):
 def read_own_folder(folder: Path) -> OwnFolder:
     """A user's folder: ``images``, ``masks`` and ``classes.txt``; the lists are optional. A training image without a
     mask is unlabeled. Without train.txt, every image that no other list has is a training image. Without val.txt, a
-    fifth of the training images that have a mask is set apart. Where something is missing, or does not fit together, a
-    ValueError of one line names the file."""
+    fifth of those with a mask is set apart. A ValueError of one line names a file that is missing, or doesn't fit."""
     if not folder.is_dir():
         raise ValueError(f"{folder}: {'no folder' if folder.exists() else 'no such file or folder'}")
     for needed in ("images", "masks"):
@@ -52,9 +51,8 @@ def read_own_folder(folder: Path) -> OwnFolder:
     classes = read_lines(folder / "classes.txt")
     if not 2 <= len(classes) <= VOID:
         raise ValueError(f"{folder / 'classes.txt'}: must name 2…{VOID} classes, one a line, got {len(classes)}")
-    for name in classes:
-        if len(name) > MAX_NAME:
-            raise ValueError(f"{folder / 'classes.txt'}: {name[:20]!r} … {TOO_LONG}")
+    for name in (name for name in classes if len(name) > MAX_NAME):
+        raise ValueError(f"{folder / 'classes.txt'}: {name[:20]!r} … {TOO_LONG}")
     (images, found), masks = find_pictures(folder / "images"), find_masks(folder / "masks")
     remarks = found.passed_over()
     for name, file in masks.items():
@@ -137,8 +135,7 @@ def find_masks(folder: Path) -> dict[str, Path]:
 
 
 def read_names(file: Path) -> tuple[str, ...]:
-    """A list of images, as :func:`read_lines` has it. A name may have folders in it; a ValueError, if it leads
-    outside."""
+    """A list of images, as :func:`read_lines` has it. Names may have folders; a ValueError, if one leads outside."""
     names = read_lines(file)
     for name in names:
         if name.startswith("/") or "\\" in name or ".." in PurePosixPath(name).parts:

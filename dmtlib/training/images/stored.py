@@ -16,8 +16,7 @@ from .phase import PseudoLabels
 
 
 def phase_model(run: RunDirectory, phase: int) -> nn.Module:
-    """The averaged model that phase ``phase`` ended with, in evaluation mode, on the CPU. A RunError, if the phase is
-    not finished, or damaged."""
+    """A phase's averaged model, in evaluation mode, on the CPU. A RunError, if the phase is unfinished or damaged."""
     state = run.load_phase(phase)
     with restoring(run.phase_file(phase)):
         model = classifier(**state["architecture"])

@@ -58,8 +58,7 @@ class Plan:
 
 
 def plan(config: SegmentationConfig, images: ListedImages | StoredImages, split: NameSplit) -> Plan:
-    """What ``config`` comes to on these training images. A ValueError for a method that learns from unlabeled images,
-    where there are none."""
+    """What ``config`` comes to on these training images. A ValueError, if it needs unlabeled ones, and none are."""
     place = {name: index for index, name in enumerate(images.names)}
     labeled, unlabeled = ([place[name] for name in part] for part in (split.labeled, split.unlabeled))
     if config.phases > 1 and not unlabeled:

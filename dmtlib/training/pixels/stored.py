@@ -54,8 +54,7 @@ def restore(architecture: dict, weights: dict[str, Tensor], device: torch.device
 
 
 def of_model(architecture: dict[str, Any], name: str) -> dict[str, Any]:
-    """The arguments of :class:`~dmtlib.models.deeplab.DeepLabV2` for model A or B, where there may be a backbone of
-    each."""
+    """The arguments of :class:`~dmtlib.models.deeplab.DeepLabV2` for model A or B; each may have its own backbone."""
     backbone = architecture["backbone"]
     return architecture | {"backbone": backbone if isinstance(backbone, str) else backbone["AB".index(name)]}
 
