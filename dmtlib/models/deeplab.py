@@ -58,7 +58,7 @@ class DeepLabV2(nn.Module):
 
     No multi-scale fusion, no CRF. Two models of Alg. 2 that start from different weights see differently normalised
     images, so the normalisation is part of the model: both take the same batch. A ValueError for an unknown backbone,
-    one that can't have this output stride, an unknown order of channels, fewer than 2 classes, no rates, or any below 1.
+    one without this output stride, an unknown order of channels, fewer than 2 classes, no rates, or any below 1.
 
     Args:
         backbone: one of :data:`~dmtlib.models.resnet.ARCHITECTURES`, or ``timm:NAME``, with fresh weights; for trained

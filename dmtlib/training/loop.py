@@ -24,10 +24,9 @@ class Journal:
         self.lengths = lengths
         self.last = directory.load_last_phase(config.phases)
         self.records: list[dict[str, Any]] = self.last["records"] if self.last else []
-        self._checkpoint = directory.load_checkpoint()
-        if self._checkpoint is not None and self._checkpoint["phase"] != len(self.records):
-            # Left over from a kill between the end of a phase and the removal of its checkpoint.
-            self._checkpoint = None
+        left = directory.load_checkpoint()
+        # That of an ended phase is left over from a kill between its end and the removal of its checkpoint.
+        self._checkpoint = left if left and left["phase"] == len(self.records) else None
 
     def run(self, run_phase: Callable[[int, dict | None], None], steps_in: Callable[[dict], int]) -> float:
         """Run what is left of all phases, and return the seconds that all processes spent on it. ``run_phase`` runs

@@ -30,8 +30,7 @@ class ShuffledStream:
         stop = start + self._batch_size
         first, last = start // self._n, (stop - 1) // self._n
         self._passes = {e: self._passes[e] if e in self._passes else self._shuffle(e) for e in range(first, last + 1)}
-        joined = torch.cat([self._passes[e] for e in range(first, last + 1)])
-        return joined[start - first * self._n : stop - first * self._n]
+        return torch.cat([*self._passes.values()])[start - first * self._n : stop - first * self._n]
 
     def _shuffle(self, epoch: int) -> Tensor:
         generator = torch.Generator().manual_seed(derive_seed(self._seed, "pass", epoch))

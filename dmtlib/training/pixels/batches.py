@@ -90,10 +90,18 @@ def in_order(make: Callable[[int], Any], which: Sequence[int], device: torch.dev
 
 
 def _ahead(make: Callable[[int], Any], which: Sequence[int], processes: int) -> Iterator[Any]:
+
+    def told(index: int) -> Any:
+        """An error is handed over as an item: the loader would add a worker's traceback to its one line."""
+        try:
+            return make(index)
+        except (ValueError, OSError) as error:
+            return error
+
     loader = DataLoader(
-        _Told(make),
+        which,
         batch_size=None,
-        sampler=which,
+        collate_fn=told,  # by a worker, of one of them
         num_workers=processes,
         multiprocessing_context="fork",  # copies no images
         pin_memory=True,
@@ -103,19 +111,6 @@ def _ahead(make: Callable[[int], Any], which: Sequence[int], processes: int) -> 
         if isinstance(item, Exception):
             raise item
         yield item
-
-
-class _Told(Dataset):
-    """Hands over an error as an item: the loader would add a worker's traceback to its one line."""
-
-    def __init__(self, make: Callable[[int], Any]) -> None:
-        self.make = make
-
-    def __getitem__(self, index: int) -> Any:
-        try:
-            return self.make(index)
-        except (ValueError, OSError) as error:
-            return error
 
 
 def workers() -> int:
