@@ -29,9 +29,8 @@ class Journal:
         self._checkpoint = left if left and left["phase"] == len(self.records) else None
 
     def run(self, run_phase: Callable[[int, dict | None], None], steps_in: Callable[[dict], int]) -> float:
-        """Run what is left of all phases, and return the seconds that all processes spent on it. ``run_phase`` runs
-        one to its end, from what :meth:`save_checkpoint` kept of it, or None; ``steps_in`` counts the steps that were
-        taken before a checkpoint, in its phase."""
+        """Run what is left of all phases; return the seconds that all processes spent on it. ``run_phase`` runs one to
+        its end, from what :meth:`save_checkpoint` kept of it, or None; ``steps_in`` counts the steps in that."""
         config, first = self._config, len(self.records)
         done = sum(self.lengths[:first])
         checkpoint, self._checkpoint = self._checkpoint, None

@@ -33,21 +33,12 @@ RECORDED: dict[str, type | tuple[type, ...]] = {
 
 
 def run_record(
-    config: Config,
-    found: dict[str, Any],
-    phases: Sequence[dict[str, Any]],
-    split: dict[str, Any],
-    steps: int,
-    seconds: float,
-    device: torch.device,
+    config: Config, found: dict, phases: Sequence[dict], split: dict, steps: int, seconds: float, device: torch.device
 ) -> dict[str, Any]:
     """A finished run: the score that was ``found`` of its last phase, and all that it depends on, and what it cost:
-    ``steps`` of all phases, and the ``seconds`` of all processes that had a part in it. ``split`` are the contents of
-    ``split.json``."""
+    ``steps`` of all phases, ``seconds`` of all processes with a part in it. ``split`` is from ``split.json``."""
     return {
-        "preset": config.preset,
-        "method": config.method,
-        "seed": config.seed,
+        **{name: getattr(config, name) for name in ("preset", "method", "seed")},
         **found,
         "phases": phases,
         "config": config.to_json(),

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Int32, Int64, UInt8
 from torch import Tensor
 
-from .operations import Strengths, change_chosen, strength
+from .operations import Images, Strengths, change_chosen, strength
 
 WARPS = ("rotate", "shear_x", "shear_y", "translate_x", "translate_y")
 TABLE_OPERATIONS = ("autocontrast", "brightness", "contrast", "invert", "posterize", "solarize", "solarize_add")
@@ -29,7 +29,7 @@ class Crop(NamedTuple):
     flip: Bool[Tensor, " B"]
 
 
-def crop_and_flip(images: UInt8[Tensor, "B C H W"], crop: Crop, padding: int, fill: int) -> UInt8[Tensor, "B C H W"]:
+def crop_and_flip(images: Images, crop: Crop, padding: int, fill: int) -> Images:
     """Pad by ``padding`` pixels of grey level ``fill``, cut each image's own window of the old size, mirror some."""
     height, width = images.shape[2:]
     rows = crop.top.view(-1, 1, 1) + torch.arange(height, device=images.device).unsqueeze(1)  # (B, H, 1)
@@ -39,7 +39,7 @@ def crop_and_flip(images: UInt8[Tensor, "B C H W"], crop: Crop, padding: int, fi
     return _pick_pixels(padded.flatten(2), rows * padded.shape[3] + columns)
 
 
-def warp(images: UInt8[Tensor, "B C H W"], strengths: Strengths) -> UInt8[Tensor, "B C H W"]:
+def warp(images: Images, strengths: Strengths) -> Images:
     """Rotate, shear or translate: nearest neighbour, black from outside, the very pixels that Pillow gives."""
     return change_chosen(images, strengths, WARPS, _warp)
 
@@ -74,12 +74,8 @@ def _pick_pixels(pixels: UInt8[Tensor, "B C N"], index: Int64[Tensor, "B H W"]) 
 
 
 def cutout(
-    images: UInt8[Tensor, "B C H W"],
-    strengths: Strengths,
-    row: Int64[Tensor, " B"],
-    column: Int64[Tensor, " B"],
-    fill: tuple[int, ...],
-) -> UInt8[Tensor, "B C H W"]:
+    images: Images, strengths: Strengths, row: Int64[Tensor, " B"], column: Int64[Tensor, " B"], fill: tuple[int, ...]
+) -> Images:
     """Erase a square around each given pixel, cut off at the border (DeVries & Taylor 2017); side 0 erases nothing.
     In the authors' code a square that hangs over the left or upper border is moved inside, and one pixel larger."""
     height, width = images.shape[2:]

@@ -60,8 +60,7 @@ def labeled_count(total: int, ratio: float) -> int:
 
 
 def split_prescribed(names: Sequence[str], labeled: Sequence[str]) -> NameSplit:
-    """The data set's own labeled subset, such as VOC's 1,464 of 10,582 (Table 5); the rest is unlabeled. A ValueError
-    for a name that isn't in ``names``."""
+    """The data's own labeled subset, as VOC's (Table 5), and the rest. A ValueError for a name not in ``names``."""
     chosen = set(labeled)
     if not chosen <= set(names):
         raise ValueError(f"{min(chosen - set(names))!r} is not among the names")

@@ -90,7 +90,6 @@ def in_order(make: Callable[[int], Any], which: Sequence[int], device: torch.dev
 
 
 def _ahead(make: Callable[[int], Any], which: Sequence[int], processes: int) -> Iterator[Any]:
-
     def told(index: int) -> Any:
         """An error is handed over as an item: the loader would add a worker's traceback to its one line."""
         try:
@@ -98,16 +97,9 @@ def _ahead(make: Callable[[int], Any], which: Sequence[int], processes: int) -> 
         except (ValueError, OSError) as error:
             return error
 
-    loader = DataLoader(
-        which,
-        batch_size=None,
-        collate_fn=told,  # by a worker, of one of them
-        num_workers=processes,
-        multiprocessing_context="fork",  # copies no images
-        pin_memory=True,
-        generator=torch.Generator(),  # seeds the workers' own generators, which nothing here asks
-    )
-    for item in loader:
+    # Forked workers copy no images. The generator seeds their own ones, which nothing here asks.
+    how = {"num_workers": processes, "multiprocessing_context": "fork", "generator": torch.Generator()}
+    for item in DataLoader(which, batch_size=None, collate_fn=told, pin_memory=True, **how):
         if isinstance(item, Exception):
             raise item
         yield item

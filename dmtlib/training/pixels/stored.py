@@ -75,8 +75,7 @@ def pixel_label_folder(run: RunDirectory, phase: int, model: str) -> Path:
 
 
 def stored_pixel_labels(run: RunDirectory, phase: int, model: str) -> PixelLabels | None:
-    """What ``model`` learns in ``phase``: unlabeled images in the order of their names. None before it is made.
-    Damaged ones count as absent, with a warning."""
+    """What ``model`` learns in ``phase``: unlabeled images by name. None before, or, with a warning, if damaged."""
     folder = pixel_label_folder(run, phase, model)
     if not folder.exists():
         return None
