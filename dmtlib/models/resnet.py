@@ -82,10 +82,7 @@ class DilatedResNet(nn.Module):
 
 def _stage(block: type[BasicBlock | Bottleneck], inputs: int, width: int, blocks: int, stride: int) -> nn.Sequential:
     """``blocks`` residual blocks; the first has the stride, and a 1×1 shortcut where its input has another shape."""
-    out_channels = width * block.expansion
-    shortcut = None
-    if stride != 1 or inputs != out_channels:
-        convolution = nn.Conv2d(inputs, out_channels, 1, stride=stride, bias=False)
-        shortcut = nn.Sequential(convolution, nn.BatchNorm2d(out_channels))
-    first = block(inputs, width, stride, shortcut)
-    return nn.Sequential(first, *(block(out_channels, width) for _ in range(1, blocks)))
+    outputs, shortcut = width * block.expansion, None
+    if stride != 1 or inputs != outputs:
+        shortcut = nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride=stride, bias=False), nn.BatchNorm2d(outputs))
+    return nn.Sequential(block(inputs, width, stride, shortcut), *(block(outputs, width) for _ in range(1, blocks)))

@@ -46,8 +46,7 @@ def preset_table(rows: Iterable[Row], results: Path) -> Table:
         table.add_column("recorded seeds")
     for config, recorded in rows:
         costs, seeds = cost_in_words(config, recorded), recorded_in_words(recorded)
-        cells = config.preset, config.data, labels_in_words(config), costs, seeds
-        table.add_row(*cells[: len(table.columns)])
+        table.add_row(*(config.preset, config.data, labels_in_words(config), costs, seeds)[: len(table.columns)])
     return table
 
 

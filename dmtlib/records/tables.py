@@ -154,5 +154,4 @@ TABLES: dict[str, Callable[[Path], pd.DataFrame]] = {
 
 def render(table: pd.DataFrame) -> str:
     """For a terminal."""
-    plain = table.reset_index().map(lambda cell: printable(cell) if isinstance(cell, str) else cell)
-    return plain.to_string(index=False)
+    return table.reset_index().map(lambda c: printable(c) if isinstance(c, str) else c).to_string(index=False)

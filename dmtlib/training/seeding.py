@@ -32,9 +32,8 @@ class ShuffledStream:
         self._passes = {e: self._passes[e] if e in self._passes else self._shuffle(e) for e in range(first, last + 1)}
         return torch.cat([*self._passes.values()])[start - first * self._n : stop - first * self._n]
 
-    def _shuffle(self, epoch: int) -> Tensor:
-        generator = torch.Generator().manual_seed(derive_seed(self._seed, "pass", epoch))
-        order = torch.randperm(self._n, generator=generator)
+    def _shuffle(self, turn: int) -> Tensor:
+        order = torch.randperm(self._n, generator=torch.Generator().manual_seed(derive_seed(self._seed, "pass", turn)))
         if self._device.type == "cuda":  # from pinned memory the copy does not wait for the device
             return order.pin_memory().to(self._device, non_blocking=True)
         return order.to(self._device)

@@ -107,8 +107,7 @@ def telling(path: Path, then: str = "", memory_for: str = "") -> Iterator[None]:
     except (MemoryError, RuntimeError) as error:
         if not _no_memory(error):
             raise
-        first = (str(error).splitlines() or ["MemoryError"])[0]
-        line = first.split(" Including")[0]  # CUDA: the GPU, what is free there
+        line = (str(error).splitlines() or ["MemoryError"])[0].split(" Including")[0]  # CUDA: the GPU, what is free
         raise RunError(f"{path}: there is not enough memory{memory_for} ({line[:200]}){then}") from None
 
 

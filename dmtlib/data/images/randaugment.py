@@ -96,5 +96,4 @@ def _table(variant: Variant, height: int, width: int) -> tuple[tuple[float, ...]
     """Column, low, high and sign of each operation, the ranges in the operation's own unit."""
     sides = {"translate_x": width, "translate_y": height}
     units = [(o, sides[o.name] if o.per_side else 1) for o in variant.operations]
-    rows = [(COLUMN[o.name], o.low * unit, o.high * unit, float(o.signed)) for o, unit in units]
-    return tuple(zip(*rows, strict=True))
+    return tuple(zip(*((COLUMN[o.name], o.low * u, o.high * u, float(o.signed)) for o, u in units), strict=True))

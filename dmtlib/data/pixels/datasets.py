@@ -72,8 +72,7 @@ class SegmentationData:
 
 @dataclass(frozen=True)
 class Row:
-    """A data set that a script of data_prep/ writes to ``data/<name>/``, and how many names each list must have:
-    ``labeled`` is a part of ``train``."""
+    """A data set of data_prep/, in ``data/<name>/``, and its lists' lengths: ``labeled`` is a part of ``train``."""
 
     classes: tuple[str, ...]
     counts: dict[str, int]

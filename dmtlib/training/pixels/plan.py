@@ -68,6 +68,5 @@ def plan(config: SegmentationConfig, images: ListedImages | StoredImages, split:
         supervised = {m: [place[name] for name in half] for m, half in zip(config.models, halves, strict=True)}
     else:
         more = split.unlabeled if METHODS[config.method].all_labels else ()
-        everything = labeled + [place[name] for name in more if name not in images.without_mask]
-        supervised = dict.fromkeys(config.models, everything)
+        supervised = dict.fromkeys(config.models, labeled + [place[n] for n in more if n not in images.without_mask])
     return Plan(config, labeled, unlabeled, supervised)
