@@ -121,5 +121,4 @@ def upright_size(content: bytes, name: str) -> tuple[int, int]:
 def turned_unseen(content: bytes, name: str) -> bool:
     """Whether EXIF turns a picture, and its size doesn't tell: a mask that fits may be drawn on either."""
     with opened(content, name) as image:
-        turned = orientation(image)
-        return turned != 1 and (turned < 5 or image.width == image.height)
+        return (turned := orientation(image)) != 1 and (turned < 5 or image.width == image.height)

@@ -99,8 +99,8 @@ class DeepLabV2(nn.Module):
             nn.init.zeros_(branch.bias)
 
     def forward(self, images: UInt8[Tensor, "B 3 H W"] | Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B C H W"]:
-        """Logits of RGB images in 0–255, of any size. Corners are aligned: at stride 8, the 41×41 of a 321-pixel crop
-        lie on every 8th."""
+        """Logits of RGB images in 0–255, of any size. Corners are aligned: at output stride 8, the 41×41 logits of a
+        321-pixel crop lie on every eighth pixel."""
         return enlarge(self.coarse(images), images.shape[-2:])
 
     def coarse(self, images: UInt8[Tensor, "B 3 H W"] | Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B C h w"]:

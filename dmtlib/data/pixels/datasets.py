@@ -79,10 +79,9 @@ class Row:
     evaluation_size: tuple[int, int] | None = None
 
 
-_FILE = yaml.safe_load(Path(__file__).with_name("prepared.yml").read_text(encoding="utf-8"))
 ROWS = {
     name: Row(**{key: tuple(value) if isinstance(value, list) else value for key, value in told.items()})
-    for name, told in _FILE.items()
+    for name, told in yaml.safe_load(Path(__file__).with_name("prepared.yml").read_text(encoding="utf-8")).items()
 }
 """By their names, from ``prepared.yml`` beside this file."""
 

@@ -75,5 +75,4 @@ def _png(picture: Image.Image) -> bytes:
 
 def voc_colour(index: int) -> tuple[int, int, int]:
     """Red, green and blue of a class: its bits, dealt out to the three in turn, each filled from its highest bit."""
-    red, green, blue = (sum((index >> 3 * bit + channel & 1) << 7 - bit for bit in range(3)) for channel in range(3))
-    return red, green, blue
+    return tuple(sum((index >> 3 * bit + channel & 1) << 7 - bit for bit in range(3)) for channel in range(3))

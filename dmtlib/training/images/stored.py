@@ -32,10 +32,9 @@ def save_pseudo_labels(run: RunDirectory, phase: int, pseudo: PseudoLabels) -> N
 def stored_pseudo_labels(run: RunDirectory, phase: int) -> PseudoLabels | None:
     """What phase ``phase`` learns from; None where that phase has not begun. Damaged is raised for anything else."""
     file = pseudo_label_file(run, phase)
-    stored = run.load(file)
+    if (stored := run.load(file)) is None:
+        return None
     with restoring(file):
-        if stored is None:
-            return None
         written = stored.pop("sha256", None)  # older versions wrote none
         pseudo = PseudoLabels(**stored)
         if written not in (None, hash_of(pseudo._asdict())):
