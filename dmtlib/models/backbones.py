@@ -76,7 +76,8 @@ class TimmFeatures(nn.Module):
         self.out_channels, self.output_stride = self.body.feature_info.channels()[-1], output_stride
 
     def forward(self, images: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B C h w"]:
-        """Features of normalised images, h = ⌈H / output stride⌉ and w alike: zeros are added, as some round down."""
+        """Features of normalised images, h = ⌈H / output stride⌉ and w alike: some networks would round down, so
+        zeros are added to the right and below."""
         height, width = images.shape[-2:]
         return self.body(F.pad(images, (0, -width % self.output_stride, 0, -height % self.output_stride)))[-1]
 

@@ -74,7 +74,7 @@ def _passing_on(in_channels: int, out_channels: int) -> nn.Conv2d:
 
 class WhitenedCNN(nn.Module):
     """Logits of small images: 0.5 M parameters and 33 M multiply-adds an image of 32×32 at widths 32, 128 and 128.
-    ``widths`` are the three blocks' channels, ``num_classes`` the output's; ``in_channels`` are 3, or 1 for grey."""
+    ``widths`` are the three blocks' channels, ``num_classes`` the output's C; ``in_channels`` are 3, or 1 for grey."""
 
     def __init__(self, widths: Sequence[int], num_classes: int, in_channels: int = 3) -> None:
         super().__init__()

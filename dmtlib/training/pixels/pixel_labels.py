@@ -76,7 +76,7 @@ def write_pixel_labels(
 
     ``predictions`` are iterated once; their labels are 0…``num_classes`` − 1; ``alpha`` is the share to keep, in
     (0, 1]; ``run`` tells whose they are, as :meth:`.directory.RunDirectory.mark` says. A ValueError of one line, if
-    ``num_classes`` or ``alpha`` are out of range, there are no predictions, or an image's, named there, don't fit."""
+    ``num_classes`` or ``alpha`` are out of range, there are no predictions, or an image's (named) don't fit."""
     count_selected(alpha, 0)  # refuses a bad alpha before all the predicting
     histogram = pixel_selection.empty_histogram(num_classes)
     folder = Path(folder)
