@@ -173,8 +173,7 @@ class _Xz:
         while True:
             packed = b""
             if self._stream.eof:  # another one may follow
-                packed = (self._stream.unused_data or self._file.read(size)).lstrip(b"\0")
-                if not packed:
+                if not (packed := (self._stream.unused_data or self._file.read(size)).lstrip(b"\0")):
                     return b""
                 self._stream = self._new()
             elif self._stream.needs_input and not (packed := self._file.read(size)):

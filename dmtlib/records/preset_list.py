@@ -67,8 +67,7 @@ def cost_in_words(config: Config, recorded: list[dict[str, Any]]) -> str:
     if seconds:
         ends = {kind: dict.fromkeys((f"{min(times):,.0f}", f"{max(times):,.0f}")) for kind, times in seconds.items()}
         return "\n".join(f"{'–'.join(ends[kind])} s {kind}" for kind in sorted(ends))
-    images = training_images(config)
-    if images is None:
+    if (images := training_images(config)) is None:
         return "depends"
     return f"{images:,} images" if images < 1e6 else f"{float(f'{images / 1e6:.3g}'):,g}M images"
 
@@ -76,8 +75,7 @@ def cost_in_words(config: Config, recorded: list[dict[str, Any]]) -> str:
 def explanation(rows: Iterable[Row], results: Path) -> list[str]:
     """What the columns of :func:`preset_table` mean, a line each."""
     lines = ["labels: how many images have one, or one in how many; given: the data say which"]
-    devices = sorted({record["device"] for _, recorded in rows for record in recorded})
-    if devices:
+    if devices := sorted({record["device"] for _, recorded in rows for record in recorded}):
         lines.append(f"seconds: of the fastest and the slowest recorded run, on {'; '.join(devices)}")
     lines.append("images: counted, not measured: what a run of dmt trains on in all its phases; M: millions")
     if Path(results).is_dir():

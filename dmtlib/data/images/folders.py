@@ -156,8 +156,7 @@ def _place(parts: tuple[str, ...], source: str) -> tuple[str, str]:
 
 def _set_test_apart(members: dict, classes: tuple[str, ...], source: str) -> None:
     for index, label in enumerate(classes):
-        names = members["train"][label]
-        if len(names) < 2:
+        if len(names := members["train"][label]) < 2:
             raise ValueError(f"{source}: class {label!r} needs two images or more: one of them is set apart as test")
         count = min(max(round(TEST_SHARE * len(names)), 1), len(names) - 1)
         test = set(np.random.default_rng([TEST_SEED, index]).permutation(len(names))[:count].tolist())

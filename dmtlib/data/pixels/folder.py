@@ -48,8 +48,7 @@ def read_own_folder(folder: Path) -> OwnFolder:
             classes = (folder / "train").is_dir()
             hint = "; folders of classes are for presets on images, such as digits-40" if classes else ""
             raise ValueError(f"{folder}: there must be a folder {needed!r} in it{hint}")
-    classes = read_lines(folder / "classes.txt")
-    if not 2 <= len(classes) <= VOID:
+    if not 2 <= len(classes := read_lines(folder / "classes.txt")) <= VOID:
         raise ValueError(f"{folder / 'classes.txt'}: must name 2…{VOID} classes, one a line, got {len(classes)}")
     for name in (name for name in classes if len(name) > MAX_NAME):
         raise ValueError(f"{folder / 'classes.txt'}: {name[:20]!r} … {TOO_LONG}")
@@ -77,8 +76,7 @@ def read_own_folder(folder: Path) -> OwnFolder:
         remarks.append(f"in no list, and not used: {counted(len(images) - len(listed), 'image')}")
     lists.setdefault("train", tuple(name for name in images if name not in set(listed)))
     if "val" not in lists:
-        scorable = sorted(name for name in lists["train"] if name in masks)
-        if len(scorable) < 2:
+        if len(scorable := sorted(name for name in lists["train"] if name in masks)) < 2:
             needed = "at least two training images need masks: one of them is scored"
             raise ValueError(f"{folder}: without val.txt, {needed}")
         drawn = random.Random(VAL_SEED).sample(scorable, max(1, round(VAL_SHARE * len(scorable))))
@@ -118,8 +116,7 @@ def find_pictures(folder: Path) -> tuple[dict[str, Path], Found]:
     found = find(folder).require_whole()
     pictures: dict[str, Path] = {}
     for way, file in found.images.items():
-        name = way.removesuffix(Path(way).suffix)
-        if name in pictures:
+        if (name := way.removesuffix(Path(way).suffix)) in pictures:
             raise ValueError(f"{file}: there is {pictures[name].name!r} as well")
         pictures[name] = file
     return pictures, found

@@ -44,8 +44,7 @@ def split_names(names: Sequence[str], ratio: float, split: int, without_mask: Co
     shuffle = random.Random(SPLIT_SEED).shuffle
     for _ in range(split + 1):
         shuffle(shuffled)
-    labeled = tuple(name for name in shuffled if name not in without_mask)[:count]
-    if len(labeled) < count:
+    if len(labeled := tuple(name for name in shuffled if name not in without_mask)[:count]) < count:
         raise ValueError(f"one in {ratio:g} of {len(names)} images is {count}, with a mask: {len(labeled)}; {ALL}")
     return NameSplit(labeled, tuple(name for name in shuffled if name not in set(labeled)))
 
@@ -61,8 +60,7 @@ def labeled_count(total: int, ratio: float) -> int:
 
 def split_prescribed(names: Sequence[str], labeled: Sequence[str]) -> NameSplit:
     """The data's own labeled subset, as VOC's (Table 5), and the rest. A ValueError for a name not in ``names``."""
-    chosen = set(labeled)
-    if not chosen <= set(names):
+    if not (chosen := set(labeled)) <= set(names):
         raise ValueError(f"{min(chosen - set(names))!r} is not among the names")
     return NameSplit(tuple(sorted(chosen)), tuple(sorted(set(names) - chosen)))
 

@@ -111,7 +111,6 @@ def workers() -> int:
     have 64 MiB). A ValueError for a ``DMT_JOBS`` that is no number of runs."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     room = shutil.disk_usage(SHARED_MEMORY).free // HANDED_OVER if os.path.isdir(SHARED_MEMORY) else MOST_WORKERS
-    jobs = os.environ.get("DMT_JOBS", "1")
-    if not re.fullmatch("[1-9][0-9]{0,8}", jobs):
+    if not re.fullmatch("[1-9][0-9]{0,8}", jobs := os.environ.get("DMT_JOBS", "1")):
         raise ValueError(f"DMT_JOBS must be a whole number, 1 or more, got {jobs!r}")
     return max(1, min(MOST_WORKERS, (cores - 1) // (int(jobs) * count()), room // count()))

@@ -105,8 +105,7 @@ def read_pixel_labels(folder: str | Path) -> PixelLabels:
     if not intact:
         raise ValueError(f"{file}: damaged, or not the manifest of pixel labels of this version ({FORMAT})")
     for name in (LABELS, CONFIDENCE):
-        file = folder / name
-        if not file.is_file() or _file_hash(file) != contents["sha256"][name]:
+        if not (file := folder / name).is_file() or _file_hash(file) != contents["sha256"][name]:
             raise ValueError(f"{file}: missing or damaged: its hash is not the one in {MANIFEST}")
     sizes = tuple((height, width) for height, width in contents["sizes"])
     return PixelLabels(folder, tuple(contents["names"]), sizes, tuple(contents["kept"]), contents.get("run"))

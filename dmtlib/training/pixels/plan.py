@@ -48,8 +48,7 @@ class Plan:
         """Whose pseudo labels a model learns in a phase; None where it learns none that are stored. As printed, line
         12 of Alg. 2 lets A label for A, and line 14 B for B. Sec. 4.1, Fig. 5 and the authors' code all say that the
         other model labels; labeling for oneself is the ablation DST."""
-        whose = METHODS[self.config.method].labeler
-        if phase == 0 or whose is None:
+        if phase == 0 or (whose := METHODS[self.config.method].labeler) is None:
             return None
         if whose == "itself":
             return Labeler(model, phase - 1)

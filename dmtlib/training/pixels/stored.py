@@ -76,8 +76,7 @@ def pixel_label_folder(run: RunDirectory, phase: int, model: str) -> Path:
 
 def stored_pixel_labels(run: RunDirectory, phase: int, model: str) -> PixelLabels | None:
     """What ``model`` learns in ``phase``: unlabeled images by name. None before, or, with a warning, if damaged."""
-    folder = pixel_label_folder(run, phase, model)
-    if not folder.exists():
+    if not (folder := pixel_label_folder(run, phase, model)).exists():
         return None
     try:
         stored = read_pixel_labels(folder)
