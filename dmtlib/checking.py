@@ -38,21 +38,18 @@ ENOUGH = 20
 STRIDE = 4  # of pixels, every 4th row and column: neighbouring pixels tell the same
 
 
-def surest(
-    labels: Int64[Tensor, " n"], confidence: Float[Tensor, " n"], share: float, by_class: bool
-) -> Int64[Tensor, " k"]:
+def surest(y_a: Int64[Tensor, " n"], c_a: Float[Tensor, " n"], share: float, by_class: bool) -> Int64[Tensor, " k"]:
     """Where the most confident labels are, over all classes (Alg. 1) or inside each (Alg. 2); at least one."""
     if not by_class:
-        return select_top_images(confidence, share)
-    groups = [(labels == label).nonzero().squeeze(1) for label in labels.unique()]
-    return torch.cat([group[select_top_images(confidence[group], share)] for group in groups])
+        return select_top_images(c_a, share)
+    groups = [(y_a == label).nonzero().squeeze(1) for label in y_a.unique()]
+    return torch.cat([group[select_top_images(c_a[group], share)] for group in groups])
 
 
 def check(data: str, name: str | None = None, runs: str | Path = "runs", progress: bool = True) -> Iterator[str]:
-    """Lines: what a run on the data would begin with, and what speaks for mutual training, or against it. A ValueError
-    says what training would refuse. ``data`` are as in ``--data``, or a folder's path alone; ``name`` is the preset
-    that they are for, None whichever fits. Where a run of that preset lies in ``runs`` that has learned these data,
-    its first model is judged."""
+    """Lines: what a run on the data would begin with, and what speaks for or against mutual training. A ValueError
+    says what training would refuse. ``data`` are as in ``--data``, or a folder's path alone; ``name`` is their preset,
+    None whichever fits. Of a run of it in ``runs`` that has learned them, the first model is judged."""
     is_path = data and not re.match(KINDS, data) and Path(data).expanduser().exists()
     data = written_out(f"folder:{data}" if is_path else data)
     own, enough = ":" in data, round(ENOUGH / CURRICULUM_ALPHAS[0])

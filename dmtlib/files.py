@@ -33,8 +33,7 @@ MAX_JSON_BYTES = 64 * 2**20
 def whole_file(path: Path) -> Iterator[BinaryIO]:
     """A file to fill; folders that its name asks for are made. When the block ends well it is brought to the disk, and
     takes the place and the mode of ``path``; otherwise nothing is left of it. An OSError, if it cannot be written, or
-    what is there is no regular file; whatever the block made of the system's error or of Ctrl-C, as torch.save does,
-    that is what is told."""
+    what is there is no regular file; that is told, or Ctrl-C, whatever the block made of it, as torch.save does."""
     if os.path.exists(path) and not os.path.isfile(path):
         raise OSError(errno.EEXIST, "is there, and is no regular file", str(path))
     with _replacing(path) as (unfinished, mode), _Remembering(unfinished, "x") as raw:
@@ -64,9 +63,8 @@ class _Remembering(io.FileIO):
 
 @contextmanager
 def whole_folder(path: Path, names: Collection[str] = ()) -> Iterator[Path]:
-    """The same for a folder and all that the block puts in it. ``names`` are those of all files that such a folder can
-    have; else they are written down in it, in a hidden file. An OSError, if it cannot be written, or what is there is
-    not ours; see :func:`check_folder`."""
+    """The same for a folder and all that the block puts in it. ``names`` are those of all files that it can have; else
+    a hidden file in it lists them. An OSError, if it cannot be written, or isn't ours: see :func:`check_folder`."""
     check_folder(path, names)
     with _replacing(path) as (unfinished, mode):
         unfinished.mkdir()
@@ -85,9 +83,8 @@ def check_folder(path: Path, names: Collection[str] = (), sources: Sequence[Path
     """Replacing ``path`` loses nobody a file: nothing is there, or a folder of our own, apart from what it is made of.
     A FileExistsError, if something is there that is no folder, or has a file that no :func:`whole_folder` put there,
     or that was changed since; or if one of the ``sources`` lies in it, or it in one of them."""
-    for source in sources:
-        if inside(path, source) or inside(source, path):
-            raise FileExistsError(errno.EEXIST, f"must be apart from {source}, which it is made of", str(path))
+    for source in (s for s in sources if inside(path, s) or inside(s, path)):
+        raise FileExistsError(errno.EEXIST, f"must be apart from {source}, which it is made of", str(path))
     if not os.path.exists(path):
         return
     if not os.path.isdir(path):
@@ -96,9 +93,8 @@ def check_folder(path: Path, names: Collection[str] = (), sources: Sequence[Path
     if not names and os.path.lexists(path / MADE):
         made = read_json(path / MADE, dict | list, "list of files")
         made = made if isinstance(made, dict) else dict.fromkeys(map(str, made))  # older ones have no hashes
-    for name in made.keys() & {*_files(path)}:
-        if made[name] not in (None, _hash(path / name)):
-            raise FileExistsError(errno.EEXIST, f"has a file that was changed, {name!r}; move it", str(path))
+    for name in (n for n in made.keys() & {*_files(path)} if made[n] not in (None, _hash(path / n))):
+        raise FileExistsError(errno.EEXIST, f"has a file that was changed, {name!r}; move it", str(path))
     if others := sorted({*_files(path)} - {*names, MADE, *made}):
         what = f"has files that were not made here, as {others[0]!r}; move it"
         if not names and not os.path.lexists(path / MADE):
@@ -174,8 +170,7 @@ def _exchange(first: Path, second: Path) -> bool:
 
 
 def _hidden(path: Path) -> Path:
-    begin = os.fsdecode(os.fsencode(path.name)[:200])  # a name has 255 bytes
-    return path.parent / f".{begin}.{secrets.token_hex(8)}.tmp"
+    return path.parent / f".{os.fsdecode(os.fsencode(path.name)[:200])}.{secrets.token_hex(8)}.tmp"  # up to 255 bytes
 
 
 def remove_unfinished(folder: Path) -> None:
@@ -261,10 +256,9 @@ def read_json(path: Path, kind: type = dict, what: str = "JSON object") -> Any:
 
     try:
         value = json.loads(read_regular(path, MAX_JSON_BYTES), parse_constant=finite, parse_float=finite)
-    except RecursionError:
-        raise ValueError(f"{path} is no {what}: it is nested too deep") from None
-    except ValueError as error:
-        raise ValueError(f"{path} is no {what}: {error}") from None
+    except (RecursionError, ValueError) as error:
+        why = "it is nested too deep" if isinstance(error, RecursionError) else error
+        raise ValueError(f"{path} is no {what}: {why}") from None
     if not isinstance(value, kind):
         raise ValueError(f"{path} is no {what}: it is {json.dumps(value)[:40]}")
     return value
@@ -277,8 +271,7 @@ def json_hash(value: Any, sort_keys: bool = False) -> str:
 
 def load_whole(file: BinaryIO) -> Any:
     """What torch.save wrote, onto the CPU: tensors and plain values, never code. torch.load looks at no checksum. A
-    zipfile.BadZipFile of one line, if the file is proven to be something else; whatever comes up, where only the
-    pickle in it is garbage."""
+    zipfile.BadZipFile of one line, if the file is proven to be another; whatever comes up for a pickle of garbage."""
     import torch
 
     size = check_zip(file)

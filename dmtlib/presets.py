@@ -127,8 +127,7 @@ def _fine_tuned(settings: dict[str, Any], network: Sequence[str]) -> dict[str, A
     sides = [timm_model(name).pretrained_cfg["input_size"][-1] for name in names]
     if kind == "folder":
         kind = f"folder@{max(sides)}"
-    side = int(kind.partition("@")[2] or max(sides))
-    if side < LEAST_SIDE:
+    if (side := int(kind.partition("@")[2] or max(sides))) < LEAST_SIDE:
         raise ValueError(f"images of {side} pixels a side are too small to fine-tune on; {LEAST_SIDE} or more will do")
     found = {"network": names, "initialisation": tuple(map(default_weights, names))}
     one = {name: both if len(both) > 1 else both[0] for name, both in found.items()}

@@ -148,14 +148,8 @@ class _Unpacked:
         begin = file.read(6)
         file.seek(0)
         self._path, self._ends, self.left = path, 0, MAX_HEADER_BYTES
-        if begin.startswith(b"\x1f\x8b"):
-            self._read = gzip.GzipFile(fileobj=file).read
-        elif begin.startswith(b"BZh"):
-            self._read = bz2.BZ2File(file).read
-        elif begin == b"\xfd7zXZ\0":
-            self._read = _Xz(path, file).read
-        else:
-            self._read = file.read
+        kinds = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\0": partial(_Xz, path)}
+        self._read = next((kind(file) for mark, kind in kinds.items() if begin.startswith(mark)), file).read
 
     def read(self, size: int) -> bytes:
         block = self._read(size)
@@ -179,8 +173,7 @@ class _Xz:
         while True:
             packed = b""
             if self._stream.eof:  # another one may follow
-                packed = (self._stream.unused_data or self._file.read(size)).lstrip(b"\0")
-                if not packed:
+                if not (packed := (self._stream.unused_data or self._file.read(size)).lstrip(b"\0")):
                     return b""
                 self._stream = self._new()
             elif self._stream.needs_input and not (packed := self._file.read(size)):

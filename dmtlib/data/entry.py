@@ -42,8 +42,7 @@ def facts(image: Image.Image) -> tuple[Any, ...]:
 
 
 def remarks(rows: Mapping[str, np.void], places: Mapping[str, tuple[str, str]]) -> list[str]:
-    """What to know of pictures by name, if ``places`` has their parts and classes ("" is none): sizes, dark ones, and
-    the same pixels in two places."""
+    """What to know of pictures by name, with parts and classes in ``places`` ("" is none): sizes, dark ones, twins."""
     sizes = sorted({(int(row["width"]), int(row["height"])) for row in rows.values()}, key=np.prod)
     told = [f"sizes: {'…'.join(f'{width}×{height}' for width, height in {sizes[0]: 0, sizes[-1]: 0})} pixels"]
     if dark := [name for name, row in rows.items() if row["brightest"] < DARK]:
@@ -106,8 +105,7 @@ def fits_in_memory(size: int) -> bool:
     """Whether so many bytes of images are held in memory: up to an eighth of what the machine has, and its GPU, if
     there is one. ``DMT_MEMORY`` in the environment is another limit, in GB; a ValueError, if it is none. Each of
     several processes, as torchrun starts them, has the images: they share the limit."""
-    given = os.environ.get("DMT_MEMORY")
-    if given and not re.fullmatch(r"\d+(\.\d+)?", given):
+    if (given := os.environ.get("DMT_MEMORY")) and not re.fullmatch(r"\d+(\.\d+)?", given):
         raise ValueError(f"DMT_MEMORY must be a number of GB, 0 or more, got {given!r}")
     if not hasattr(os, "preadv"):  # on Windows, where there is no ImageFile
         return True

@@ -175,8 +175,7 @@ def find(folder: Path, suffixes: Iterable[str] = SUFFIXES) -> Found:
             continue
         found.add_folder(way.rstrip("/"))
         for name in names:
-            path = os.path.join(place, name)
-            if os.path.isdir(path) and not is_hidden(name):
+            if os.path.isdir(path := os.path.join(place, name)) and not is_hidden(name):
                 waiting.append((path, f"{way}{name}/", above | {here}))
             elif os.path.exists(path) or is_hidden(name):
                 found.add(way + name, Path(path), suffixes)

@@ -39,8 +39,7 @@ def read_bytes(file: Path) -> bytes:
 @contextmanager
 def opened(content: bytes, name: str) -> Iterator[Image.Image]:
     """A picture whose header is read, and whose pixels are not. A ValueError of one line that begins with ``name`` for
-    what is not a picture, a damaged one, one of more than 89 million pixels (Pillow's limit), or for a ValueError
-    inside the block, with what it says."""
+    what is not a picture, a damaged one, one of over 89 million pixels (Pillow's limit), or a ValueError inside."""
     try:
         with Image.open(io.BytesIO(content), formats=[kind.upper() for kind in FORMATS]) as image:
             if image.width * image.height > (Image.MAX_IMAGE_PIXELS or math.inf):
@@ -59,8 +58,7 @@ def opened(content: bytes, name: str) -> Iterator[Image.Image]:
     except MemoryError:
         raise ValueError(f"{name} needs more memory than there is") from None
     except Exception as error:  # garbage makes the readers of formats raise whatever comes up
-        reason = str(error).splitlines() or [type(error).__name__]
-        raise ValueError(f"{name} is damaged: {reason[0]}") from None
+        raise ValueError(f"{name} is damaged: {(str(error).splitlines() or [type(error).__name__])[0]}") from None
 
 
 def _too_many(pixels: int) -> str:
@@ -123,5 +121,4 @@ def upright_size(content: bytes, name: str) -> tuple[int, int]:
 def turned_unseen(content: bytes, name: str) -> bool:
     """Whether EXIF turns a picture, and its size doesn't tell: a mask that fits may be drawn on either."""
     with opened(content, name) as image:
-        turned = orientation(image)
-        return turned != 1 and (turned < 5 or image.width == image.height)
+        return (turned := orientation(image)) != 1 and (turned < 5 or image.width == image.height)

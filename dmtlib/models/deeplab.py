@@ -58,8 +58,7 @@ class DeepLabV2(nn.Module):
 
     No multi-scale fusion, no CRF. Two models of Alg. 2 that start from different weights see differently normalised
     images, so the normalisation is part of the model: both take the same batch. A ValueError for an unknown backbone,
-    one that cannot have this output stride, an unknown order of channels, fewer than 2 classes, no rates, or one below
-    1.
+    one without this output stride, an unknown order of channels, fewer than 2 classes, no rates, or any below 1.
 
     Args:
         backbone: one of :data:`~dmtlib.models.resnet.ARCHITECTURES`, or ``timm:NAME``, with fresh weights; for trained
@@ -106,8 +105,7 @@ class DeepLabV2(nn.Module):
 
     def coarse(self, images: UInt8[Tensor, "B 3 H W"] | Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B C h w"]:
         """The logits before they are enlarged, h = ⌈H / output stride⌉ and w alike."""
-        features = self.backbone(self.normalise(images))
-        return sum_of_dilated(self.aspp, features).float()  # 16 bits would leave steps
+        return sum_of_dilated(self.aspp, self.backbone(self.normalise(images))).float()  # 16 bits would leave steps
 
 
 def enlarge(logits: Float[Tensor, "B C h w"], size: tuple) -> Float[Tensor, "B C H W"]:

@@ -13,7 +13,7 @@ from .cpu import DilatedConv2d
 class Architecture:
     """A ResNet in four values. Its stages have ``width`` · (1, 2, 4, 8) · ``block.expansion`` channels."""
 
-    block: type[BasicBlock] | type[Bottleneck]
+    block: type[BasicBlock | Bottleneck]
     blocks: tuple[int, int, int, int]
     width: int = 64
     output_stride: int = 8
@@ -80,14 +80,9 @@ class DilatedResNet(nn.Module):
         return self.layer4(self.layer3(self.layer2(self.layer1(x))))
 
 
-def _stage(
-    block: type[BasicBlock] | type[Bottleneck], in_channels: int, width: int, blocks: int, stride: int
-) -> nn.Sequential:
+def _stage(block: type[BasicBlock | Bottleneck], inputs: int, width: int, blocks: int, stride: int) -> nn.Sequential:
     """``blocks`` residual blocks; the first has the stride, and a 1×1 shortcut where its input has another shape."""
-    out_channels = width * block.expansion
-    shortcut = None
-    if stride != 1 or in_channels != out_channels:
-        convolution = nn.Conv2d(in_channels, out_channels, 1, stride=stride, bias=False)
-        shortcut = nn.Sequential(convolution, nn.BatchNorm2d(out_channels))
-    first = block(in_channels, width, stride, shortcut)
-    return nn.Sequential(first, *(block(out_channels, width) for _ in range(1, blocks)))
+    outputs, shortcut = width * block.expansion, None
+    if stride != 1 or inputs != outputs:
+        shortcut = nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride=stride, bias=False), nn.BatchNorm2d(outputs))
+    return nn.Sequential(block(inputs, width, stride, shortcut), *(block(outputs, width) for _ in range(1, blocks)))

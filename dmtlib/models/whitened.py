@@ -34,9 +34,8 @@ def whitening_filters(
 
     Returns F = 8·C filters in float32 on the CPU, the directions of largest variance first, the negatives after them.
     """
-    chosen = images[:: max(1, len(images) // PATCH_IMAGES)][:PATCH_IMAGES]
     sums, products, count = 0, 0, 0
-    for batch in chosen.split(500):
+    for batch in images[:: max(1, len(images) // PATCH_IMAGES)][:PATCH_IMAGES].split(500):
         patches = F.unfold(batch.double(), PATCH).transpose(1, 2).flatten(0, 1)  # (n, 4·C)
         sums, products, count = sums + patches.sum(0), products + patches.T @ patches, count + len(patches)
     centre = sums / count
@@ -75,8 +74,7 @@ def _passing_on(in_channels: int, out_channels: int) -> nn.Conv2d:
 
 class WhitenedCNN(nn.Module):
     """Logits of small images: 0.5 M parameters and 33 M multiply-adds an image of 32×32 at widths 32, 128 and 128.
-    ``widths`` are the channels of the three blocks, ``num_classes`` the width C of the output; ``in_channels`` are 3
-    for colour, 1 for grey images."""
+    ``widths`` are the three blocks' channels, ``num_classes`` the output's C; ``in_channels`` are 3, or 1 for grey."""
 
     def __init__(self, widths: Sequence[int], num_classes: int, in_channels: int = 3) -> None:
         super().__init__()
@@ -99,9 +97,8 @@ class WhitenedCNN(nn.Module):
 
 
 def classifier(**architecture: Any) -> nn.Module:
-    """A classifier by the arguments that a run keeps of it: :class:`WhitenedCNN` where there are ``widths``,
-    :class:`.backbones.TimmClassifier` where there is a ``network``, else :class:`.wideresnet.WideResNet`. A ValueError
-    for an argument that the network refuses."""
+    """A classifier by a run's arguments: :class:`WhitenedCNN` of ``widths``, :class:`.backbones.TimmClassifier` of a
+    ``network``, else :class:`.wideresnet.WideResNet`. A ValueError for an argument that it refuses."""
     if "network" in architecture:
         return TimmClassifier(**architecture)
     return (WhitenedCNN if "widths" in architecture else WideResNet)(**architecture)

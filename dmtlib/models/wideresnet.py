@@ -30,22 +30,19 @@ class WideResNet(nn.Module):
 
     ``depth`` are 6n + 4 convolutional layers, three groups of n blocks: 28 in the paper. The groups have 16, 32 and 64
     times ``widen_factor`` channels: 2 in the paper. ``num_classes`` is the width C of the output; ``in_channels`` are
-    3 for colour, 1 for grey images. A ValueError for a depth that is not 6n + 4 with n ≥ 1, or another argument below
-    1."""
+    3 for colour, 1 for grey images. A ValueError for a depth that is not 6n + 4 with n ≥ 1, or others below 1."""
 
     def __init__(self, depth: int, widen_factor: int, num_classes: int, in_channels: int = 3) -> None:
         super().__init__()
         if depth < 10 or (depth - 4) % 6:
             raise ValueError(f"depth must be 6n + 4 with n ≥ 1 (10, 16, 22, 28, …), got {depth}")
-        sizes = dict(widen_factor=widen_factor, num_classes=num_classes, in_channels=in_channels)
-        for name, value in sizes.items():
+        for name, value in dict(widen_factor=widen_factor, num_classes=num_classes, in_channels=in_channels).items():
             if value < 1:
                 raise ValueError(f"{name} must be at least 1, got {value}")
-        blocks_per_group = (depth - 4) // 6
         channels = 16
         layers: list[nn.Module] = [nn.Conv2d(in_channels, channels, 3, padding=1, bias=False)]
         for width, first_stride in ((16, 1), (32, 2), (64, 2)):
-            for block in range(blocks_per_group):
+            for block in range((depth - 4) // 6):
                 layers.append(_PreActivationBlock(channels, width * widen_factor, first_stride if block == 0 else 1))
                 channels = width * widen_factor
         self.features = nn.Sequential(*layers)

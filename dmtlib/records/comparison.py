@@ -95,8 +95,7 @@ class Spread:
     @classmethod
     def of(cls, values: Sequence[float]) -> "Spread | None":
         """None of no values; the deviation of one is not a number."""
-        deviation = stdev(values) if len(values) > 1 else math.nan
-        return cls(mean(values), deviation, len(values)) if values else None
+        return cls(mean(values), stdev(values) if len(values) > 1 else math.nan, len(values)) if values else None
 
     def __str__(self) -> str:
         spread = f" ± {self.std:.2f}" if self.n > 1 else ""
@@ -146,9 +145,8 @@ def signed(points: float, digits: int = 2) -> str:
 
 
 def comparison(results: Path, preset: str) -> pd.DataFrame:
-    """Mean ± std over seeds of every method that was run on a preset, and the paired difference to the baseline. The
-    difference has its 95% t-interval and the number of seeds above zero (:func:`difference_cell`). Four methods are
-    listed even when nothing was run."""
+    """Mean ± std over seeds of every method that was run on a preset, and the paired difference to the baseline, as
+    :func:`difference_cell` has it. Four methods are listed even when nothing was run."""
     on_pixels = preset in SEGMENTATION_PRESETS
     methods, score_name = (SEGMENTATION_METHODS, "mean IoU") if on_pixels else (METHODS, "test accuracy")
     always = ("baseline", "cbst" if on_pixels else "cl", "dmt", "oracle")
@@ -158,9 +156,7 @@ def comparison(results: Path, preset: str) -> pd.DataFrame:
         there = f"records of {preset} on {', '.join(sorted(data))}"
         raise ValueError(f"{results}: {there}: a table has one of the book's sets")
     rows = []
-    for method, records in found.items():
-        if not records and method not in always:
-            continue
+    for method, records in ((m, there) for m, there in found.items() if there or m in always):
         row = {"method": NAMES[method] if on_pixels else method, f"{score_name} (%)": cell([*map(score, records)])}
         gain = difference_cell(paired_differences(records, found["baseline"]))
         row["over the baseline"] = "" if method == "baseline" else gain

@@ -14,8 +14,7 @@ def steps_of_a_run(config: Config) -> list[list[int]]:
     """Training steps, by phase and model. A KeyError for other data than CIFAR-10 and :data:`.datasets.ROWS`."""
     if isinstance(config, SegmentationConfig):
         labeled, unlabeled = labeled_and_unlabeled(config)
-        halves = config.difference_maximized and len(config.models) == 2
-        supervised = round(HALF_SHARE * labeled) if halves else labeled
+        supervised = round(HALF_SHARE * labeled) if config.difference_maximized and len(config.models) > 1 else labeled
         supervised += unlabeled if METHODS[config.method].all_labels else 0
         sizes = [supervised] + [unlabeled] * (config.phases - 1)
         return [[config.steps(phase, size)] * len(config.models) for phase, size in enumerate(sizes)]

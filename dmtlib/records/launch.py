@@ -46,8 +46,7 @@ def log_file(runs: Path, config: Config) -> Path:
 
 def of_the_clone(name: str) -> ModuleType:
     """What the file ``name`` of this clone defines. A ValueError, if it isn't there, as where the library alone is."""
-    file = SOURCE / name
-    if not file.is_file():
+    if not (file := SOURCE / name).is_file():
         raise ValueError(f"{file} is missing: this needs a clone of the book, and the library installed from it")
     spec = importlib.util.spec_from_file_location(file.stem, file)
     module = importlib.util.module_from_spec(spec)
@@ -57,8 +56,7 @@ def of_the_clone(name: str) -> ModuleType:
 
 def visible_gpus() -> list[str]:
     """As ``CUDA_VISIBLE_DEVICES`` names them; empty where there are none."""
-    named = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if named is not None:
+    if (named := os.environ.get("CUDA_VISIBLE_DEVICES")) is not None:
         return [name for name in named.split(",") if name]
     return [str(index) for index in range(torch.cuda.device_count())]
 
@@ -86,8 +84,7 @@ def launch(
             while waiting and free:
                 config, place = waiting.pop(0), free.pop(0)
                 arguments = train_command(config, device=device, runs=runs, results=results)
-                log = log_file(runs, config)
-                working[_start(arguments, log, _environment(place, jobs, gpus))] = config, place
+                working[_start(arguments, log_file(runs, config), _environment(place, jobs, gpus))] = config, place
             time.sleep(LOOK_SECONDS)
             for process in [process for process in working if process.poll() is not None]:
                 config, place = working.pop(process)
@@ -129,8 +126,7 @@ def end(config: Config, code: int, runs: Path, tidy: bool, said: str = "") -> No
         print(printable(lines[-1]), flush=True)
     else:
         tell(f"failed: {run_name(config)} budget {config.budget:g}: {lines[-1]} ({log})")
-    made = RunDirectory.of(config, runs_folder(runs, config))
-    if tidy and code == 0 and made.only_ours():
+    if tidy and code == 0 and (made := RunDirectory.of(config, runs_folder(runs, config))).only_ours():
         shutil.rmtree(made.path, ignore_errors=True)
 
 

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from rich.table import Table
 
@@ -14,25 +14,19 @@ from ..words import printable
 from .costs import training_images
 from .store import load_records
 
-
-class Row(NamedTuple):
-    """A preset, as a run of DMT has it; ``recorded`` are the records of full length, of all methods, on the preset's
-    own data or their JPEG copy."""
-
-    config: Config
-    recorded: list[dict[str, Any]]
+Row = tuple[Config, list[dict[str, Any]]]
+"""A preset, as a run of DMT has it, and the full-length records of all methods on its own data or their JPEG copy."""
 
 
 def preset_rows(results: Path) -> list[Row]:
-    """One for each preset; nothing is recorded in a folder that isn't there. A ValueError for a file in ``results``
-    that is no record."""
+    """One for each preset; nothing is recorded in an absent folder. A ValueError for a file that is no record."""
     rows = []
     for name in PRESETS | SEGMENTATION_PRESETS:
         config = preset(name, "dmt")
         own = (config.data, f"{config.data}-jpeg")
         records = [record for method in METHODS for record in load_records(results, name, method)]
         timed = [record for record in records if {"seconds", "device"} <= record.keys()]
-        rows.append(Row(config, [record for record in timed if record["config"]["data"] in own]))
+        rows.append((config, [record for record in timed if record["config"]["data"] in own]))
     return rows
 
 
@@ -50,32 +44,30 @@ def preset_table(rows: Iterable[Row], results: Path) -> Table:
         table.add_column(column, no_wrap=True)
     if Path(results).is_dir():
         table.add_column("recorded seeds")
-    for row in rows:
-        config = row.config
-        cells = config.preset, config.data, labels_in_words(config), cost_in_words(row), recorded_in_words(row)
-        table.add_row(*cells[: len(table.columns)])
+    for config, recorded in rows:
+        costs, seeds = cost_in_words(config, recorded), recorded_in_words(recorded)
+        table.add_row(*(config.preset, config.data, labels_in_words(config), costs, seeds)[: len(table.columns)])
     return table
 
 
-def recorded_in_words(row: Row) -> str:
+def recorded_in_words(recorded: list[dict[str, Any]]) -> str:
     """Methods by their number of seeds, the most first."""
     alike: dict[int, list[str]] = {}
-    for method, seeds in Counter(record["method"] for record in row.recorded).most_common():
+    for method, seeds in Counter(record["method"] for record in recorded).most_common():
         alike.setdefault(seeds, []).append(method)
     return "\n".join(f"{seeds}: {', '.join(methods)}" for seeds, methods in alike.items()) or "not run"
 
 
-def cost_in_words(row: Row) -> str:
+def cost_in_words(config: Config, recorded: list[dict[str, Any]]) -> str:
     """Seconds that were measured, by the kind of device; else images, counted, from a million on in three digits; else
     "depends": the length is that of somebody's data."""
     seconds: dict[str, list[float]] = {}
-    for record in row.recorded:
+    for record in recorded:
         seconds.setdefault(printable(record["device"]).partition(" ")[0], []).append(record["seconds"])
     if seconds:
         ends = {kind: dict.fromkeys((f"{min(times):,.0f}", f"{max(times):,.0f}")) for kind, times in seconds.items()}
         return "\n".join(f"{'–'.join(ends[kind])} s {kind}" for kind in sorted(ends))
-    images = training_images(row.config)
-    if images is None:
+    if (images := training_images(config)) is None:
         return "depends"
     return f"{images:,} images" if images < 1e6 else f"{float(f'{images / 1e6:.3g}'):,g}M images"
 
@@ -83,8 +75,7 @@ def cost_in_words(row: Row) -> str:
 def explanation(rows: Iterable[Row], results: Path) -> list[str]:
     """What the columns of :func:`preset_table` mean, a line each."""
     lines = ["labels: how many images have one, or one in how many; given: the data say which"]
-    devices = sorted({record["device"] for row in rows for record in row.recorded})
-    if devices:
+    if devices := sorted({record["device"] for _, recorded in rows for record in recorded}):
         lines.append(f"seconds: of the fastest and the slowest recorded run, on {'; '.join(devices)}")
     lines.append("images: counted, not measured: what a run of dmt trains on in all its phases; M: millions")
     if Path(results).is_dir():

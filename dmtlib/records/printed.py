@@ -8,8 +8,7 @@ import yaml
 
 def paper_number(table: str, row: str, column: str) -> float | str:
     """A number that the paper prints, or another one that was published elsewhere. A KeyError, if there is none."""
-    found = printed_numbers(table)
-    if (row, column) not in found:
+    if (row, column) not in (found := printed_numbers(table)):
         raise KeyError(f"no number of the paper in {table}, row {row}, column {column}")
     return found[row, column]["value"]
 

@@ -39,8 +39,7 @@ def check_writable(results: Path, config: Config) -> None:
     """Where the record of ``config`` is to go can be written, as far as that can be known before. A ValueError, if
     there is a file where a folder is needed, it lies in a run directory, or is not ours to write."""
     folder = Path(os.path.realpath(records_folder(results, config.preset, config.method, config.budget)))
-    there = next(place for place in (folder, *folder.parents) if place.exists())
-    if not there.is_dir():
+    if not (there := next(place for place in (folder, *folder.parents) if place.exists())).is_dir():
         raise ValueError(f"{results} cannot be a folder of records: {there} is a file")
     if not os.access(there, os.W_OK | os.X_OK):
         raise ValueError(f"{results} cannot be a folder of records: {there} cannot be written")

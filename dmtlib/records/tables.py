@@ -128,9 +128,8 @@ def _by_ratio(results: Path, table: str, presets: dict[str, str]) -> pd.DataFram
 def _text(number: dict[str, Any], what: str = "value") -> str:
     """A number of the paper, or its ``gap``, with as many decimals as are printed."""
     digits = number.get("digits", 2)
-    deviation = f" ± {number['std']:.{digits}f}" if "std" in number else ""
     written = difference_cell([number[what]], digits=digits) if what == "gap" else f"{number[what]:.{digits}f}"
-    return written + deviation
+    return written + (f" ± {number['std']:.{digits}f}" if "std" in number else "")
 
 
 def _frame(rows: list[dict[str, Any]], index: list[str]) -> pd.DataFrame:
@@ -155,5 +154,4 @@ TABLES: dict[str, Callable[[Path], pd.DataFrame]] = {
 
 def render(table: pd.DataFrame) -> str:
     """For a terminal."""
-    plain = table.reset_index().map(lambda cell: printable(cell) if isinstance(cell, str) else cell)
-    return plain.to_string(index=False)
+    return table.reset_index().map(lambda c: printable(c) if isinstance(c, str) else c).to_string(index=False)

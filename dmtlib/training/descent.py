@@ -124,27 +124,15 @@ def start_descent(
     groups: dict[float, list[Tensor]] = {}
     for name, weight in model.named_parameters():
         groups.setdefault(rate * (head[1] if name.startswith(head[0]) else 1), []).append(weight)
-    optimizer = SGD(
-        [{"params": weights, "lr": lr} for lr, weights in groups.items()],
-        lr=rate,
-        momentum=config.momentum,
-        weight_decay=config.weight_decay,
-        nesterov=nesterov,
-        fused=device.type in ("cuda", "cpu"),
-    )
+    how = {"lr": rate, "momentum": config.momentum, "weight_decay": config.weight_decay, "nesterov": nesterov}
+    how["fused"] = device.type in ("cuda", "cpu")
+    optimizer = SGD([{"params": weights, "lr": lr} for lr, weights in groups.items()], **how)
     for weight in model.parameters():
         # The fused kernel would allocate this in its first step, and leave it unwritten if that step's fp16 gradients
         # overflow: the second step would then add to whatever lay in memory.
         optimizer.state[weight]["momentum_buffer"] = torch.zeros_like(weight)
     dtype = autocast_dtype(device, config.precision)
-    return Descent(
-        model=model.train(),
-        averaged=averaged,
-        optimizer=optimizer,
-        scheduler=schedule(optimizer),
-        scaler=torch.amp.GradScaler(device.type, enabled=dtype == torch.float16),
-        dtype=dtype,
-        window=torch.zeros(len(STATISTICS), device=device),
-        parallel=parallel(model),
-        drops=derive_seed(config.seed, "dropout", phase) if drops(model) else None,
-    )
+    scaler = torch.amp.GradScaler(device.type, enabled=dtype == torch.float16)
+    more = {"dtype": dtype, "window": torch.zeros(len(STATISTICS), device=device)}
+    more["drops"] = derive_seed(config.seed, "dropout", phase) if drops(model) else None
+    return Descent(model.train(), averaged, optimizer, schedule(optimizer), scaler, parallel=parallel(model), **more)

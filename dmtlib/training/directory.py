@@ -56,8 +56,7 @@ class RunDirectory:
 
     def lock(self, wait: float = 0) -> filelock.BaseFileLock:
         """Create the directory and take it for this process, until the lock is released or the process dies; ``wait``
-        seconds for another process to leave. A RunError, if it cannot be created or written, or another process holds
-        it."""
+        seconds for another process to leave. A RunError, if it cannot be written, or another process holds it."""
         lock = filelock.FileLock(self.path / "lock")
         try:
             self.path.mkdir(parents=True, exist_ok=True)
@@ -108,8 +107,7 @@ class RunDirectory:
 
     @property
     def record(self) -> dict[str, Any] | None:
-        """The finished run's record, None while it is unfinished; a RunError, if it cannot be read, or is something
-        else."""
+        """The finished run's record, None while it is unfinished; a RunError, if it cannot be read, or is another."""
         file = self.path / "result.json"
         try:
             return read_record(file, "seconds", "phases") if os.path.lexists(file) else None
@@ -148,8 +146,7 @@ class RunDirectory:
     def load(self, file: Path) -> dict[str, Any] | None:
         """What :meth:`save` was given, read by the first process; see :func:`.storage.load_tensors`. A RunError, if it
         is another run's."""
-        state = by_first(lambda: load_tensors(file))
-        if state is not None:
+        if (state := by_first(lambda: load_tensors(file))) is not None:
             self.check_mark(state.pop("run", None), file)
         return state
 
@@ -178,8 +175,7 @@ class RunDirectory:
 
     def load_phase(self, phase: int) -> dict[str, Any]:
         """What phase ``phase`` ended with, on the CPU; a RunError, if it is not finished, or damaged."""
-        state = self.load(self.phase_file(phase))
-        if state is None:
+        if (state := self.load(self.phase_file(phase))) is None:
             raise RunError(f"{self.path} has no finished phase {phase}; {MADE_AGAIN}")
         return state
 
@@ -189,8 +185,7 @@ class RunDirectory:
     def _load(self, file: Path, finished: int | None = None) -> dict[str, Any] | None:
         """Damaged is raised, unless it knows where the metrics log and the clock were, and either the phase in
         training or the records of all ``finished`` ones."""
-        state = self.load(file)
-        if state is not None:
+        if (state := self.load(file)) is not None:
             with restoring(file):
                 place, seconds = state["metrics_bytes"], state["seconds"]
                 whole = "phase" in state if finished is None else len([{**r} for r in state["records"]]) == finished

@@ -24,17 +24,13 @@ class Journal:
         self.lengths = lengths
         self.last = directory.load_last_phase(config.phases)
         self.records: list[dict[str, Any]] = self.last["records"] if self.last else []
-        self._checkpoint = directory.load_checkpoint()
-        if self._checkpoint is not None and self._checkpoint["phase"] != len(self.records):
-            # Left over from a kill between the end of a phase and the removal of its checkpoint.
-            self._checkpoint = None
+        left = directory.load_checkpoint()
+        # That of an ended phase is left over from a kill between its end and the removal of its checkpoint.
+        self._checkpoint = left if left and left["phase"] == len(self.records) else None
 
-    def run(
-        self, run_phase: Callable[[int, dict[str, Any] | None], None], steps_in: Callable[[dict[str, Any]], int]
-    ) -> float:
-        """Run what is left of all phases, and return the seconds that all processes spent on it. ``run_phase`` runs
-        one to its end, from what :meth:`save_checkpoint` kept of it, or None; ``steps_in`` counts the steps that were
-        taken before a checkpoint, in its phase."""
+    def run(self, run_phase: Callable[[int, dict | None], None], steps_in: Callable[[dict], int]) -> float:
+        """Run what is left of all phases; return the seconds that all processes spent on it. ``run_phase`` runs one to
+        its end, from what :meth:`save_checkpoint` kept of it, or None; ``steps_in`` counts the steps in that."""
         config, first = self._config, len(self.records)
         done = sum(self.lengths[:first])
         checkpoint, self._checkpoint = self._checkpoint, None
@@ -44,8 +40,7 @@ class Journal:
         left = checkpoint or self.last or {"metrics_bytes": 0, "seconds": 0.0}
         self._start = time.monotonic() - left["seconds"]
         self._log = MetricsLog(self._directory.path, left, done) if rank() == 0 else None
-        images = config.batch_size * sum(self.lengths), config.batch_size * done
-        self._bar = progress_bar(*images, self._show_progress)
+        self._bar = progress_bar(config.batch_size * sum(self.lengths), config.batch_size * done, self._show_progress)
         try:
             for phase in range(first, config.phases):
                 run_phase(phase, checkpoint)
@@ -57,11 +52,7 @@ class Journal:
         return time.monotonic() - self._start
 
     def run_steps(
-        self,
-        trainer: Any,
-        checkpoint: Callable[[], None],
-        after_step: Callable[[int], None] | None = None,
-        steps_before: int = 0,
+        self, trainer: Any, checkpoint: Callable[[], None], after_step: Callable | None = None, steps_before: int = 0
     ) -> None:
         """Run what is left of a phase by its ``trainer``, a :class:`~dmtlib.training.images.phase.PhaseTrainer` or the
         one of pixels; ``steps_before`` counts the steps of its models that are through with it.

@@ -40,8 +40,7 @@ class MetricsLog:
         self._hash = hashlib.sha256(kept)
         self._file = open(alone(file), "ab")  # noqa: SIM115 - lives as long as the run
         self._file.truncate(len(kept))
-        curves = alone(directory / "tensorboard")
-        if os.path.lexists(curves) and not curves.is_dir():
+        if os.path.lexists(curves := alone(directory / "tensorboard")) and not curves.is_dir():
             raise OSError(errno.ENOTDIR, "is no folder: move it away", str(curves))
         self._curves = SummaryWriter(curves, purge_step=global_step)
 

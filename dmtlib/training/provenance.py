@@ -18,9 +18,7 @@ from .processes import count
 from .settings import Config
 
 SOURCE = Path(__file__).resolve().parents[2]
-TRAINING_CODE = [
-    f"dmtlib/{part}" for part in ("method", "models", "data", "training", "files.py", "words.py", "presets.py")
-]
+TRAINING_CODE = [f"dmtlib/{p}" for p in ("method", "models", "data", "training", "files.py", "words.py", "presets.py")]
 NUMBER = (int, float)
 RECORDED: dict[str, type | tuple[type, ...]] = {
     **dict.fromkeys(("preset", "method", "data", "best", "scored_on", "device"), str),
@@ -35,21 +33,12 @@ RECORDED: dict[str, type | tuple[type, ...]] = {
 
 
 def run_record(
-    config: Config,
-    found: dict[str, Any],
-    phases: Sequence[dict[str, Any]],
-    split: dict[str, Any],
-    steps: int,
-    seconds: float,
-    device: torch.device,
+    config: Config, found: dict, phases: Sequence[dict], split: dict, steps: int, seconds: float, device: torch.device
 ) -> dict[str, Any]:
     """A finished run: the score that was ``found`` of its last phase, and all that it depends on, and what it cost:
-    ``steps`` of all phases, and the ``seconds`` of all processes that had a part in it. ``split`` are the contents of
-    ``split.json``."""
+    ``steps`` of all phases, ``seconds`` of all processes with a part in it. ``split`` is from ``split.json``."""
     return {
-        "preset": config.preset,
-        "method": config.method,
-        "seed": config.seed,
+        **{name: getattr(config, name) for name in ("preset", "method", "seed")},
         **found,
         "phases": phases,
         "config": config.to_json(),
@@ -70,11 +59,10 @@ def commit() -> str | None:
     copy may be told in DMT_COMMIT what it is a copy of, which nobody can verify: "+copy"."""
     try:
         head = _git("rev-parse", "HEAD")
-        changed = _git("status", "--porcelain", "--", *TRAINING_CODE)
+        return head + ("+changes" if _git("status", "--porcelain", "--", *TRAINING_CODE) else "")
     except (OSError, subprocess.SubprocessError):
         told = os.environ.get("DMT_COMMIT")
         return f"{told}+copy" if told else None
-    return head + ("+changes" if changed else "")
 
 
 def versions() -> dict[str, str]:
@@ -109,9 +97,8 @@ def _said_by(*command: str) -> str:
 
 
 def read_record(file: Path, *needed: str) -> dict[str, Any]:
-    """A finished run's record, in its run directory or among others; what is ``needed`` it holds besides what every
-    record does. A ValueError of one line names the file, if it is none, or has something else where a number must
-    be."""
+    """A finished run's record, in its run directory or among others; what is ``needed`` it holds besides what each
+    does. A ValueError of one line names the file, if it is none, or has something else where a number must be."""
     try:
         record = read_json(file, what="run record")
     except OSError as error:

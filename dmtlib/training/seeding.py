@@ -1,5 +1,4 @@
-"""One seed, many independent streams: every random draw is a function of (seed, what for, where), and so is which
-images a step trains on."""
+"""One seed, many independent streams: a draw is a function of (seed, what for, where), and so are a step's images."""
 
 import hashlib
 
@@ -9,11 +8,9 @@ from torch import Tensor
 
 
 def derive_seed(seed: int, *place: str | int) -> int:
-    """A 63-bit seed for one place in a run, e.g. ``derive_seed(seed, "augment", phase, step)``. Since no draw depends
-    on the draws before it, a run that was killed needs no generator state to go on: it asks for the seed of the next
-    step."""
-    digest = hashlib.sha256("/".join(map(str, (seed, *place))).encode()).digest()
-    return int.from_bytes(digest[:8], "big") >> 1
+    """A 63-bit seed for one place in a run, e.g. ``derive_seed(seed, "augment", phase, step)``. As no draw depends on
+    those before it, a run that was killed needs no generator state to go on: it asks for the next step's seed."""
+    return int.from_bytes(hashlib.sha256("/".join(map(str, (seed, *place))).encode()).digest()[:8], "big") >> 1
 
 
 class ShuffledStream:
@@ -33,12 +30,10 @@ class ShuffledStream:
         stop = start + self._batch_size
         first, last = start // self._n, (stop - 1) // self._n
         self._passes = {e: self._passes[e] if e in self._passes else self._shuffle(e) for e in range(first, last + 1)}
-        joined = torch.cat([self._passes[e] for e in range(first, last + 1)])
-        return joined[start - first * self._n : stop - first * self._n]
+        return torch.cat([*self._passes.values()])[start - first * self._n : stop - first * self._n]
 
-    def _shuffle(self, epoch: int) -> Tensor:
-        generator = torch.Generator().manual_seed(derive_seed(self._seed, "pass", epoch))
-        order = torch.randperm(self._n, generator=generator)
+    def _shuffle(self, turn: int) -> Tensor:
+        order = torch.randperm(self._n, generator=torch.Generator().manual_seed(derive_seed(self._seed, "pass", turn)))
         if self._device.type == "cuda":  # from pinned memory the copy does not wait for the device
             return order.pin_memory().to(self._device, non_blocking=True)
         return order.to(self._device)

@@ -98,8 +98,7 @@ class Config:
             length, times = self.online_length if method.online else ("phase", 1)
             per_step -= self.labeled_per_batch
         steps, epochs = getattr(self, f"{length}_steps"), getattr(self, f"{length}_epochs")
-        exact = times * (steps if steps is not None else epochs * images / per_step)
-        return max(1, round(exact * self.budget))
+        return max(1, round(times * (steps if steps is not None else epochs * images / per_step) * self.budget))
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON types: which run it is, then its row in the order of the fields, which doesn't change."""

@@ -37,8 +37,7 @@ class Damaged(RunError):
         return f"{self.what}; {MADE_AGAIN}"
 
     def set_aside(self) -> None:
-        """Give the file another name, with a warning; an OSError, if that cannot be. Only for whoever holds the run's
-        lock."""
+        """Give the file another name, with a warning; an OSError, if that cannot be. Only for the lock's holder."""
         n = 1
         while os.path.lexists(aside := self.file.with_name(f"{self.file.name}.damaged-{n}")):
             n += 1
@@ -58,8 +57,7 @@ def save_tensors(path: Path, state: dict) -> None:
 def load_tensors(path: Path) -> dict | None:
     """Read what :func:`save_tensors` wrote, with ``weights_only=True``; None where there is no such file. Onto the
     CPU, whatever the run's device: one that is full, or gone, says nothing about a file. Damaged is raised, if it is
-    not what was written, or not of finite numbers; an OSError, MemoryError or RuntimeError, if it cannot be read
-    now."""
+    not what was written, or not finite; an OSError, MemoryError or RuntimeError, if it cannot be read now."""
     try:
         file = open_regular(path)  # once: torch would open a name again, and hide why it can't
     except FileNotFoundError:
@@ -101,8 +99,7 @@ def restoring(path: Path, reason: str = "it does not fit this run") -> Iterator[
 @contextmanager
 def telling(path: Path, then: str = "", memory_for: str = "") -> Iterator[None]:
     """What the system refuses in the block, an OSError or memory, is a RunError of one line. It begins with ``path``
-    where the error itself names no file, says ``memory_for`` what there is too little, and ends with what to do
-    ``then``."""
+    where the error itself names no file, says ``memory_for`` what is too little, and what to do ``then``."""
     try:
         yield
     except OSError as error:
@@ -110,8 +107,7 @@ def telling(path: Path, then: str = "", memory_for: str = "") -> Iterator[None]:
     except (MemoryError, RuntimeError) as error:
         if not _no_memory(error):
             raise
-        first = (str(error).splitlines() or ["MemoryError"])[0]
-        line = first.split(" Including")[0]  # CUDA: the GPU, what is free there
+        line = (str(error).splitlines() or ["MemoryError"])[0].split(" Including")[0]  # CUDA: the GPU, what is free
         raise RunError(f"{path}: there is not enough memory{memory_for} ({line[:200]}){then}") from None
 
 

@@ -28,8 +28,7 @@ DIGITS_TEST_SEED = 2022  # the test images never change with a run's seed
 class ClassificationData:
     """A data set in memory, or its images in a file. ``train_images`` are all that training may see; labels are class
     indices, among ``train_labels`` also :data:`.packed.UNKNOWN`; ``mean`` and ``std`` are per channel, of pixels
-    scaled to [0, 1]. Where the data are somebody's ``own``, the classes' names belong to the fingerprint; ``remarks``
-    are what their reader met."""
+    scaled to [0, 1]. Of ``own`` data the classes' names belong to the fingerprint; ``remarks`` are their reader's."""
 
     name: str
     classes: tuple[str, ...]
@@ -95,8 +94,7 @@ def load_digits() -> ClassificationData:
 
 def load_cifar10_mini() -> ClassificationData:
     """A part of CIFAR-10 (its JPEG copy) for runs on a CPU: airplanes, automobiles, birds and cats, 2,000 training
-    images of each and all 4,000 test images, at half the side: each pixel is the mean of four. Always the same ones.
-    """
+    images of each and all 4,000 test images, always the same, at half the side: each pixel is the mean of four."""
     whole = load_dataset("cifar10-jpeg")
     train = (whole.train_labels < MINI_CLASSES).nonzero().squeeze(1)
     train = train[balanced_subset(whole.train_labels[train], MINI_IMAGES)]
@@ -134,8 +132,7 @@ def load_dataset(name: str, progress: bool = False) -> ClassificationData:
 
 
 def _from_images(images: PackedImages, name: str) -> ClassificationData:
-    is_cifar10 = name.startswith("cifar10")
-    mean, std = (CIFAR10_MEAN, CIFAR10_STD) if is_cifar10 else _channel_statistics(images.train_images)
+    mean, std = (CIFAR10_MEAN, CIFAR10_STD) if name.startswith("cifar10") else _channel_statistics(images.train_images)
     contents = {field: value for field, value in vars(images).items() if field != "source"}
     return ClassificationData(name=name, **contents, mean=mean, std=std)
 

@@ -1,8 +1,7 @@
 """What the operations do, each for a whole batch at once: moving pixels (crop, flip, rotation, shear, translation and
 Cutout), and changing their values (look-up tables over the 256 levels, blends with a grey or a smoothed image).
 
-Every operation of RandAugment gives the very pixels that Pillow gives, rounding included; tests/data/images/
-test_randaugment.py compares.
+Every operation of RandAugment gives the very pixels that Pillow gives; tests/data/images/test_randaugment.py compares.
 """
 
 import math
@@ -13,7 +12,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Int32, Int64, UInt8
 from torch import Tensor
 
-from .operations import Strengths, change_chosen, strength
+from .operations import Images, Strengths, change_chosen, strength
 
 WARPS = ("rotate", "shear_x", "shear_y", "translate_x", "translate_y")
 TABLE_OPERATIONS = ("autocontrast", "brightness", "contrast", "invert", "posterize", "solarize", "solarize_add")
@@ -30,18 +29,17 @@ class Crop(NamedTuple):
     flip: Bool[Tensor, " B"]
 
 
-def crop_and_flip(images: UInt8[Tensor, "B C H W"], crop: Crop, padding: int, fill: int) -> UInt8[Tensor, "B C H W"]:
+def crop_and_flip(images: Images, crop: Crop, padding: int, fill: int) -> Images:
     """Pad by ``padding`` pixels of grey level ``fill``, cut each image's own window of the old size, mirror some."""
     height, width = images.shape[2:]
     rows = crop.top.view(-1, 1, 1) + torch.arange(height, device=images.device).unsqueeze(1)  # (B, H, 1)
     steps = torch.arange(width, device=images.device)
-    mirrored = torch.where(crop.flip.view(-1, 1, 1), width - 1 - steps, steps)
-    columns = crop.left.view(-1, 1, 1) + mirrored  # (B, 1, W)
+    columns = crop.left.view(-1, 1, 1) + torch.where(crop.flip.view(-1, 1, 1), width - 1 - steps, steps)  # (B, 1, W)
     padded = F.pad(images, [padding] * 4, value=fill)
     return _pick_pixels(padded.flatten(2), rows * padded.shape[3] + columns)
 
 
-def warp(images: UInt8[Tensor, "B C H W"], strengths: Strengths) -> UInt8[Tensor, "B C H W"]:
+def warp(images: Images, strengths: Strengths) -> Images:
     """Rotate, shear or translate: nearest neighbour, black from outside, the very pixels that Pillow gives."""
     return change_chosen(images, strengths, WARPS, _warp)
 
@@ -76,15 +74,10 @@ def _pick_pixels(pixels: UInt8[Tensor, "B C N"], index: Int64[Tensor, "B H W"]) 
 
 
 def cutout(
-    images: UInt8[Tensor, "B C H W"],
-    strengths: Strengths,
-    row: Int64[Tensor, " B"],
-    column: Int64[Tensor, " B"],
-    fill: tuple[int, ...],
-) -> UInt8[Tensor, "B C H W"]:
+    images: Images, strengths: Strengths, row: Int64[Tensor, " B"], column: Int64[Tensor, " B"], fill: tuple[int, ...]
+) -> Images:
     """Erase a square around each given pixel, cut off at the border (DeVries & Taylor 2017); side 0 erases nothing.
-    The authors' code moves a square that hangs over the left or upper border inside instead, and makes it one pixel
-    larger."""
+    In the authors' code a square that hangs over the left or upper border is moved inside, and one pixel larger."""
     height, width = images.shape[2:]
     side = strength(strengths, "cutout").long()
     y = torch.arange(height, device=images.device).unsqueeze(1) - (row.view(-1, 1, 1, 1) - side // 2)  # (B, 1, H, 1)
@@ -135,8 +128,7 @@ def _autocontrast(images: Tensor, table: Tensor, switch: Tensor) -> Tensor:
     darkest, brightest = images.flatten(2).aminmax(dim=2)
     low, spread = (t.double().view(*images.shape[:2], 1, 1) for t in (darkest, brightest - darkest))
     scale = torch.full_like(spread, 255) / spread.clamp(min=1)  # "255 / spread" would round twice, unlike Pillow
-    stretched = (table * scale - low * scale).clamp(0, 255).int()
-    return torch.where((switch > 0) & (spread > 0), stretched, table)
+    return torch.where((switch > 0) & (spread > 0), (table * scale - low * scale).clamp(0, 255).int(), table)
 
 
 def _equalize(images: Tensor, strengths: Strengths) -> Tensor:

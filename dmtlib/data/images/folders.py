@@ -56,16 +56,13 @@ def read_own_images(
     if Path(path).is_dir():
         found = find(Path(path)).require_whole()
         files = [*found.images.items()]
-
-        def read(i: int) -> tuple:
-            return row(files[i][0], read_bytes(files[i][1]))
-
         sources = [(*file, resize) for file in files]
+        how = (lambda i: row(files[i][0], read_bytes(files[i][1])), sources, dtype, str(path), progress)
         if fits_in_memory(total := len(files) * dtype.itemsize):
-            made = read_all(read, sources, dtype, str(path), progress)
+            made = read_all(*how)
             pixels = torch.from_numpy(made["pixels"])
         else:
-            made, file = pack_all(read, sources, dtype, str(path), progress)
+            made, file = pack_all(*how)
             pixels = ImageFile(file, torch.arange(len(made)), (3, side, side))
             found.remarks.append(f"more than memory should hold: {total / 1e9:.1f} GB are read from {file.name}")
     else:
@@ -112,10 +109,8 @@ def _arrange(found: Found) -> tuple[tuple[str, ...], dict[str, dict[str, list[st
         _set_test_apart(members, classes, source)
         drawn = counted(sum(map(len, members["test"].values())), "image")
         found.remarks.append(f"no image in a folder 'test': {drawn} drawn to test on, {TEST_SHARE:.0%} of each class")
-    for part in PARTS:
-        for label in classes:
-            if not members[part][label]:
-                raise ValueError(f"{source}: class {label!r} has no {part} image")
+    for part, label in ((part, label) for part in PARTS for label in classes if not members[part][label]):
+        raise ValueError(f"{source}: class {label!r} has no {part} image")
     return classes, members
 
 
@@ -161,8 +156,7 @@ def _place(parts: tuple[str, ...], source: str) -> tuple[str, str]:
 
 def _set_test_apart(members: dict, classes: tuple[str, ...], source: str) -> None:
     for index, label in enumerate(classes):
-        names = members["train"][label]
-        if len(names) < 2:
+        if len(names := members["train"][label]) < 2:
             raise ValueError(f"{source}: class {label!r} needs two images or more: one of them is set apart as test")
         count = min(max(round(TEST_SHARE * len(names)), 1), len(names) - 1)
         test = set(np.random.default_rng([TEST_SEED, index]).permutation(len(names))[:count].tolist())

@@ -6,7 +6,7 @@ Every image of a batch has one strength for every operation, and the neutral one
 columns from that tensor and changes nothing where the strength is neutral.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -24,6 +24,7 @@ NEUTRAL: dict[str, float] = _FILE["neutral"]
 
 COLUMN = {name: column for column, name in enumerate(NEUTRAL)}
 
+Images = UInt8[Tensor, "B C H W"]
 Strengths = Float64[Tensor, "B K"]
 """float64: so few numbers cost nothing, and they are exactly the Python floats that Pillow would get."""
 
@@ -33,9 +34,7 @@ def strength(strengths: Strengths, name: str) -> Float64[Tensor, "B 1 1 1"]:
     return strengths[:, COLUMN[name]].view(-1, 1, 1, 1)
 
 
-def change_chosen(
-    images: UInt8[Tensor, "B C H W"], strengths: Strengths, names: tuple[str, ...], change: Callable[..., Tensor]
-) -> UInt8[Tensor, "B C H W"]:
+def change_chosen(images: Images, strengths: Strengths, names: Sequence[str], change: Callable[..., Tensor]) -> Images:
     """``change(images, strengths)`` for the images that ``names`` change, the others as they are. On the CPU only the
     images concerned are computed. Elsewhere all are, and the right ones kept: to ask the device which ones are
     concerned would make the host wait for it. Both ways give the same pixels."""

@@ -81,10 +81,8 @@ class PackedImages:
 
     def counts(self, part: str) -> dict[str, int]:
         """Images of each class in ``part``, "train" or "test"; "unlabeled" is there if such images are."""
-        labels = getattr(self, f"{part}_labels")
-        found = torch.bincount(labels - UNKNOWN, minlength=len(self.classes) + 1).tolist()
-        named = dict(zip(self.classes, found[1:], strict=True))
-        return named | ({"unlabeled": found[0]} if found[0] else {})
+        found = torch.bincount(getattr(self, f"{part}_labels") - UNKNOWN, minlength=len(self.classes) + 1).tolist()
+        return dict(zip(self.classes, found[1:], strict=True)) | ({"unlabeled": found[0]} if found[0] else {})
 
     def content_hash(self) -> str:
         """SHA-256 over pixels, labels, class names and source."""
@@ -115,8 +113,7 @@ def write_packed(images: PackedImages, path: str | Path) -> str:
 
 
 def check_replaceable(path: Path) -> None:
-    """A file in that place is a packed one, be it whole or not. A ValueError of one line names it, if it is another's;
-    an OSError, if it cannot be read."""
+    """A file there is packed, whole or not. A ValueError of one line names another's; an OSError, if unreadable."""
     if path.exists():
         with open_regular(path) as file:
             if FORMAT.encode() not in file.read(2**20):  # torch.save begins with all that is no tensor
@@ -144,11 +141,10 @@ def read_packed(path: str | Path) -> PackedImages:
     try:
         images = PackedImages(**{field.name: stored[field.name] for field in fields(PackedImages)})
         _check(images)
-        intact = images.content_hash() == stored["sha256"]
+        if images.content_hash() != stored["sha256"]:
+            raise ValueError("its content does not have the hash that it was written with")
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise ValueError(f"{path}: damaged: {error}") from None
-    if not intact:
-        raise ValueError(f"{path}: damaged: its content does not have the hash that it was written with")
     return images
 
 

@@ -53,26 +53,18 @@ class RandAugment:
 
     def draw(self, images: UInt8[Tensor, "B 3 H W"], generator: Generator) -> Draws:
         """Draw for each image of the batch: crop, flip, operation, strength and place of Cutout."""
-        batch, _, height, width = images.shape
-        chance = torch.rand(8, batch, generator=generator, dtype=torch.float64, device=images.device)
-        variant = self.variant
-        operation = _pick(chance[0], len(variant.operations))
-        places = 2 * variant.padding + 1
+        (batch, _, height, width), variant, device = images.shape, self.variant, images.device
+        chance = torch.rand(8, batch, generator=generator, dtype=torch.float64, device=device)
+        operation, places = _pick(chance[0], len(variant.operations)), 2 * variant.padding + 1
         crop = Crop(_pick(chance[1], places), _pick(chance[2], places), chance[3] < variant.flip)
-        strengths = self._strengths(operation, chance[4], chance[5], height, width)
-        return Draws(crop, operation, strengths, _pick(chance[6], height), _pick(chance[7], width))
-
-    def _strengths(
-        self, operation: Int64[Tensor, " B"], share: Float64[Tensor, " B"], sign: Float64[Tensor, " B"], height, width
-    ) -> Strengths:
-        variant, device = self.variant, operation.device
+        share, sign = chance[4:6]
         if variant.levels is not None:
             share = (_pick(share, variant.levels) + 1) / variant.levels
-        table = constant(_table(variant, height, width), device)[:, operation]  # (4, B)
-        column, low, high, signed = table.unbind()
+        column, low, high, signed = constant(_table(variant, height, width), device)[:, operation]  # (B,) each
         value = (low + share * (high - low)) * torch.where(sign < 0.5, 1 - 2 * signed, 1)
         neutral = constant(tuple({**NEUTRAL, "cutout": variant.cutout}.values()), device)
-        return neutral.expand(len(operation), -1).scatter(1, column.long().unsqueeze(1), value.unsqueeze(1))
+        strengths = neutral.expand(batch, -1).scatter(1, column.long().unsqueeze(1), value.unsqueeze(1))
+        return Draws(crop, operation, strengths, _pick(chance[6], height), _pick(chance[7], width))
 
     def apply(self, images: UInt8[Tensor, "B 3 H W"], draws: Draws) -> UInt8[Tensor, "B 3 H W"]:
         """What was drawn, done: still uint8."""
@@ -103,8 +95,5 @@ def _pick(chance: Float64[Tensor, " B"], n: int) -> Int64[Tensor, " B"]:
 def _table(variant: Variant, height: int, width: int) -> tuple[tuple[float, ...], ...]:
     """Column, low, high and sign of each operation, the ranges in the operation's own unit."""
     sides = {"translate_x": width, "translate_y": height}
-    rows = []
-    for operation in variant.operations:
-        unit = sides[operation.name] if operation.per_side else 1
-        rows.append((COLUMN[operation.name], operation.low * unit, operation.high * unit, float(operation.signed)))
-    return tuple(zip(*rows, strict=True))
+    units = [(o, sides[o.name] if o.per_side else 1) for o in variant.operations]
+    return tuple(zip(*((COLUMN[o.name], o.low * u, o.high * u, float(o.signed)) for o, u in units), strict=True))

@@ -24,10 +24,9 @@ class Split:
 
     def to_json(self, data_fingerprint: str) -> dict[str, Any]:
         """The split as plain JSON types, for a file that tells whether it is still the one that was drawn: ``sha256``
-        over both lists and the fingerprint of the data set that the indices point into, ``sizes``, what was hashed.
-        The third list is the rest."""
-        lists = {"labeled": self.labeled.tolist(), "validation": self.validation.tolist()}
-        content = {"data_fingerprint": data_fingerprint, **lists}
+        over the data's fingerprint and two lists (the third is the rest), ``sizes``, and what was hashed."""
+        content = {"data_fingerprint": data_fingerprint}
+        content |= {name: getattr(self, name).tolist() for name in ("labeled", "validation")}
         sizes = {field.name: len(getattr(self, field.name)) for field in fields(self)}
         return {"sha256": json_hash(content), "sizes": sizes, **content}
 
@@ -37,8 +36,7 @@ def split_labeled(labels: Int64[Tensor, " N"], num_labels: int | None, seed: int
 
     The images of each class are shuffled, then dealt out one class after the other: the first ``num_labels``
     cards are the labeled subset, None being all that are there; images of unknown class (−1) are unlabeled. As many
-    as ``validation`` says leave first, and do not depend on ``seed``. A ValueError, if fewer images of known class are
-    there than are asked for.
+    as ``validation`` says leave first, whatever the ``seed``. A ValueError for more than there are of known class.
     """
     left = labels != UNKNOWN
     known = int(left.sum())
@@ -57,8 +55,7 @@ def split_labeled(labels: Int64[Tensor, " N"], num_labels: int | None, seed: int
 
 
 def balanced_subset(labels: Int64[Tensor, " N"], count: int) -> Int64[Tensor, " count"]:
-    """Indices of ``count`` images of known class, sorted, as many of each class as possible; always the same ones. A
-    ValueError, if there are not so many."""
+    """Indices of ``count`` images of known class, sorted, balanced, always the same. A ValueError for too many."""
     known = labels != UNKNOWN
     if not 1 <= count <= int(known.sum()):
         raise ValueError(f"training images must lie in 1…{int(known.sum())}, those of known class, got {count}")
@@ -67,8 +64,7 @@ def balanced_subset(labels: Int64[Tensor, " N"], count: int) -> Int64[Tensor, " 
 
 def _deal(labels: Tensor, left: Tensor, seed: int) -> Tensor:
     """The images where ``left`` is true, shuffled within their class, then one of each class in turn."""
-    generator = torch.Generator().manual_seed(seed)
-    shuffled = torch.randperm(len(labels), generator=generator)
+    shuffled = torch.randperm(len(labels), generator=torch.Generator().manual_seed(seed))
     shuffled = shuffled[left[shuffled]]
     classes = labels[shuffled]
     rank = torch.zeros_like(classes)

@@ -31,8 +31,7 @@ class SegmentationData:
     """A data set. Its ``parts`` are "train" and "val", perhaps "test"; part p has ``parts[p].names``, ``.image(i)``,
     ``.mask(i)``, and ``parts[p][i]``, which is both. Where the data prescribe a labeled subset, ``labeled`` are the
     names of training images in it: VOC's own 1,464, or those of a user's images that have a mask. To height and width
-    of ``evaluation_size`` images are padded before they are scored, if it is not None; ``remarks`` are what the data's
-    reader met."""
+    of ``evaluation_size``, if not None, images are padded before they are scored; ``remarks`` are the reader's."""
 
     name: str
     classes: tuple[str, ...]
@@ -73,18 +72,16 @@ class SegmentationData:
 
 @dataclass(frozen=True)
 class Row:
-    """A data set that a script of data_prep/ writes to ``data/<name>/``, and how many names each list must have;
-    ``labeled`` is a part of ``train``."""
+    """A data set of data_prep/, in ``data/<name>/``, and its lists' lengths: ``labeled`` is a part of ``train``."""
 
     classes: tuple[str, ...]
     counts: dict[str, int]
     evaluation_size: tuple[int, int] | None = None
 
 
-_FILE = yaml.safe_load(Path(__file__).with_name("prepared.yml").read_text(encoding="utf-8"))
 ROWS = {
     name: Row(**{key: tuple(value) if isinstance(value, list) else value for key, value in told.items()})
-    for name, told in _FILE.items()
+    for name, told in yaml.safe_load(Path(__file__).with_name("prepared.yml").read_text(encoding="utf-8")).items()
 }
 """By their names, from ``prepared.yml`` beside this file."""
 

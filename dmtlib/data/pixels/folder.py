@@ -40,8 +40,7 @@ class OwnFolder(NamedTuple):
 def read_own_folder(folder: Path) -> OwnFolder:
     """A user's folder: ``images``, ``masks`` and ``classes.txt``; the lists are optional. A training image without a
     mask is unlabeled. Without train.txt, every image that no other list has is a training image. Without val.txt, a
-    fifth of the training images that have a mask is set apart. Where something is missing, or does not fit together, a
-    ValueError of one line names the file."""
+    fifth of those with a mask is set apart. A ValueError of one line names a file that is missing, or doesn't fit."""
     if not folder.is_dir():
         raise ValueError(f"{folder}: {'no folder' if folder.exists() else 'no such file or folder'}")
     for needed in ("images", "masks"):
@@ -49,12 +48,10 @@ def read_own_folder(folder: Path) -> OwnFolder:
             classes = (folder / "train").is_dir()
             hint = "; folders of classes are for presets on images, such as digits-40" if classes else ""
             raise ValueError(f"{folder}: there must be a folder {needed!r} in it{hint}")
-    classes = read_lines(folder / "classes.txt")
-    if not 2 <= len(classes) <= VOID:
+    if not 2 <= len(classes := read_lines(folder / "classes.txt")) <= VOID:
         raise ValueError(f"{folder / 'classes.txt'}: must name 2…{VOID} classes, one a line, got {len(classes)}")
-    for name in classes:
-        if len(name) > MAX_NAME:
-            raise ValueError(f"{folder / 'classes.txt'}: {name[:20]!r} … {TOO_LONG}")
+    for name in (name for name in classes if len(name) > MAX_NAME):
+        raise ValueError(f"{folder / 'classes.txt'}: {name[:20]!r} … {TOO_LONG}")
     (images, found), masks = find_pictures(folder / "images"), find_masks(folder / "masks")
     remarks = found.passed_over()
     for name, file in masks.items():
@@ -79,8 +76,7 @@ def read_own_folder(folder: Path) -> OwnFolder:
         remarks.append(f"in no list, and not used: {counted(len(images) - len(listed), 'image')}")
     lists.setdefault("train", tuple(name for name in images if name not in set(listed)))
     if "val" not in lists:
-        scorable = sorted(name for name in lists["train"] if name in masks)
-        if len(scorable) < 2:
+        if len(scorable := sorted(name for name in lists["train"] if name in masks)) < 2:
             needed = "at least two training images need masks: one of them is scored"
             raise ValueError(f"{folder}: without val.txt, {needed}")
         drawn = random.Random(VAL_SEED).sample(scorable, max(1, round(VAL_SHARE * len(scorable))))
@@ -120,8 +116,7 @@ def find_pictures(folder: Path) -> tuple[dict[str, Path], Found]:
     found = find(folder).require_whole()
     pictures: dict[str, Path] = {}
     for way, file in found.images.items():
-        name = way.removesuffix(Path(way).suffix)
-        if name in pictures:
+        if (name := way.removesuffix(Path(way).suffix)) in pictures:
             raise ValueError(f"{file}: there is {pictures[name].name!r} as well")
         pictures[name] = file
     return pictures, found
@@ -137,8 +132,7 @@ def find_masks(folder: Path) -> dict[str, Path]:
 
 
 def read_names(file: Path) -> tuple[str, ...]:
-    """A list of images, as :func:`read_lines` has it. A name may have folders in it; a ValueError, if it leads
-    outside."""
+    """A list of images, as :func:`read_lines` has it. Names may have folders; a ValueError, if one leads outside."""
     names = read_lines(file)
     for name in names:
         if name.startswith("/") or "\\" in name or ".." in PurePosixPath(name).parts:

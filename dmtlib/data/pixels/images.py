@@ -16,8 +16,7 @@ from .masks import VOID, decode_mask
 
 class ListedImages(Dataset):
     """Images and masks of a list of ``names``, keys into ``images``, and into ``masks`` where there is one; ``files``
-    are both, by index. They are decoded when they are asked for, and checked then: ids 0…``num_classes`` − 1 are known
-    in masks, and 255."""
+    are both, by index. They are decoded and checked when asked for: ids 0…``num_classes`` − 1 and 255 are known."""
 
     def __init__(
         self, names: Sequence[str], images: Mapping[str, Path], masks: Mapping[str, Path], num_classes: int

@@ -14,8 +14,7 @@ from .masks import VOID
 @dataclass(frozen=True)
 class JointAugment:
     """One random view of an image and of every map that lies on it, of height and width ``crop`` in pixels. The
-    image's sides are multiplied by a factor drawn uniformly from the range ``scale``; ``flip`` is the probability of a
-    horizontal flip."""
+    image's sides are multiplied by a factor drawn uniformly from ``scale``; ``flip`` is a horizontal flip's chance."""
 
     crop: tuple[int, int]
     scale: tuple[float, float] = (0.5, 1.5)
@@ -28,8 +27,7 @@ class JointAugment:
 
         Where nothing is left of the image, to the right and below, the image is 0, an integer map (labels) is 255
         and a floating-point one (confidences) 0: ignored. The result is not normalised; each model has its own
-        mean and deviation. The four draws of this item, and no others, come from ``generator``. A ValueError for a map
-        that hasn't the image's size.
+        mean and deviation. This item's four draws come from ``generator``. A ValueError for a map of another size.
         """
         for values in maps:
             if values.shape != image.shape[1:]:
@@ -46,8 +44,7 @@ class JointAugment:
         view = [F.resize(image, size, antialias=True)[:, rows, columns]]
         if maps:
             rows_seen, columns_seen = (_nearest(*sides) for sides in zip(image.shape[1:], size, strict=True))
-            seen = rows_seen[rows].unsqueeze(1), columns_seen[columns]
-            view += [values[seen] for values in maps]
+            view += [values[rows_seen[rows].unsqueeze(1), columns_seen[columns]] for values in maps]
         view = [pad_to(values, self.crop) for values in view]
         return tuple(values.flip(-1) if flip < self.flip else values for values in view)
 
@@ -62,6 +59,5 @@ def pad_to(values: Tensor, size: tuple[int, int]) -> Tensor:
 
 def _nearest(side: int, new: int) -> Int64[Tensor, " new"]:
     """Nearest pixel by the middles of pixels, as bilinear sampling counts them. Masks in torchvision go by corners:
-    that moves them by up to half a pixel against the image, and twice as many pixels at an edge get a wrong label.
-    """
+    that moves them by up to half a pixel against the image, and at edges twice as many pixels get a wrong label."""
     return interpolate(torch.arange(side).float().view(1, 1, -1), new, mode="nearest-exact").long().view(-1)

@@ -40,8 +40,7 @@ def decode_mask(content: bytes, name: str, size: tuple[int, int], num_ids: int) 
 
 
 def check_ids(image: Image.Image, num_ids: int) -> None:
-    """Every pixel's value is in 0…``num_ids`` − 1 or 255; a ValueError names the first id that is not, without the
-    file."""
+    """Every pixel's value is in 0…``num_ids`` − 1 or 255; a ValueError names the first id that isn't, and no file."""
     for value, count in enumerate(image.histogram()):
         if count and num_ids <= value != VOID:
             hint = "; a pixel's value is its class's id, and no brightness" if value >= BRIGHT else ""
@@ -76,5 +75,4 @@ def _png(picture: Image.Image) -> bytes:
 
 def voc_colour(index: int) -> tuple[int, int, int]:
     """Red, green and blue of a class: its bits, dealt out to the three in turn, each filled from its highest bit."""
-    red, green, blue = (sum((index >> 3 * bit + channel & 1) << 7 - bit for bit in range(3)) for channel in range(3))
-    return red, green, blue
+    return tuple(sum((index >> 3 * bit + channel & 1) << 7 - bit for bit in range(3)) for channel in range(3))

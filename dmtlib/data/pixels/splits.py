@@ -23,13 +23,10 @@ class NameSplit:
     def to_json(self, data_fingerprint: str) -> dict[str, Any]:
         """As of :meth:`dmtlib.data.images.splits.Split.to_json`: without the unlabeled names, which are the others."""
         content = {"data_fingerprint": data_fingerprint, "labeled": list(self.labeled)}
-        sizes = {"labeled": len(self.labeled), "unlabeled": len(self.unlabeled)}
-        return {"sha256": json_hash(content), "sizes": sizes, **content}
+        return {"sha256": json_hash(content), "sizes": {k: len(v) for k, v in vars(self).items()}, **content}
 
 
-def split_names(
-    names: Sequence[str], ratio: float, split: int, without_mask: Collection[str] = frozenset()
-) -> NameSplit:
+def split_names(names: Sequence[str], ratio: float, split: int, without_mask: Collection[str] = ()) -> NameSplit:
     """Label about one image in ``ratio``; for one ``split``, every smaller subset lies inside every larger one.
 
     The sorted names are shuffled ``split`` + 1 times with the authors' seed, each time from where the last shuffle
@@ -47,15 +44,14 @@ def split_names(
     shuffle = random.Random(SPLIT_SEED).shuffle
     for _ in range(split + 1):
         shuffle(shuffled)
-    labeled = tuple(name for name in shuffled if name not in without_mask)[:count]
-    if len(labeled) < count:
+    if len(labeled := tuple(name for name in shuffled if name not in without_mask)[:count]) < count:
         raise ValueError(f"one in {ratio:g} of {len(names)} images is {count}, with a mask: {len(labeled)}; {ALL}")
     return NameSplit(labeled, tuple(name for name in shuffled if name not in set(labeled)))
 
 
 def labeled_count(total: int, ratio: float) -> int:
-    """⌊total / ratio⌋, and one more where batches of 8 would leave a single image over: batch norm cannot use it. A
-    ValueError, if that is not in 1…total."""
+    """⌊total / ratio⌋, one more where batches of 8 would leave a single image over, which batch norm cannot use. A
+    ValueError, if not in 1…total."""
     count = int(total / ratio) if ratio >= 1 else 0
     if not 1 <= count <= total:
         raise ValueError(f"ratio must lie in 1…{total}, the number of images, got {ratio}; {ALL}")
@@ -63,10 +59,8 @@ def labeled_count(total: int, ratio: float) -> int:
 
 
 def split_prescribed(names: Sequence[str], labeled: Sequence[str]) -> NameSplit:
-    """The data set's own labeled subset, such as VOC's 1,464 of 10,582 (Table 5); the rest is unlabeled. A ValueError
-    for a labeled name that is not in ``names``."""
-    chosen = set(labeled)
-    if not chosen <= set(names):
+    """The data's own labeled subset, as VOC's (Table 5), and the rest. A ValueError for a name not in ``names``."""
+    if not (chosen := set(labeled)) <= set(names):
         raise ValueError(f"{min(chosen - set(names))!r} is not among the names")
     return NameSplit(tuple(sorted(chosen)), tuple(sorted(set(names) - chosen)))
 
@@ -74,5 +68,4 @@ def split_prescribed(names: Sequence[str], labeled: Sequence[str]) -> NameSplit:
 def difference_maximized_halves(labeled: Sequence[str], seed: int) -> tuple[list[str], list[str]]:
     """What the two first models of Alg. 2 learn from where they start from the same weights (Fig. 6). Each gets 80% of
     the labeled subset, at least one image. Later phases use all of it."""
-    size = max(1, round(HALF_SHARE * len(labeled)))
-    return difference_maximized_subsets(labeled, size, seed)
+    return difference_maximized_subsets(labeled, max(1, round(HALF_SHARE * len(labeled))), seed)

@@ -12,8 +12,7 @@ WARM_UP = 3
 
 
 class Replayed:
-    """``compute(batch)``, from some call on without Python: the same kernels read the same memory, into which each
-    new batch is copied.
+    """``compute(batch)``, from some call on without Python: the same kernels read where batches are copied to.
 
     The first calls, which are steps like others, run eagerly on a stream of their own, as recording asks for. So a
     phase that is resumed records anew, after its state was loaded. ``compute`` is kernels alone, on tensors whose

@@ -16,8 +16,7 @@ from .phase import PseudoLabels
 
 
 def phase_model(run: RunDirectory, phase: int) -> nn.Module:
-    """The averaged model that phase ``phase`` ended with, in evaluation mode, on the CPU. A RunError, if the phase is
-    not finished, or damaged."""
+    """A phase's averaged model, in evaluation mode, on the CPU. A RunError, if the phase is unfinished or damaged."""
     state = run.load_phase(phase)
     with restoring(run.phase_file(phase)):
         model = classifier(**state["architecture"])
@@ -31,13 +30,11 @@ def save_pseudo_labels(run: RunDirectory, phase: int, pseudo: PseudoLabels) -> N
 
 
 def stored_pseudo_labels(run: RunDirectory, phase: int) -> PseudoLabels | None:
-    """What phase ``phase`` learns from; None where that phase has not begun. Damaged is raised, if it is not what was
-    written."""
+    """What phase ``phase`` learns from; None where that phase has not begun. Damaged is raised for anything else."""
     file = pseudo_label_file(run, phase)
-    stored = run.load(file)
+    if (stored := run.load(file)) is None:
+        return None
     with restoring(file):
-        if stored is None:
-            return None
         written = stored.pop("sha256", None)  # older versions wrote none
         pseudo = PseudoLabels(**stored)
         if written not in (None, hash_of(pseudo._asdict())):

@@ -55,29 +55,21 @@ class SegmentationBatches(Dataset):
 
     def __getitem__(self, step: int) -> SegmentationBatch:
         labeled, pseudo = self._draw(step, "labeled"), self._draw(step, "pseudo")
-        images, targets, confidence, truth = [], [], [], []
+        parts = [], [], [], []  # as a SegmentationBatch has them
         for n in shared(range(self.batch_size)):
             if n < len(labeled):
                 view = self.images[self.labeled[labeled[n]]]
             else:
                 i = pseudo[n - len(labeled)]
                 image, mask = self.images[self.unlabeled[i]]
-                view = image, *self._pseudo_labels(i, mask), mask
-            view = self.augment(*view, generator=self._generator(step, n))
-            for tensors, tensor in zip((images, targets, confidence, truth), view, strict=False):
+                said = (torch.zeros_like(mask), torch.zeros(mask.shape)) if self.pseudo is None else self.pseudo[i]
+                view = image, *said, mask
+            generator = torch.Generator().manual_seed(derive_seed(self.seed, "augment", step, n))
+            for tensors, tensor in zip(parts, self.augment(*view, generator=generator), strict=False):
                 tensors.append(tensor)
         nothing = torch.empty(0, *self.augment.crop)
-        return SegmentationBatch(
-            torch.stack(images),
-            torch.stack(targets),
-            torch.stack(confidence) if confidence else nothing,
-            torch.stack(truth) if truth else nothing.to(torch.uint8),
-        )
-
-    def _pseudo_labels(self, index: int, mask: Tensor) -> tuple[Tensor, Tensor]:
-        if self.pseudo is not None:
-            return self.pseudo[index]
-        return torch.zeros(mask.shape, dtype=torch.uint8), torch.zeros(mask.shape)
+        nothings = nothing, nothing, nothing, nothing.to(torch.uint8)
+        return SegmentationBatch(*(torch.stack(p) if p else none for p, none in zip(parts, nothings, strict=True)))
 
     def _draw(self, step: int, what: str) -> list[int]:
         return self._streams[what].batch(step).tolist() if what in self._streams else []
@@ -85,18 +77,11 @@ class SegmentationBatches(Dataset):
     @cached_property
     def _streams(self) -> dict[str, ShuffledStream]:
         """Kept from step to step: shuffling anew in each would cost more than an image."""
-        sizes = {
-            "labeled": (len(self.labeled), self.labeled_per_batch),
-            "pseudo": (len(self.unlabeled), self.batch_size - self.labeled_per_batch),
-        }
-        return {
-            what: ShuffledStream(n, in_batch, derive_seed(self.seed, what), torch.device("cpu"))
-            for what, (n, in_batch) in sizes.items()
-            if in_batch
-        }
-
-    def _generator(self, step: int, place: int) -> torch.Generator:
-        return torch.Generator().manual_seed(derive_seed(self.seed, "augment", step, place))
+        sizes = {"labeled": (len(self.labeled), self.labeled_per_batch)}
+        if rest := self.batch_size - self.labeled_per_batch:
+            sizes["pseudo"] = len(self.unlabeled), rest
+        cpu = torch.device("cpu")
+        return {what: ShuffledStream(*n, derive_seed(self.seed, what), cpu) for what, n in sizes.items()}
 
 
 def in_order(make: Callable[[int], Any], which: Sequence[int], device: torch.device) -> Iterator[Any]:
@@ -105,32 +90,19 @@ def in_order(make: Callable[[int], Any], which: Sequence[int], device: torch.dev
 
 
 def _ahead(make: Callable[[int], Any], which: Sequence[int], processes: int) -> Iterator[Any]:
-    loader = DataLoader(
-        _Told(make),
-        batch_size=None,
-        sampler=which,
-        num_workers=processes,
-        multiprocessing_context="fork",  # copies no images
-        pin_memory=True,
-        generator=torch.Generator(),  # seeds the workers' own generators, which nothing here asks
-    )
-    for item in loader:
+    def told(index: int) -> Any:
+        """An error is handed over as an item: the loader would add a worker's traceback to its one line."""
+        try:
+            return make(index)
+        except (ValueError, OSError) as error:
+            return error
+
+    # Forked workers copy no images. The generator seeds their own ones, which nothing here asks.
+    how = {"num_workers": processes, "multiprocessing_context": "fork", "generator": torch.Generator()}
+    for item in DataLoader(which, batch_size=None, collate_fn=told, pin_memory=True, **how):
         if isinstance(item, Exception):
             raise item
         yield item
-
-
-class _Told(Dataset):
-    """Hands over an error as an item: the loader would add a worker's traceback to its one line."""
-
-    def __init__(self, make: Callable[[int], Any]) -> None:
-        self.make = make
-
-    def __getitem__(self, index: int) -> Any:
-        try:
-            return self.make(index)
-        except (ValueError, OSError) as error:
-            return error
 
 
 def workers() -> int:
@@ -139,7 +111,6 @@ def workers() -> int:
     have 64 MiB). A ValueError for a ``DMT_JOBS`` that is no number of runs."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     room = shutil.disk_usage(SHARED_MEMORY).free // HANDED_OVER if os.path.isdir(SHARED_MEMORY) else MOST_WORKERS
-    jobs = os.environ.get("DMT_JOBS", "1")
-    if not re.fullmatch("[1-9][0-9]{0,8}", jobs):
+    if not re.fullmatch("[1-9][0-9]{0,8}", jobs := os.environ.get("DMT_JOBS", "1")):
         raise ValueError(f"DMT_JOBS must be a whole number, 1 or more, got {jobs!r}")
     return max(1, min(MOST_WORKERS, (cores - 1) // (int(jobs) * count()), room // count()))

@@ -51,8 +51,7 @@ class SegmentationTrainer:
         self.rule = RULES[config.method] if task.phase > 0 else None
         self.needs_predictions = task.phase > 0 and config.method not in PREDICTION_FREE
         self.pseudo_in_part = (config.batch_size - task.batches.labeled_per_batch) / count()  # on average
-        left = range(state.step, len(task.batches))
-        self.batches = in_order(task.batches.__getitem__, left, task.device)
+        self.batches = in_order(task.batches.__getitem__, range(state.step, len(task.batches)), task.device)
 
     def step(self) -> None:
         """One step of SGD on a batch of labeled and pseudo-labeled images (Eq. 4–6, over pixels). Without mixup, the

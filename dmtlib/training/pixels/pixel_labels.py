@@ -65,8 +65,7 @@ class PixelLabels:
 
 
 Predictions = Iterable[tuple[str, UInt8[Tensor, "H W"], Float[Tensor, "H W"]]]
-"""Name, predicted labels (255: takes no part) and confidences of one image after the other, of any sizes, on any
-device."""
+"""Name, predicted labels (255: takes no part) and confidences of each image, of any size, on any device."""
 
 
 def write_pixel_labels(
@@ -76,9 +75,8 @@ def write_pixel_labels(
     Until everything is on the disk it stands in a folder of another name. Older pseudo labels there are replaced.
 
     ``predictions`` are iterated once; their labels are 0…``num_classes`` − 1; ``alpha`` is the share to keep, in
-    (0, 1]; ``run`` tells whose they are, as :meth:`.directory.RunDirectory.mark` says. A ValueError, if
-    ``num_classes`` or ``alpha`` are out of range, there are no predictions, or some do not fit: one line, naming the
-    image."""
+    (0, 1]; ``run`` tells whose they are, as :meth:`.directory.RunDirectory.mark` says. A ValueError of one line, if
+    ``num_classes`` or ``alpha`` are out of range, there are no predictions, or an image's (named) don't fit."""
     count_selected(alpha, 0)  # refuses a bad alpha before all the predicting
     histogram = pixel_selection.empty_histogram(num_classes)
     folder = Path(folder)
@@ -93,8 +91,7 @@ def write_pixel_labels(
 
 def read_pixel_labels(folder: str | Path) -> PixelLabels:
     """Open what :func:`write_pixel_labels` wrote, after verifying the hashes: about a second a gigabyte. A ValueError
-    of one line names a file that is missing, or whose content is not what was written; an OSError, if one cannot be
-    read now."""
+    of one line names a file that is missing, or not what was written; an OSError, if one cannot be read now."""
     folder = Path(folder)
     file = folder / MANIFEST
     try:
@@ -108,8 +105,7 @@ def read_pixel_labels(folder: str | Path) -> PixelLabels:
     if not intact:
         raise ValueError(f"{file}: damaged, or not the manifest of pixel labels of this version ({FORMAT})")
     for name in (LABELS, CONFIDENCE):
-        file = folder / name
-        if not file.is_file() or _file_hash(file) != contents["sha256"][name]:
+        if not (file := folder / name).is_file() or _file_hash(file) != contents["sha256"][name]:
             raise ValueError(f"{file}: missing or damaged: its hash is not the one in {MANIFEST}")
     sizes = tuple((height, width) for height, width in contents["sizes"])
     return PixelLabels(folder, tuple(contents["names"]), sizes, tuple(contents["kept"]), contents.get("run"))

@@ -48,8 +48,7 @@ class Plan:
         """Whose pseudo labels a model learns in a phase; None where it learns none that are stored. As printed, line
         12 of Alg. 2 lets A label for A, and line 14 B for B. Sec. 4.1, Fig. 5 and the authors' code all say that the
         other model labels; labeling for oneself is the ablation DST."""
-        whose = METHODS[self.config.method].labeler
-        if phase == 0 or whose is None:
+        if phase == 0 or (whose := METHODS[self.config.method].labeler) is None:
             return None
         if whose == "itself":
             return Labeler(model, phase - 1)
@@ -58,8 +57,7 @@ class Plan:
 
 
 def plan(config: SegmentationConfig, images: ListedImages | StoredImages, split: NameSplit) -> Plan:
-    """What ``config`` comes to on these training images. A ValueError for a method that learns from unlabeled images,
-    where there are none."""
+    """What ``config`` comes to on these training images. A ValueError, if it needs unlabeled ones, and none are."""
     place = {name: index for index, name in enumerate(images.names)}
     labeled, unlabeled = ([place[name] for name in part] for part in (split.labeled, split.unlabeled))
     if config.phases > 1 and not unlabeled:
@@ -69,6 +67,5 @@ def plan(config: SegmentationConfig, images: ListedImages | StoredImages, split:
         supervised = {m: [place[name] for name in half] for m, half in zip(config.models, halves, strict=True)}
     else:
         more = split.unlabeled if METHODS[config.method].all_labels else ()
-        everything = labeled + [place[name] for name in more if name not in images.without_mask]
-        supervised = dict.fromkeys(config.models, everything)
+        supervised = dict.fromkeys(config.models, labeled + [place[n] for n in more if n not in images.without_mask])
     return Plan(config, labeled, unlabeled, supervised)

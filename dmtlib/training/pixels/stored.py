@@ -42,9 +42,7 @@ def initialise(config: SegmentationConfig, architecture: dict[str, Any], name: s
     return model
 
 
-def restore(
-    architecture: dict[str, Any], weights: dict[str, Tensor], device: torch.device | str, name: str = "A"
-) -> DeepLabV2:
+def restore(architecture: dict, weights: dict[str, Tensor], device: torch.device | str, name: str = "A") -> DeepLabV2:
     """Model A or B with a copy of ``weights``, on ``device``; its normalisation is among them."""
     architecture = of_model(architecture, name)
     whole = architecture["backbone"].startswith(TIMM)  # such networks may hold tensors that no state dict has
@@ -56,8 +54,7 @@ def restore(
 
 
 def of_model(architecture: dict[str, Any], name: str) -> dict[str, Any]:
-    """The arguments of :class:`~dmtlib.models.deeplab.DeepLabV2` for model A or B, where there may be a backbone of
-    each."""
+    """The arguments of :class:`~dmtlib.models.deeplab.DeepLabV2` for model A or B; each may have its own backbone."""
     backbone = architecture["backbone"]
     return architecture | {"backbone": backbone if isinstance(backbone, str) else backbone["AB".index(name)]}
 
@@ -78,10 +75,8 @@ def pixel_label_folder(run: RunDirectory, phase: int, model: str) -> Path:
 
 
 def stored_pixel_labels(run: RunDirectory, phase: int, model: str) -> PixelLabels | None:
-    """What ``model`` learns in ``phase``: unlabeled images in the order of their names. None before it is made.
-    Damaged ones count as absent, with a warning."""
-    folder = pixel_label_folder(run, phase, model)
-    if not folder.exists():
+    """What ``model`` learns in ``phase``: unlabeled images by name. None before, or, with a warning, if damaged."""
+    if not (folder := pixel_label_folder(run, phase, model)).exists():
         return None
     try:
         stored = read_pixel_labels(folder)
