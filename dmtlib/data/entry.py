@@ -42,7 +42,8 @@ def facts(image: Image.Image) -> tuple[Any, ...]:
 
 
 def remarks(rows: Mapping[str, np.void], places: Mapping[str, tuple[str, str]]) -> list[str]:
-    """What to know of pictures by name, with parts and classes in ``places`` ("" is none): sizes, dark ones, doubles."""
+    """What to know of pictures by name, if ``places`` has their parts and classes ("" is none): sizes, dark ones, and
+    the same pixels in two places."""
     sizes = sorted({(int(row["width"]), int(row["height"])) for row in rows.values()}, key=np.prod)
     told = [f"sizes: {'…'.join(f'{width}×{height}' for width, height in {sizes[0]: 0, sizes[-1]: 0})} pixels"]
     if dark := [name for name, row in rows.items() if row["brightest"] < DARK]:
