@@ -70,6 +70,7 @@ def preset(
     variant: str = "paper",
     all_labels: bool = False,
     network: Sequence[str] = (),
+    start: str | None = None,
 ) -> RunConfig | SegmentationConfig:
     """The settings of one run. A ValueError for an argument that is not allowed says what is.
 
@@ -88,6 +89,7 @@ def preset(
             set apart for validation.
         network: of the preset ``folder``, ``timm:NAME``, or two of them, which take turns. Images are brought to the
             side that it was trained with (of two, the larger one), unless ``data`` say another.
+        start: of phase 0 on images, one of :data:`dmtlib.training.images.config.STARTS`; None: the preset's.
     """
     presets = PRESETS | SEGMENTATION_PRESETS
     dialled = _GAMMA.fullmatch(name)
@@ -106,6 +108,10 @@ def preset(
         settings |= {"num_labels": None, "validation": 0} if row in PRESETS else {"labeled_ratio": None}
     if network and plain != "folder":
         raise ValueError(f"only the preset folder lets you choose a network, not {plain}")
+    if start is not None:
+        if row not in PRESETS:
+            raise ValueError(f"only runs on images let you choose a start, not {plain}")
+        settings |= {"start": start}
     if plain == "folder" and data is not None:
         settings |= _fine_tuned(settings, network)
     return config(preset=name.replace(plain, row, 1), method=method, seed=seed, budget=budget, **settings)
