@@ -57,7 +57,7 @@ class ImageRun:
     initialisation: str | tuple[str, str] = later("random")  # of each phase's network but for its head; see WEIGHTS
     least_steps: int = later(1)  # of a phase, whose epochs may be short
     start: str = later("random")  # of phase 0's weights; see STARTS
-    start_steps: int = later(1000)  # to learn them, before phase 0's own
+    start_steps: int = later(400)  # to learn them, before phase 0's own
 
     def __post_init__(self) -> None:
         check_dataset(self.data)

@@ -79,13 +79,10 @@ class Curriculum:
         """Line 2 of Alg. 1 in phase 0, lines 4–7 in the others."""
         pseudo = self._pseudo_labels(phase) if phase > 0 else None
         task = self._task(phase, pseudo)
-        before, told, journal = self._before(phase), {}, self.journal
-        if steps := self.config.start_steps_of(phase):
-            told = {"start": checkpoint and checkpoint["start"]}  # None until it is over
-            if not told["start"]:
-                before, told["start"] = self._learn_start(task, steps, checkpoint)
-                checkpoint = None
-        state = start_phase(task, before)
+        before, start, journal = self._before(phase), checkpoint and checkpoint.get("start"), self.journal
+        if (steps := self.config.start_steps_of(phase)) and not start:
+            (before, start), checkpoint = self._learn_start(task, steps, checkpoint), None
+        state, told = start_phase(task, before), {"start": start} if steps else {}
         # No setting of a run, for a graph changes no bit. No GPU has seen one of timm's networks, or of processes.
         graph = self.device.type == "cuda" and self.config.network is None and os.environ.get("DMT_GRAPH") != "0"
         trainer = PhaseTrainer(task, state, graph and count() == 1)
@@ -117,16 +114,16 @@ class Curriculum:
         images = torch.cat([self.split.labeled, self.split.unlabeled]).sort().values  # whichever are labeled
         trainer = StartTrainer(replace(task, total_steps=steps), images.to(self.device))
         self._run_steps(trainer, checkpoint, start=None)
-        told = {"steps": steps, "loss": trainer.line["loss"], "seconds": round(self.journal.seconds, 3)}
-        return trainer.state.model, told
+        loss, seconds = trainer.line["loss"], round(self.journal.seconds, 3)
+        return trainer.state.model, {"steps": steps, "loss": loss, "seconds": seconds}
 
     def _run_steps(self, trainer: Any, checkpoint: dict[str, Any] | None, before: int = 0, **told: Any) -> None:
-        """Those that are left since the ``checkpoint``; new ones hold what is ``told``."""
+        """Those that are left; new checkpoints hold what is ``told``."""
         state, save = trainer.state, partial(self.journal.save_checkpoint, trainer.task.phase, **told)
         if checkpoint:
             with restoring(self.directory.checkpoint_file):
                 state.load_state_dict(checkpoint["state"])
-        self.journal.run_steps(trainer, lambda: save(state=state.state_dict()), steps_before=before)
+        self.journal.run_steps(trainer, lambda: save(state=state.state_dict()), None, before)
 
     def _before(self, phase: int) -> "nn.Module | None":
         """The model that goes on, None where Alg. 1 (line 6) has a new one."""

@@ -62,11 +62,10 @@ class StartTrainer:
 
     def _images(self, which: Tensor) -> Iterator[Tensor]:
         """Those of the first step that is asked for and of those after it, some steps ahead."""
-        task, config = self.task, self.task.config
+        task, steps = self.task, range(self.state.step, self.task.total_steps)
         which = which.cpu() if isinstance(task.images, ImageFile) else which
-        order = derive_seed(config.seed, "start", "order")
-        stream = ShuffledStream(len(which), config.batch_size, order, which.device)
-        steps = range(self.state.step, task.total_steps)
+        order = derive_seed(task.config.seed, "start", "order")
+        stream = ShuffledStream(len(which), task.config.batch_size, order, which.device)
         yield from read_ahead(task.images[which[stream.batch(step)]] for step in steps)
 
     def close_window(self) -> dict[str, Any]:
