@@ -24,6 +24,7 @@ from .endings import INTERRUPTED, stoppable
 from .presets import FOLDER, METHODS, PRESETS, SEGMENTATION_METHODS, SEGMENTATION_PRESETS, VARIANTS, preset
 from .records.store import check_writable, find_record, in_words, keep_record, record_path, records_folder
 from .training import RunDirectory, RunError, processes
+from .training.images.config import STARTS
 from .training.precision import DEVICES, choose_device
 from .training.settings import Config
 from .words import counted, printable, tell, told
@@ -174,6 +175,9 @@ def train(
     ] = False,
     network: Annotated[list[str] | None, _what("NAME", "timm:NAME, for folder; given twice, they take turns.")] = None,
     views: Annotated[int, _what("K", "Views of an image whose mean prediction labels it.", parser=_WHOLE)] = 1,
+    start: Annotated[
+        str, _what("NAME", f"{' or '.join(STARTS)}, of phase 0 on images.", autocompletion=lambda: list(STARTS))
+    ] = STARTS[0],
     runs: Runs = Path("runs"),
     device: Device = "auto",
     results: Annotated[Path | None, _where("FOLDER", "Folder of records, for a copy.", parser=_path)] = None,
@@ -182,7 +186,7 @@ def train(
     ] = False,
 ) -> None:
     """Train, or go on where the same command was stopped."""
-    config = preset(name, method, seed, budget, data, variant, all_labels, network or (), views)
+    config = preset(name, method, seed, budget, data, variant, all_labels, network or (), views, start)
     if config.data == FOLDER:
         raise ValueError(f"the preset {name} needs your images: --data folder:PATH")
     if skip_recorded and results is None:

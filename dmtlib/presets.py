@@ -12,7 +12,7 @@ import yaml
 from .data.finding import written_out
 from .data.images.datasets import check_dataset
 from .models.backbones import default_weights, timm_model
-from .training.images.config import ImageRun, RunConfig
+from .training.images.config import STARTS, ImageRun, RunConfig
 from .training.methods import METHODS, SEGMENTATION_METHODS
 from .training.pixels.config import PixelRun, SegmentationConfig
 
@@ -59,7 +59,7 @@ FOLDER = "folder:PATH"
 LEAST_SIDE = 32  # of photographs, in pixels: networks of timm's halve it five times
 
 _NUMBER = r"[0-9]+(?:\.[0-9]+)?"
-_DIALS = rf"(.*?)(?:-gamma-({_NUMBER})(?:-({_NUMBER}))?)?(?:-views-([0-9]{{1,4}}))?"
+_DIALS = rf"(.*?)(?:-gamma-({_NUMBER})(?:-({_NUMBER}))?)?(?:-views-([0-9]{{1,4}}))?(?:-({STARTS[1]}))?"
 
 
 def preset(
@@ -72,13 +72,15 @@ def preset(
     all_labels: bool = False,
     network: Sequence[str] = (),
     views: int = 1,
+    start: str = "random",
 ) -> RunConfig | SegmentationConfig:
     """The settings of one run. A ValueError for an argument that is not allowed says what is.
 
     Args:
         name: a row of :data:`PRESETS` or :data:`SEGMENTATION_PRESETS`. With ``-gamma-G`` behind it both γ of Eq. 3
             are G, with ``-gamma-G1-G2`` γ1 and γ2 are these: ``digits-10-gamma-8``, ``digits-10-gamma-1-4``. With
-            ``-views-K``, behind that, pseudo labels are the mean prediction over K views: ``digits-10-views-4``.
+            ``-views-K``, behind that, pseudo labels are the mean prediction over K views, with ``-self-supervised``
+            phase 0 of a run on images begins from weights that were learned without labels.
         method: one of :data:`dmtlib.training.methods.METHODS`, on pixels of
             :data:`dmtlib.training.methods.SEGMENTATION_METHODS`.
         seed: of everything random; the labeled subset is nested within one seed.
@@ -91,13 +93,16 @@ def preset(
             set apart for validation.
         network: of the preset ``folder``, ``timm:NAME``, or two of them, which take turns. Images are brought to the
             side that it was trained with (of two, the larger one), unless ``data`` say another.
-        views: the same as ``-views-K`` behind the name, which the run then bears.
+        views, start: as ``-views-K`` and ``-self-supervised`` behind the name, which the run then bears; the start is
+            one of :data:`dmtlib.training.images.config.STARTS`.
     """
     presets = PRESETS | SEGMENTATION_PRESETS
     if views < 1:
         raise ValueError(f"views must be 1 or more, got {views}")
-    name = name if views == 1 else f"{name}-views-{views}"
-    plain, gamma1, gamma2, looks = re.fullmatch(_DIALS, name, re.DOTALL).groups()
+    if start not in STARTS:
+        raise ValueError(f"start must be one of {', '.join(STARTS)}, got {start!r}")
+    name += f"-views-{views}" * (views > 1) + f"-{start}" * (start != "random")
+    plain, gamma1, gamma2, looks, taught = re.fullmatch(_DIALS, name, re.DOTALL).groups()
     if plain not in presets:
         raise ValueError(f"preset must be one of {', '.join(presets)}, got {name!r}")
     rows = {v: row for v in VARIANTS if (row := plain if v == "paper" else f"{plain}-{v}") in presets}
@@ -114,6 +119,10 @@ def preset(
         settings |= {"num_labels": None, "validation": 0} if row in PRESETS else {"labeled_ratio": None}
     if network and plain != "folder":
         raise ValueError(f"only the preset folder lets you choose a network, not {plain}")
+    if taught:
+        if row not in PRESETS:
+            raise ValueError(f"only runs on images let you choose a start, not {plain}")
+        settings |= {"start": taught}
     if plain == "folder" and data is not None:
         settings |= _fine_tuned(settings, network)
     return config(preset=name.replace(plain, row, 1), method=method, seed=seed, budget=budget, **settings)

@@ -159,7 +159,7 @@ def test_no_option_has_its_name_from_typer_where_its_value_is_called_the_same():
             "train",
             {
                 "Options": "help",
-                "What to train": "method variant seed budget network views",
+                "What to train": "method variant seed budget network views start",
                 "Data": "data all-labels",
                 "Where": "runs device results skip-recorded",
             },

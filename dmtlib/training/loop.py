@@ -49,7 +49,7 @@ class Journal:
             self._bar.close()
             if self._log:
                 self._log.close()
-        return time.monotonic() - self._start
+        return self.seconds
 
     def run_steps(
         self, trainer: Any, checkpoint: Callable[[], None], after_step: Callable | None = None, steps_before: int = 0
@@ -82,6 +82,11 @@ class Journal:
                 saved_at = time.monotonic()
                 cost = saved_at - now
 
+    @property
+    def seconds(self) -> float:
+        """What the run has taken so far."""
+        return time.monotonic() - self._start
+
     def save_checkpoint(self, phase: int, **state: Any) -> None:
         """Write down the phase in training, and where the metrics log and the clock are."""
         if self._log:
@@ -95,4 +100,4 @@ class Journal:
             self._directory.save_phase(phase, {**state, "records": self.records, **self._place()})
 
     def _place(self) -> dict[str, Any]:
-        return {**self._log.place(), "seconds": time.monotonic() - self._start}
+        return {**self._log.place(), "seconds": self.seconds}

@@ -72,7 +72,7 @@ def progress_bar(total_images: int, done_images: int, enabled: bool) -> tqdm:
 
 def describe_window(step: int | str, window: dict[str, Any]) -> str:
     """A line of the metrics log, for people: loss, mean weight and shares of the three cases."""
-    parts = [f"step {step}"]
+    parts = [f"{'start, ' * ('start' in window)}step {step}"]
     if window["loss"] is not None:  # JSON has no NaN
         parts.append(f"loss {window['loss']:.3f}")
     if window.get("mean_weight") is not None:

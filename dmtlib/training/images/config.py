@@ -10,6 +10,9 @@ from ..descent import SCHEDULES
 from ..methods import METHODS
 from ..settings import NOT_NEGATIVE, SHARE, Config, check_row, later, one_of, require, whole
 
+STARTS = ("random", "self-supervised")
+"""How phase 0's weights begin: drawn, or learned of all training images without their labels."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class ImageRun:
@@ -54,6 +57,8 @@ class ImageRun:
     initialisation: str | tuple[str, str] = later("random")  # of each phase's network but for its head; see WEIGHTS
     least_steps: int = later(1)  # of a phase, whose epochs may be short
     views: int = later(1)  # of an unlabeled image, whose mean prediction labels it; 1: the clean image, as in Alg. 1
+    start: str = later("random")  # of phase 0's weights; see STARTS
+    start_steps: int = later(400)  # to learn them, before phase 0's own
 
     def __post_init__(self) -> None:
         check_dataset(self.data)
@@ -68,7 +73,10 @@ class ImageRun:
         each = len(weights) == max(1, len(networks)) and all(name.partition(":")[0] in known for name in weights)
         one_each = f"be one of {', '.join(known)}{' for each' * (len(networks) > 1)}"
         require(self, "initialisation", (one_each, lambda _: each))
-        require(self, "least_steps views", whole(1))
+        require(self, "least_steps views start_steps", whole(1))
+        require(self, "start", one_of(STARTS))
+        if self.start != "random":
+            require(self, "initialisation", (f"be random for a {self.start} start", lambda w: w == "random"))
         if self.network is not None:
             require(self, "depth widen_factor widths", ("be None beside a network", lambda n: n is None))
         elif self.widths is None:
@@ -101,10 +109,15 @@ class RunConfig(Config, ImageRun):
         return 1.0 if METHODS[self.method].online else self.alphas[phase - 1]
 
     def steps(self, phase: int, images: int) -> int:
-        """As of all runs, and of few images still as many as ``least_steps`` says."""
-        return max(round(self.least_steps * self.budget), super().steps(phase, images))
+        """As of all runs, and of few images still as many as ``least_steps`` says; in phase 0 with its start's."""
+        steps = max(round(self.least_steps * self.budget), super().steps(phase, images))
+        return steps + self.start_steps_of(phase)
 
-    def start(self, phase: int) -> tuple[str | None, str]:
+    def start_steps_of(self, phase: int) -> int:
+        """How many of a phase's steps learn its start: none but in phase 0."""
+        return 0 if phase > 0 or self.start == "random" else max(1, round(self.start_steps * self.budget))
+
+    def network_of(self, phase: int) -> tuple[str | None, str]:
         """A phase's network, and its initialisation. Of two the even phases have the first one, the odd ones the
         second; where a model goes on from phase to phase, all have the first."""
         if self.network is None or isinstance(self.network, str):

@@ -2,7 +2,8 @@
 
 import itertools
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -24,6 +25,7 @@ from ..storage import Damaged, restoring
 from .config import METHODS, RunConfig
 from .evaluation import Views, error_by_confidence, measure, predict, pseudo_label_error
 from .phase import PhaseTask, PhaseTrainer, PseudoLabels, start_phase
+from .start import StartTrainer
 from .stored import phase_model, save_pseudo_labels, stored_pseudo_labels
 
 
@@ -67,8 +69,8 @@ class Curriculum:
 
     @staticmethod
     def steps_in(checkpoint: dict[str, Any]) -> int:
-        """Those that were taken of its phase."""
-        return checkpoint["state"]["step"]
+        """Those that were taken of its phase, its start included."""
+        return checkpoint["state"]["step"] + (checkpoint.get("start") or {"steps": 0})["steps"]
 
     def score(self) -> dict[str, float]:
         """The last model's (line 8 of Alg. 1)."""
@@ -78,14 +80,14 @@ class Curriculum:
         """Line 2 of Alg. 1 in phase 0, lines 4–7 in the others."""
         pseudo = self._pseudo_labels(phase) if phase > 0 else None
         task = self._task(phase, pseudo)
-        state, journal = start_phase(task, self._before(phase)), self.journal
+        before, start, journal = self._before(phase), checkpoint and checkpoint.get("start"), self.journal
+        if (steps := self.config.start_steps_of(phase)) and not start:
+            (before, start), checkpoint = self._learn_start(task, steps, checkpoint), None
+        state, told = start_phase(task, before), {"start": start} if steps else {}
         # No setting of a run, for a graph changes no bit. No GPU has seen one of timm's networks, or of processes.
         graph = self.device.type == "cuda" and self.config.network is None and os.environ.get("DMT_GRAPH") != "0"
         trainer = PhaseTrainer(task, state, graph and count() == 1)
-        if checkpoint:
-            with restoring(self.directory.checkpoint_file):
-                state.load_state_dict(checkpoint["state"])
-        journal.run_steps(trainer, lambda: journal.save_checkpoint(phase, state=state.state_dict()))
+        self._run_steps(trainer, checkpoint, steps, **told)
         if self.config.recalibrate_batch_norm:
             batches = read_ahead(self.images.split(self.config.batch_size))
             clean = (normalise(batch.to(self.device), self.data.mean, self.data.std) for batch in batches)
@@ -102,11 +104,27 @@ class Curriculum:
             record["error_by_confidence"] = error_by_confidence(self._predict_unlabeled(phase), truth)
         journal.end_phase(
             phase,
-            {**record, "steps": task.total_steps, **summarise(state.totals)},
+            {**record, "steps": task.total_steps, **summarise(state.totals), **told},
             architecture=task.architecture,
             model=state.averaged.state_dict(),
             data=self.data.interface,
         )
+
+    def _learn_start(self, task: PhaseTask, steps: int, checkpoint: Any) -> tuple["nn.Module", dict[str, Any]]:
+        """What phase 0 goes on from, and what the record says of it."""
+        images = torch.cat([self.split.labeled, self.split.unlabeled]).sort().values  # whichever are labeled
+        trainer = StartTrainer(replace(task, total_steps=steps), images.to(self.device))
+        self._run_steps(trainer, checkpoint, start=None)
+        loss, seconds = trainer.line["loss"], round(self.journal.seconds, 3)
+        return trainer.state.model, {"steps": steps, "loss": loss, "seconds": seconds}
+
+    def _run_steps(self, trainer: Any, checkpoint: dict[str, Any] | None, before: int = 0, **told: Any) -> None:
+        """Those that are left; new checkpoints hold what is ``told``."""
+        state, save = trainer.state, partial(self.journal.save_checkpoint, trainer.task.phase, **told)
+        if checkpoint:
+            with restoring(self.directory.checkpoint_file):
+                state.load_state_dict(checkpoint["state"])
+        self.journal.run_steps(trainer, lambda: save(state=state.state_dict()), None, before)
 
     def _before(self, phase: int) -> "nn.Module | None":
         """The model that goes on, None where Alg. 1 (line 6) has a new one."""
@@ -137,7 +155,7 @@ class Curriculum:
         return PhaseTask(
             config=self.config,
             phase=phase,
-            total_steps=self.journal.lengths[phase],
+            total_steps=self.journal.lengths[phase] - self.config.start_steps_of(phase),
             num_classes=len(self.data.classes),
             augment=self.augment,
             images=self.images,

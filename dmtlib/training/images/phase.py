@@ -81,7 +81,7 @@ class PhaseTask:
         """The arguments of :func:`~dmtlib.models.whitened.classifier`."""
         config = self.config
         if config.network is not None:
-            sizes = {"network": config.start(self.phase)[0], "side": config.side, **self.normalised}
+            sizes = {"network": config.network_of(self.phase)[0], "side": config.side, **self.normalised}
         else:
             names = ("depth", "widen_factor") if config.widths is None else ("widths",)
             sizes = {name: getattr(config, name) for name in names}
@@ -95,7 +95,7 @@ def start_phase(task: PhaseTask, before: nn.Module | None = None) -> Descent:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive_seed(config.seed, "initialise", task.phase))
         model = classifier(**task.architecture)
-        network, weights = config.start(task.phase)
+        network, weights = config.network_of(task.phase)
         if weights != "random" and before is None:
             from ...models.pretrained import load_classifier  # torchvision, which it needs, takes seconds
 
@@ -106,7 +106,7 @@ def start_phase(task: PhaseTask, before: nn.Module | None = None) -> Descent:
     if task.whitening is not None:
         model.whitening.copy_(task.whitening)
     if before is not None:
-        model.load_state_dict(before.state_dict())
+        model.load_state_dict(before.state_dict(), strict=task.phase > 0)  # a start has another head
     model = model.to(task.device, memory_format=torch.channels_last)
     averaged = classifier(**task.architecture).to(task.device, memory_format=torch.channels_last)
     averaged.load_state_dict(model.state_dict())

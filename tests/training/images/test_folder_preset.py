@@ -58,7 +58,7 @@ def test_two_networks_take_turns_where_each_phase_has_a_new_model():
     starts = {}
     for method in ("dmt", "dmt-pair", "cbst", "online-st"):
         config = dataclasses.replace(preset("folder", method, data="folder@32:photos"), **changes)
-        starts[method] = [config.start(phase) for phase in range(config.phases)]
+        starts[method] = [config.network_of(phase) for phase in range(config.phases)]
     first, second = zip(TWO, changes["initialisation"], strict=True)
     assert starts["dmt"] == starts["dmt-pair"] == [first, second] * 3
     assert starts["cbst"] == [first] * 6 and starts["online-st"] == [first] * 2

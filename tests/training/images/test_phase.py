@@ -22,6 +22,7 @@ from dmtlib.training import descent
 from dmtlib.training.descent import SCHEDULES, start_descent
 from dmtlib.training.images.config import METHODS
 from dmtlib.training.images.phase import PhaseTask, PhaseTrainer, batch_statistics_only, start_phase
+from dmtlib.training.images.start import StartTrainer
 from dmtlib.training.precision import choose_device
 
 CPU = torch.device("cpu")
@@ -42,13 +43,17 @@ class Unread(TorchDispatchMode):
         return operator(*args, **(kwargs or {}))
 
 
-def step_without_data(task: PhaseTask, monkeypatch: pytest.MonkeyPatch) -> None:
+def begun(task: PhaseTask) -> PhaseTrainer:
+    return PhaseTrainer(task, start_phase(task))
+
+
+def step_without_data(task: PhaseTask, monkeypatch: pytest.MonkeyPatch, make=begun) -> None:
     """The second step of a phase on a device that has shapes only; the first may send constants there."""
     task = dataclasses.replace(task, config=dataclasses.replace(task.config, precision="fp32"))  # the only one there
-    state, generator = start_phase(task), torch.Generator()
+    generator = torch.Generator()
     with monkeypatch.context() as patch:
         patch.setattr(torch, "Generator", lambda device: generator)  # there is none for "meta"
-        trainer = PhaseTrainer(task, state)
+        trainer = make(task)
     trainer.step()
     with Unread():
         trainer.step()
@@ -57,6 +62,10 @@ def step_without_data(task: PhaseTask, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("method", METHODS)
 def test_a_step_never_asks_what_is_in_a_tensor(method, monkeypatch):
     step_without_data(small_task(torch.device("meta"), method), monkeypatch)
+
+
+def test_nor_does_one_of_a_start_without_labels(monkeypatch):
+    step_without_data(small_task(torch.device("meta")), monkeypatch, lambda task: StartTrainer(task, task.labeled))
 
 
 @pytest.mark.parametrize(

@@ -93,6 +93,16 @@ def test_a_run_is_the_run_in_memory_to_the_bit(method, photos, monkeypatch, tmp_
     assert_same_run(ours, theirs)
 
 
+def test_so_is_a_start_without_labels(photos, monkeypatch, tmp_path):
+    changes = dict(start="self-supervised", start_steps=5)
+    runs = [run(data, tmp_path / str(i), "cl", **changes) for i, data in enumerate(both(photos, monkeypatch))]
+    logs, phases = zip(*[((r.path / "metrics.jsonl").read_bytes(), r.record["phases"]) for r in runs], strict=True)
+    assert logs[0] == logs[1] and b"self-supervised" in logs[0]
+    for record in phases:
+        del record[0]["start"]["seconds"]
+    assert phases[0] == phases[1]
+
+
 def test_whitening_and_batch_norm_anew_are_the_same_too(photos, monkeypatch, tmp_path):
     monkeypatch.setattr("dmtlib.models.whitened.LEAST_SIDE", 1)
     memory, file = both(photos, monkeypatch)
