@@ -40,6 +40,7 @@ if missing:
 #
 # - make pseudo labels from several views of an image, and say what that does to their errors and to their confidence;
 # - put another weight in the place of Eq. 3, and say which errors it finds;
+# - start from weights that were learned without a label;
 # - say what two models know together;
 # - choose among these by what they gained here and what they cost.
 # :::
@@ -148,6 +149,26 @@ for method in ("js", "small-loss"):
     say("\n".join(lines))
 
 # %% [markdown]
+# ## A start without labels
+#
+# A first model that has seen ten labels is weak, and Alg. 1 builds on its labels. All the other images are there, too,
+# and something can be learned of them before any label is read: that two views of one image belong together.
+# `--start self-supervised` begins phase 0 with weights that were learned so, on all training images, by Barlow Twins
+# {cite:p}`zbontar2021barlow` of the library lightly (`pip install '.[start]'`). The phases after it begin anew, as
+# Alg. 1 has it. It was to be SimCLR or VICReg. But their losses in lightly make a program wait for its GPU in every
+# step, and in the trials, which `results/trials.md` has, neither was better.
+
+# %% tags=["hide-input"]
+started = [("digits-10-self-supervised", method) for method in ("baseline", "dmt")]
+for run in started:
+    show_table(beyond.against(results(), [run], ("digits-10", run[1])), first=["score (%)", "difference"])
+small = [("cifar10-small-self-supervised", "baseline")]
+show_table(beyond.against(results(), small, ("cifar10-small", "baseline")), first=["score (%)", "difference"])
+
+# %% [markdown]
+# Where this is known to help, networks are large, images are many, and the learning without labels takes far longer
+# than the rest. Digits of 64 pixels are the other end.
+#
 # ## Both models' word
 #
 # Alg. 2 trains A and B, and line 16 keeps the better of the two. But two models that err in different places know more
@@ -178,6 +199,7 @@ say(
 # |---|---|---|---|
 # | several views | `--views 4` | labels are few | K looks at an unlabeled image, once a phase |
 # | another weight | `--method js`, `--method small-loss` | you ask what Eq. 3 does on your data | nothing |
+# | a start without labels | `--start self-supervised` | images are many and labels few | 400 steps of twice the size |
 # | both models | `predict --both` | an answer may take twice as long | twice the time of an answer |
 # | FixMatch | `--method fixmatch` | you want a second opinion on a set | two looks at each unlabeled image |
 #
