@@ -229,12 +229,12 @@ say(
 # ````
 #
 # ```{exercise} A weight of your own
-# :label: ex-own-weight
+# :label: ex-own-rule
 # What would a rule look like that keeps exactly the labels with which the learner agrees? Compare its mean weights
 # with those of Small loss.
 # ```
 #
-# ````{solution} ex-own-weight
+# ````{solution} ex-own-rule
 # :class: dropdown
 # ```python
 # from dmtlib import RULES
