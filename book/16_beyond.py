@@ -49,6 +49,8 @@ if missing:
 # was chosen by a result that is shown. All sets are small, and all records lie in `results/`.
 
 # %% tags=["hide-input"]
+import pandas as pd
+
 from book.figures import beyond as draw
 from book.page.look import say, show, show_body, show_table, style
 from book.page.places import results
@@ -86,12 +88,13 @@ beyond.error_by_views(found).round(1)
 show(draw.reliability({count: beyond.pooled(seen) for count, seen in found.items()}))
 
 # %% [markdown]
-# *All seeds together. Above the dotted line a label is right more often than its confidence says, below it less
-# often.*
+# *All seeds together, where there are 20 labels or more. Above the dotted line a label is right more often than its
+# confidence says, below it less often.*
 #
 # The mean of several views is never surer than the surest of them, so confidence falls. Whether that is good depends
-# on where it was: a model that says 90% and is right in 60% of its labels gains, and a model that is too modest
-# already loses. For the choice of the top α only the order counts, and the table's first columns have that.
+# on where it was. A model that says 90% and is right in 60% gains. This one is too modest already, as a short training
+# on strongly augmented images leaves it, and it moves further from the line. Nor do its labels get better: an image of
+# eight by eight pixels loses more by a shift than four opinions are worth.
 #
 # And the runs that learn from such labels? All records of DMT with one view and with more:
 
@@ -112,6 +115,8 @@ streets = beyond.against(results(), [("scenes-views-4", "dmt")], ("scenes", "dmt
 show_table(streets, first=["score (%)", "difference"])
 
 # %% [markdown]
+# *Mean IoU, as above.*
+#
 # ## Other weights
 #
 # The weight is where DMT meets the research on noisy labels. Two rules from there fit in the same place. Everything
@@ -155,17 +160,19 @@ for method in ("js", "small-loss"):
 # and something can be learned of them before any label is read: that two views of one image belong together.
 # `--start self-supervised` begins phase 0 with weights that were learned so, on all training images, by Barlow Twins
 # {cite:p}`zbontar2021barlow` of the library lightly (`pip install '.[start]'`). The phases after it begin anew, as
-# Alg. 1 has it. It was to be SimCLR or VICReg. But their losses in lightly make a program wait for its GPU in every
-# step, and in the trials, which `results/trials.md` has, neither was better.
+# Alg. 1 has it. Lightly's losses of SimCLR and VICReg make a program wait for its GPU in every step, and in the trials
+# (`results/trials.md`) neither was better.
 
 # %% tags=["hide-input"]
 started = [("digits-10-self-supervised", method) for method in ("baseline", "dmt")]
-for run in started:
-    show_table(beyond.against(results(), [run], ("digits-10", run[1])), first=["score (%)", "difference"])
 small = [("cifar10-small-self-supervised", "baseline")]
-show_table(beyond.against(results(), small, ("cifar10-small", "baseline")), first=["score (%)", "difference"])
+parts = [beyond.against(results(), [run], ("digits-10", run[1])) for run in started]
+parts.append(beyond.against(results(), small, ("cifar10-small", "baseline")))
+show_table(pd.concat(parts), first=["score (%)", "difference"])
 
 # %% [markdown]
+# *Test accuracy, each row that has a difference against the row above it.*
+#
 # Where this is known to help, networks are large, images are many, and the learning without labels takes far longer
 # than the rest. Digits of 64 pixels are the other end.
 #

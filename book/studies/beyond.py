@@ -82,20 +82,21 @@ def calibration_error(confidence: Float[Tensor, " n"], right: Bool[Tensor, " n"]
     return float((apart * table["labels"]).sum() / table["labels"].sum())
 
 
-def pooled(labelings: Sequence[Labeling]) -> pd.DataFrame:
-    """:func:`reliability` of all seeds together."""
-    return reliability(
-        torch.cat([labeling.confidence for labeling in labelings]),
-        torch.cat([~labeling.wrong for labeling in labelings]),
-    )
+def pooled(labelings: Sequence[Labeling], least: int = 20) -> pd.DataFrame:
+    """:func:`reliability` of all seeds together, without intervals of fewer than ``least`` labels."""
+    confidence = torch.cat([labeling.confidence for labeling in labelings])
+    table = reliability(confidence, torch.cat([~labeling.wrong for labeling in labelings]))
+    return table[table["labels"] >= least]
 
 
 def against(results: Path, names: Sequence[tuple[str, str]], plain: tuple[str, str]) -> pd.DataFrame:
     """Recorded runs (preset, method) beside ``plain`` ones of the same seeds: the mean score in percent, the
     difference with its 95% t-interval, and the seconds of a run."""
-    rows, base = {}, load_records(results, *plain)
-    for name, method in [plain, *names]:
-        found = load_records(results, name, method)
+    runs = {run: load_records(results, *run) for run in names}
+    seeds = {record["seed"] for found in runs.values() for record in found}
+    base = [record for record in load_records(results, *plain) if record["seed"] in seeds]
+    rows = {}
+    for (name, method), found in {plain: base, **runs}.items():
         scores = Spread.of([score(record) for record in found])
         seconds = [record["seconds"] for record in found]
         rows[f"{name}, {NAMES[method]}"] = {

@@ -31,6 +31,7 @@ def test_views_of_baselines_that_have_hardly_learned():
         100 * torch.cat([labeling.wrong for labeling in found[1]]).double().mean().item(), abs=1e-6
     )
     assert ((table >= 0) & (table <= 100)).all(axis=None)
+    assert beyond.pooled(found[3], 10**6).empty and len(beyond.pooled(found[3], 0)) > 1
     figure = draw.reliability({count: beyond.pooled(seeds) for count, seeds in found.items()})
     assert "3 views: " in figure.get_label()
 
