@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -120,9 +120,14 @@ def together(records: Sequence[dict[str, Any]], phase: int) -> list[dict[str, fl
     return found
 
 
-def worth_of_both(records: Sequence[dict[str, Any]], phase: int) -> str:
-    """How far both models together are ahead of the better one of the two, in words."""
-    spread = Spread.of([run["both"] - max(run["A"], run["B"]) for run in together(records, phase)])
+def mean_of_two(a: float, b: float) -> float:
+    """What a model scores that nobody chose."""
+    return (a + b) / 2
+
+
+def worth_of_both(records: Sequence[dict[str, Any]], phase: int, than: Callable[[float, float], float] = max) -> str:
+    """How far both models together are ahead of what ``than`` makes of the two, the better one's score, in words."""
+    spread = Spread.of([run["both"] - than(run["A"], run["B"]) for run in together(records, phase)])
     if spread is None:
         return NOT_RUN
     if spread.n == 1:

@@ -61,4 +61,5 @@ def test_what_both_models_are_worth():
     assert beyond.together([old, new], 0) == [{"A": 40.0, "B": 42.0, "both": 43.5}]
     assert beyond.worth_of_both([old], 0) == "not run"
     assert beyond.worth_of_both([new], 0) == "+1.50 points (n = 1)"
+    assert beyond.worth_of_both([new], 0, beyond.mean_of_two) == "+2.50 points (n = 1)"
     assert beyond.worth_of_both([new, new], 0) == "+1.50 points (95% interval +1.50 to +1.50, n = 2)"
