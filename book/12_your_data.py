@@ -222,7 +222,7 @@ say(
 # Above its baseline is not yet a gain by pseudo labels. On `camvid-small`, seed 0, DMT's two models had their lead
 # before the first pseudo label, and the mean of the two didn't rise ({doc}`10_segmentation_results`). Nor is there a
 # switch that makes a weak first model fit: labels from several views and a start without labels were tried, and on our
-# sets neither can be told from going without ({doc}`16_beyond`). More labels, or a pre-trained network, are what helps.
+# sets neither can be told from going without ({doc}`16_beyond`). What makes it fit is more labels.
 #
 # These are few data sets, and the runs of each lie close together: this is a rule of thumb, no law. The paper's
 # baselines on VOC are weak too, and DMT helps them. What you can take from it is the question to ask. And keep your
