@@ -40,8 +40,7 @@ if missing:
 #
 # - make pseudo labels from several views of an image, and say what that does to their errors and to their confidence;
 # - put another weight in the place of Eq. 3, and say which errors it finds;
-# - start from weights that were learned without a label;
-# - say what two models know together;
+# - say what a start without labels is worth, and what two models know together;
 # - choose among these by what they gained here and what they cost.
 # :::
 #
