@@ -154,7 +154,7 @@ phases = noise_kinds.records(results())
 for kind in ("own", "other"):
     runs = [record["kinds"][kind] for record in phases]
     gains = [run["small-loss"]["accuracy"] - run["dmt"]["accuracy"] for run in runs if "small-loss" in run]
-    say(f"- Small loss − DMT, errors of {noise_kinds.KINDS[kind]}: {difference_cell(gains)} points")
+    say(f"- Small loss − DMT, on errors that are {noise_kinds.KINDS[kind]}: {difference_cell(gains)} points")
 
 # %% [markdown]
 # And in whole runs:
@@ -213,7 +213,7 @@ say(
 #
 # ## FixMatch
 #
-# The method that came after is one more option, `--method fixmatch`. {doc}`15_relatives` says how it differs and has
+# FixMatch, of the same years, is one more option, `--method fixmatch`. {doc}`15_relatives` says how it differs and has
 # its results on digits.
 #
 # ## What to switch on
@@ -221,13 +221,15 @@ say(
 # On our small sets no option moves a run by more than its seeds do. So start plainly, and take an option for its
 # reason:
 #
-# | | option | worth it when | costs |
+# | | option | a reason | costs |
 # |---|---|---|---|
-# | several views | `--views 4` | labels are few | K looks at an unlabeled image, once a phase |
+# | several views | `--views 4` | the first model is surer than it is right | K looks at an unlabeled image, once a phase |
 # | another weight | `--method js`, `--method small-loss` | you ask what Eq. 3 does on your data | nothing |
 # | a start without labels | `--start self-supervised` | images are many and labels few | 400 steps of twice the size |
-# | both models | `predict --both` | an answer may take twice as long | twice the time of an answer |
+# | both models | `predict --both` | an answer may take twice as long, and nobody should have to choose | twice the time of an answer |
 # | FixMatch | `--method fixmatch` | you want a second opinion on a set | two looks at each unlabeled image |
+#
+# *A reason is no proof: what was measured stands above.*
 #
 # ## Exercises
 #
