@@ -223,10 +223,10 @@ say(
 #
 # | | option | a reason | costs |
 # |---|---|---|---|
-# | several views | `--views 4` | the first model is surer than it is right | K looks at an unlabeled image, once a phase |
+# | several views | `--views 4` | the first model is surer than right | K looks at each image, once a phase |
 # | another weight | `--method js`, `--method small-loss` | you ask what Eq. 3 does on your data | nothing |
 # | a start without labels | `--start self-supervised` | images are many and labels few | 400 steps of twice the size |
-# | both models | `predict --both` | an answer may take twice as long, and nobody should have to choose | twice the time of an answer |
+# | both models | `predict --both` | nobody should have to choose one | twice the time of an answer |
 # | FixMatch | `--method fixmatch` | you want a second opinion on a set | two looks at each unlabeled image |
 #
 # *A reason is no proof: what was measured stands above.*
