@@ -22,7 +22,7 @@ def test_the_loss_is_the_one_of_a_loop(batch, gamma1, gamma2, labeled):
     assert weighted_cross_entropy(logits, *taught).item() == pytest.approx(expected, rel=1e-4, abs=1e-6)
 
 
-@pytest.mark.parametrize("name", RULES)
+@pytest.mark.parametrize("name", sorted(set(RULES) - {"small-loss"}))  # which ranks a batch
 @given(batches(), gammas, gammas, st.integers(0, 3))
 def test_a_rule_decides_about_each_element_as_if_it_were_alone(name, batch, gamma1, gamma2, labeled):
     p, y_a, c_a = batch
