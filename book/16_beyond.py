@@ -62,7 +62,7 @@ style()
 
 # %% tags=["parameters"]
 preset = "digits-10"
-seeds = 3
+seed = 0  # the first of three
 budget = 1.0
 
 # %% [markdown]
@@ -77,7 +77,7 @@ budget = 1.0
 
 # %%
 views = (1, 4, 16)
-found = beyond.labelings(preset, range(seeds), views, budget)
+found = beyond.labelings(preset, range(seed, seed + 3), views, budget)
 beyond.error_by_views(found).round(1)
 
 # %% [markdown]
@@ -252,7 +252,7 @@ say(
 # from dmtlib.data.images.augment import WEAK
 #
 # WEAK["digits"] = replace(WEAK["digits"], flip=0.5)
-# beyond.error_by_views(beyond.labelings(preset, range(seeds), views, budget)).round(1)
+# beyond.error_by_views(beyond.labelings(preset, range(seed, seed + 3), views, budget)).round(1)
 # ```
 # ````
 #
@@ -288,7 +288,7 @@ say(
 # into a number.
 
 # %% tags=["hide-input"]
-if preset == "digits-10" and budget >= 1:
+if preset == "digits-10" and seed == 0 and budget >= 1:
     told = beyond.error_by_views(found)
     assert told["ECE"].is_monotonic_increasing and (told.loc[4:, "top 100%"] >= told.loc[1, "top 100%"] - 0.5).all()
 

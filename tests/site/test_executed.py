@@ -6,7 +6,7 @@ import nbformat
 import pytest
 from chapters import chapters
 
-CHAPTERS = 16
+CHAPTERS = 17
 LARGEST_OUTPUT = 1_000_000  # bytes
 
 pytestmark = pytest.mark.book
