@@ -296,7 +296,7 @@ for name in map_of:
 # as a gain.*
 #
 # A set is one kind of noise. Two sets with the same error can differ in all else, so read the map within the digits
-# first: there nothing but the number of labels changes. On `camvid-small` one of two seeds lies above zero, and its
+# first: there nothing but the number of labels changes. On `camvid-small` one of three seeds lies above zero, and its
 # lead was there before the first pseudo label, and didn't grow ({doc}`10_segmentation_results`).
 #
 # On `digits-10` one phase that learns all of a baseline's labels at once shows a larger lead of DMT on CL than these

@@ -256,8 +256,10 @@ say(f"The mean of DMT's two models, from phase to phase: {course(camvid['dmt'])}
 
 # %% [markdown]
 # So this is no win for pseudo labels. On seed 0 the better model was ahead of the baseline by more before it learned
-# the first of them: its random weights happened to learn more from the labels. On seed 1 the better model ends below
-# its baseline. The mean of both models falls from the first phase to the last, on both seeds.
+# the first of them: its random weights happened to learn more from the labels. On seeds 1 and 2 the better model ends
+# below its baseline; on seed 2 both had begun far below it, each with four fifths of the labels, and don't catch up.
+# The mean of both models falls from the first phase to the last on two seeds, and rises on one. CBST ends below the
+# baseline on all three.
 
 # %% tags=["hide-input"]
 show_table(class_table(recorded_results(), "camvid-small"), first=["DMT", "baseline"])
@@ -367,20 +369,23 @@ if streets:
 # What was run here is small: scenes and, where {numref}`tab-camvid` has numbers, CamVid on one core. On scenes DMT
 # ends above the baseline, and above CBST, which trusts every label it gives itself, on every seed that was run, and
 # the mean of its two models does too. So few seeds don't settle it: the paired differences above have intervals, and
-# say which of them hold zero. On CamVid two seeds show no gain from pseudo labels.
+# say which of them hold zero. On CamVid three seeds show no gain from pseudo labels.
 #
 # DMT is several ideas at once. {doc}`11_ablations` takes them out one by one.
 
 # %% tags=["hide-input"]
 assert all(d > 0 for pair in pairs[:2] for d in paired_differences(*(scenes[method] for method in pair)))
 assert all(d > 0 for _, m in fair for d in paired_differences(mean_of_models(scenes["dmt"]), scenes[m]))
-if camvid["dmt"]:  # as is said of its two runs; with more the text is to be read again
-    assert [record["seed"] for record in camvid["dmt"]] == [0, 1]
+if camvid["dmt"]:  # as is said of its three runs; with more the text is to be read again
+    assert [record["seed"] for record in camvid["dmt"]] == [0, 1, 2]
     ahead_of = paired_differences(camvid["dmt"], camvid["baseline"])
-    assert ahead_of[0] > 0 > ahead_of[1] and camvid["dmt"][0]["best"] == "B"
+    assert ahead_of[0] > 0 > max(ahead_of[1:]) and camvid["dmt"][0]["best"] == "B"
+    assert max(paired_differences(camvid["cbst"], camvid["baseline"])) < 0
+    rises = []
     for record in camvid["dmt"]:
         begun, ended = ([m["val_mean_iou"] for m in record["phases"][at]["models"].values()] for at in (0, -1))
-        assert sum(ended) < sum(begun)
+        rises.append(sum(ended) > sum(begun))
+    assert rises == [False, False, True] and max(begun) < camvid["baseline"][2]["mean_iou"] - 5
     assert camvid["dmt"][0]["phases"][0]["models"]["B"]["val_mean_iou"] > camvid["dmt"][0]["mean_iou"]
 assert all(gain[a] > gain[b] for a, b in zip(ratios, ratios[1:], strict=False))  # fewer labels, more gain
 assert min(over_cbst) > max(over_cl) and ahead < 2 * error
