@@ -33,7 +33,7 @@ MAX_JSON_BYTES = 64 * 2**20
 def whole_file(path: Path) -> Iterator[BinaryIO]:
     """A file to fill; folders that its name asks for are made. When the block ends well it is brought to the disk, and
     takes the place and the mode of ``path``; otherwise nothing is left of it. An OSError, if it cannot be written, or
-    what is there is no regular file; that is told, or Ctrl-C, whatever the block made of it, as torch.save does."""
+    what is there is no regular file. The system's error, or Ctrl-C, is told, though torch.save makes others of it."""
     if os.path.exists(path) and not os.path.isfile(path):
         raise OSError(errno.EEXIST, "is there, and is no regular file", str(path))
     with _replacing(path) as (unfinished, mode), _Remembering(unfinished, "x") as raw:

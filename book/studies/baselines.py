@@ -5,12 +5,13 @@ from __future__ import annotations
 import copy
 import dataclasses
 import math
+import tempfile
 from pathlib import Path
 
 import pandas as pd
 import torch
 from jaxtyping import Float, UInt8
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim.swa_utils import update_bn
 
 from dmtlib.data.images.augment import AUGMENTATIONS, normalise
@@ -19,9 +20,12 @@ from dmtlib.data.images.splits import split_labeled
 from dmtlib.presets import preset
 from dmtlib.records.comparison import NOT_RUN, cell, recorded_settings
 from dmtlib.records.reproduction import CIFAR10 as PRESETS
+from dmtlib.training.directory import RunDirectory
 from dmtlib.training.images.config import RunConfig
 from dmtlib.training.images.evaluation import predict
 from dmtlib.training.images.phase import PhaseTask, PhaseTrainer, start_phase
+from dmtlib.training.images.stored import phase_model
+from dmtlib.training.train import train
 
 from .disagreement import one_thread
 
@@ -31,6 +35,14 @@ def of_length(config: RunConfig, length: float) -> RunConfig:
     if length == 1:
         return config  # and not under another name: another chapter may have trained it
     return dataclasses.replace(config, preset=f"{config.preset}-x{length:g}", budget=config.budget * length)
+
+
+def fresh_model(name: str, seed: int, budget: float = 1.0) -> nn.Module:
+    """What the baseline of a preset ends with, trained here and now on the CPU; no file stays."""
+    config = preset(name, "baseline", seed, budget)
+    with tempfile.TemporaryDirectory() as runs:
+        train(config, runs=runs, device="cpu", progress=False)
+        return phase_model(RunDirectory.of(config, runs), 0)
 
 
 def steps_by_rule(oracle_steps: int, labeled_ratio: float) -> dict[str, float]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,12 +17,10 @@ from dmtlib.data.images.splits import split_labeled
 from dmtlib.presets import preset
 from dmtlib.records.comparison import NAMES, NOT_RUN, Spread, difference_cell, paired_differences, signed
 from dmtlib.records.store import load_records, score
-from dmtlib.training.directory import RunDirectory
 from dmtlib.training.images.evaluation import Views, predict
-from dmtlib.training.images.stored import phase_model
 from dmtlib.training.seeding import derive_seed
-from dmtlib.training.train import train
 
+from .baselines import fresh_model
 from .disagreement import one_thread
 from .pseudo_labels import Labeling, error_in_top, labeling_of
 
@@ -40,9 +37,7 @@ def labelings(
     for seed in seeds:
         config = preset(name, "baseline", seed, budget)
         data = load_dataset(config.data)
-        with tempfile.TemporaryDirectory() as runs:
-            train(config, runs=runs, device="cpu", progress=False)
-            model = phase_model(RunDirectory.of(config, runs), 0)
+        model = fresh_model(name, seed, budget)
         split = split_labeled(data.train_labels, config.num_labels, seed, config.validation)
         images, truth = data.train_images[split.unlabeled], data.train_labels[split.unlabeled]
         for count in counts:

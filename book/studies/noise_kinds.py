@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import tempfile
 import time
 from pathlib import Path
 from statistics import mean
@@ -27,17 +26,15 @@ from dmtlib.files import write_json
 from dmtlib.method.pseudo_labels import pseudo_label
 from dmtlib.presets import preset
 from dmtlib.records.comparison import NAMES, NOT_RUN, difference_cell
-from dmtlib.training.directory import RunDirectory
 from dmtlib.training.images.config import RunConfig
 from dmtlib.training.images.evaluation import predict
 from dmtlib.training.images.phase import PhaseTask, PhaseTrainer, PseudoLabels, start_phase
-from dmtlib.training.images.stored import phase_model
 from dmtlib.training.precision import describe_device
 from dmtlib.training.provenance import commit, versions
 from dmtlib.training.seeding import derive_seed
 from dmtlib.training.statistics import summarise
-from dmtlib.training.train import train
 
+from .baselines import fresh_model
 from .disagreement import one_thread
 
 PRESET = "digits-10"
@@ -104,11 +101,7 @@ def measure(seed: int, budget: float = 1.0) -> dict[str, Any]:
 
 def _teacher(data: ClassificationData, unlabeled: Tensor, seed: int, budget: float) -> Tensor:
     """What the baseline of a seed makes of some training images."""
-    config = preset(PRESET, "baseline", seed, budget)
-    with tempfile.TemporaryDirectory() as runs:
-        train(config, runs=runs, device="cpu", progress=False)
-        model = phase_model(RunDirectory.of(config, runs), 0)
-    return predict(model, data.train_images[unlabeled], data.mean, data.std)
+    return predict(fresh_model(PRESET, seed, budget), data.train_images[unlabeled], data.mean, data.std)
 
 
 def _learn(data: ClassificationData, labeled: Tensor, pseudo: PseudoLabels, config: RunConfig) -> dict[str, float]:

@@ -107,7 +107,7 @@ class RunDirectory:
 
     @property
     def record(self) -> dict[str, Any] | None:
-        """The finished run's record, None while it is unfinished; a RunError, if it cannot be read, or is another."""
+        """The finished run's record, None if unfinished; a RunError, if it cannot be read, or is no record."""
         file = self.path / "result.json"
         try:
             return read_record(file, "seconds", "phases") if os.path.lexists(file) else None

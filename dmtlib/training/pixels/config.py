@@ -81,7 +81,7 @@ class PixelRun:
         require(self, "crop", ("be a height and a width", lambda crop: len(crop) == 2 and min(crop) >= 1))
         require(self, "flip", SHARE)
         require(self, "poly_power head_rate", NOT_NEGATIVE)
-        require(self, "views", ("lie in 1…16", lambda views: views in range(1, 17)))
+        require(self, "views", ("lie in 1…16, 1…8 without flips", lambda n: n in range(1, 17 if self.flip else 9)))
         require(self, "labelers", one_of(LABELERS))
         require(self, "goes_on_from", one_of(GOES_ON_FROM))
         require(self, "initialisations", ("be two, of A and of B", lambda both: len(both) == 2))

@@ -26,7 +26,7 @@ MARGIN = 48  # positions of the map: more than the narrow network sees to a side
 PIXELS_AT_ONCE = TILE**2  # of all images that go through the network together
 
 VIEWS = [(s, mirrored) for s in (1.0, 0.75, 1.25, 0.5, 1.5, 0.875, 1.125, 1.75) for mirrored in (False, True)]
-"""Of an image: its scale, and whether it is mirrored. A model is asked about the first, or the first few."""
+"""Of an image: its scale, and whether it is mirrored, which is only for what is mirrored in training, too."""
 
 CHOSEN_ON = "val"
 """The part on which the better of the two last models is chosen (Alg. 2, line 16). Data with a test part are scored on
@@ -38,15 +38,15 @@ def predict_images(
     images: ListedImages | StoredImages,
     indices: Sequence[int],
     pad: tuple[int, int] | None = None,
-    views: int = 1,
+    views: Sequence[tuple[float, bool]] = VIEWS[:1],
 ) -> Iterator[Float[Tensor, "C H W"]]:
     """Probabilities of one clean image after the other, on the models' device: evaluation mode, float32; the mean of
-    what all ``models`` say of the first so many :data:`VIEWS`. Images of one size go through a network together, up to
+    what all ``models`` say of ``views``, some of :data:`VIEWS`. Images of one size go through a network together, to
     :data:`PIXELS_AT_ONCE`; a larger one in tiles. Up to ``pad``, height and width, an image is first padded with
     black, to the right and below; the probabilities are of the image alone."""
     models = [models.eval()] if isinstance(models, nn.Module) else [model.eval() for model in models]
     device = next(models[0].parameters()).device
-    largest = max(scale for scale, _ in VIEWS[:views])
+    largest = max(scale for scale, _ in views)
 
     def load(index: int) -> tuple[Tensor, tuple[int, int]]:
         image = images.image(index)
@@ -58,8 +58,8 @@ def predict_images(
         at_once = max(1, min(PREDICTION_BATCH, PIXELS_AT_ONCE // int(height * width * largest**2)))
         while batch := list(islice(same, at_once)):
             stacked = torch.stack([image for image, _ in batch]).to(device, memory_format=torch.channels_last)
-            said = _sum(_look(model, stacked, *view) for model in models for view in VIEWS[:views])
-            said /= len(models) * views
+            said = _sum(_look(model, stacked, *view) for model in models for view in views)
+            said /= len(models) * len(views)
             for probabilities, (_, size) in zip(said, batch, strict=True):
                 yield probabilities[:, : size[0], : size[1]]
             del said, probabilities  # of a large image, before the next one's are made
@@ -119,10 +119,10 @@ def _tiles(side: int, stride: int) -> Iterator[tuple[int, int, int]]:
 
 
 def label_images(
-    model: nn.Module, images: ListedImages | StoredImages, indices: Sequence[int], views: int = 1
+    model: nn.Module, images: ListedImages | StoredImages, indices: Sequence[int], views: Sequence = VIEWS[:1]
 ) -> Iterator[tuple[str, Tensor, Tensor]]:
     """Name, labels (uint8) and confidences of the clean images, each in its own size (Alg. 2, lines 12 and 14), by the
-    mean prediction over the first ``views`` of :data:`VIEWS`. Several processes take turns, and each must ask for all
+    mean prediction over ``views``, some of :data:`VIEWS`. Several processes take turns, and each must ask for all
     images."""
     predictions = predict_images(model, images, shared(indices), views=views)
     for turn in range(0, len(indices), count()):  # a zip would hold an image's probabilities while others are made

@@ -18,7 +18,7 @@ from ..statistics import summarise
 from ..storage import restoring
 from .batches import SegmentationBatches
 from .config import METHODS, SegmentationConfig
-from .evaluation import best_of, label_images, measure_segmentation, pixel_label_error
+from .evaluation import VIEWS, best_of, label_images, measure_segmentation, pixel_label_error
 from .phase import BestOnVal, SegmentationTask, SegmentationTrainer, start_segmentation_phase
 from .pixel_labels import PixelLabels, write_pixel_labels
 from .plan import Labeler, plan, split_of
@@ -144,7 +144,8 @@ class MutualTraining:
         new = labeler.phase == phase
         weights = self.done[labeler.model]["weights"] if new else self.weights[labeler.model]
         teacher = restore(self.architecture, weights, self.device, labeler.model)
-        predictions = label_images(teacher, self.images, self.plan.unlabeled, self.config.views)
+        views = [view for view in VIEWS if self.config.flip or not view[1]][: self.config.views]
+        predictions = label_images(teacher, self.images, self.plan.unlabeled, views)
         folder = pixel_label_folder(self.directory, phase, name)
         alpha, mark = self.config.alphas[phase - 1], self.directory.mark()
         made = rank() == 0 and write_pixel_labels(folder, predictions, len(self.data.classes), alpha, mark)

@@ -39,11 +39,11 @@ def test_views_can_be_said_in_a_preset_s_name():
     assert config == dataclasses.replace(preset("digits-10", "dmt"), preset="digits-10-views-4", views=4)
     assert "views" not in preset("digits-10", "dmt").to_json() and config.to_json()["views"] == 4
     assert preset("digits-10-gamma-2-views-3", "dmt").gamma1 == 2.0
-    assert preset("scenes-views-16", "dmt").views == 16
+    assert preset("scenes-views-8", "dmt").views == 8 and preset("camvid-small-views-16", "dmt").views == 16
     for name, views, message in [
         ("digits-10-views-0", 1, "views must be a whole number, 1 or more, got 0"),
         ("digits-10", -3, "views must be 1 or more, got -3"),
-        ("scenes", 17, "views must lie in 1…16, got 17"),
+        ("scenes", 9, "views must lie in 1…16, 1…8 without flips, got 9"),
         ("digits-10-views-4", 4, "preset must be one of .*, got 'digits-10-views-4-views-4'"),
     ]:
         with pytest.raises(ValueError, match=message):

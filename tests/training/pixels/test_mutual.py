@@ -530,9 +530,11 @@ def test_both_models_word_is_the_mean_of_their_probabilities(tiny, data):
     assert "both" not in tiny("dst")[1]["phases"][0]
 
 
-def test_pseudo_labels_of_several_views(tiny, data):
-    """Another scale by another library's resampling, and the mirror image: labels of their mean probabilities."""
-    run, _ = tiny("dmt", views=3)
+@pytest.mark.parametrize(("flip", "views"), [(0.5, 3), (0.0, 2)])
+def test_pseudo_labels_of_several_views(flip, views, tiny, data):
+    """Another scale by another library's resampling, and the mirror image, if training mirrors too: labels of their
+    mean probabilities."""
+    run, _ = tiny("dmt", views=views, flip=flip)
     images, labels = data.parts["train"], stored_pixel_labels(run, 5, "B")
     model = phase_segmenter(run, 4, "A")
     for place in (0, len(labels) - 1):
@@ -541,7 +543,9 @@ def test_pseudo_labels_of_several_views(tiny, data):
         with torch.no_grad():
             plain, mirrored, small = (model(x).softmax(dim=1) for x in (image, image.flip(3), smaller))
         small = torchvision.transforms.v2.functional.resize(small, [64, 64])
-        expected = ((plain + mirrored.flip(3) + small) / 3)[0]
+        seen = [plain, small, *([mirrored.flip(3)] if flip else [])]
+        assert len(seen) == views
+        expected = (sum(seen) / views)[0]
         found, codes = labels.codes(place)
         kept, sure = found != 255, expected.amax(dim=0)
         clear = (expected.topk(2, dim=0).values.diff(dim=0).abs() > 1e-4)[0]
@@ -555,6 +559,7 @@ def test_pseudo_labels_of_several_views(tiny, data):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
+        (dict(flip=0.0, views=9), "views must lie in 1…16, 1…8 without flips, got 9"),
         (dict(method="cl"), "method must be one of baseline, online-st, cbst, .*, got 'cl'"),
         (dict(seed=1000), r"seed must lie in 0…999, got 1000"),
         (dict(budget=0), r"budget must lie in \(0, 10\], got 0"),
