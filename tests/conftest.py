@@ -2,6 +2,8 @@ import os
 import sys
 from pathlib import Path
 
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch: runs are compared bit by bit, and workers share cores
+
 import jaxtyping
 import pytest
 from clone import ROOT

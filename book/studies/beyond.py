@@ -103,6 +103,12 @@ def against(results: Path, names: Sequence[tuple[str, str]], plain: tuple[str, s
     return pd.DataFrame(rows).T.rename_axis("run")
 
 
+def can_be_told(results: Path, run: tuple[str, str], other: tuple[str, str]) -> bool:
+    """Whether the 95% t-interval of the difference of two recorded (preset, method), seed by seed, leaves zero out."""
+    low, high = Spread.of(paired_differences(load_records(results, *run), load_records(results, *other))).interval()
+    return not low <= 0 <= high
+
+
 def together(records: Sequence[dict[str, Any]], phase: int) -> list[dict[str, float]]:
     """Mean IoU of A, of B and of both models' mean probabilities after a phase, in percent, of each record that has
     it."""
