@@ -178,7 +178,7 @@ show(draw.checks(report, "the baseline's labels"))
 # The dashed lines are a rule of thumb for the first bar: up to 5% a good start, above 15% a bad one. Below: what it
 # calls the unlabeled images.*
 #
-# Four things are worth looking at.
+# Six things are worth looking at.
 #
 # - **The first labels.** The curriculum begins with the most confident fifth. If many of these are wrong, the second
 #   generation learns many wrong labels, and it is the one that labels next.
@@ -187,6 +187,10 @@ show(draw.checks(report, "the baseline's labels"))
 #   first fifth comes in late.
 # - **Disagreement.** DMT sees an error only where two models disagree. So the second baseline should dispute the
 #   first one's errors, and leave its right answers alone.
+# - **Confidence.** Is the baseline surer than right, or more modest? The curriculum takes the surest labels first,
+#   whatever their confidence is worth; but the mean of several views only ever lowers it ({doc}`16_beyond`).
+# - **Both together.** Two models that err in different places are right together more often than alone. That says what
+#   a second model is worth at the time of use, with DMT or without it.
 
 # %% tags=["hide-input"]
 say(
@@ -386,7 +390,9 @@ models = [phase["models"] for phase in mask_record["phases"]]
 ious = [", ".join(f"{name} {found['val_mean_iou']:.1f}%" for name, found in m.items()) for m in models]
 say(
     f"Verdict “{pixel_report.verdict}”; B disputes {pixel_report.disputed_wrong or 0:.0f}% of A's wrong pixels and "
-    f"{pixel_report.disputed_right or 0:.0f}% of the right ones. Mean IoU on held-out masks: {ious[0]} before the "
+    f"{pixel_report.disputed_right or 0:.0f}% of the right ones. Before the first pseudo label the two together are "
+    f"right {pixel_report.together:.1f} points more often, by pixels, than one alone; `predict --both` asks both. "
+    f"Mean IoU on held-out masks: {ious[0]} before the "
     f"first pseudo label, {ious[-1]} at the end. Model {mask_record['best']} is exported."
 )
 

@@ -51,7 +51,8 @@ def test_docstrings_name_their_source(name):
 
 @pytest.mark.parametrize("name", list(dmtlib.RULES))
 def test_rules_say_which_method_they_are(name):
-    assert re.match(r"(DMT|CL|Online ST|FixMatch|Small loss|JS weight)\b.*:", inspect.getdoc(dmtlib.RULES[name]))
+    names = "DMT|CL|Online ST|FixMatch|FlexMatch|Small loss|JS weight"
+    assert re.match(rf"({names})\b.*:", inspect.getdoc(dmtlib.RULES[name]))
 
 
 # --- The shapes in the signatures are true ------------------------------------------------------------------------

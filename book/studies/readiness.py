@@ -24,6 +24,12 @@ SHARED = 25.0
 """Percent of the first baseline's errors that the second one disputes, below which they share most of them: no
 disagreement gives those away."""
 
+FAR_OFF = 5.0
+"""Points between mean confidence and accuracy above which the advice speaks of several views."""
+
+WORTH = 1.0
+"""Points that two baselines are right more often together than alone, above which the advice says so."""
+
 
 class Answers(NamedTuple):
     """What a model says about clean images, or pixels, that it has not learned: probabilities of the classes."""
@@ -45,6 +51,10 @@ class Readiness:
         agreement: unlabeled data on which two baselines say the same; None where there is only one.
         disputed_wrong, disputed_right: held-out answers of the first baseline that the second one disputes, of the
             wrong ones and of the right ones; None where there is none.
+        overconfidence: by how many points the first baseline's mean confidence in its held-out answers is above the
+            share of right ones; below zero where it is more modest than it need be.
+        together: by how many points more often the mean of both baselines' probabilities is right on what is held out
+            than the two are alone, on average; None where there is one baseline.
     """
 
     tops: pd.DataFrame
@@ -52,6 +62,8 @@ class Readiness:
     agreement: float | None = None
     disputed_wrong: float | None = None
     disputed_right: float | None = None
+    overconfidence: float = 0.0
+    together: float | None = None
 
     @property
     def first(self) -> pd.Series:
@@ -95,6 +107,18 @@ class Readiness:
                 f"The second baseline disputes only {self.disputed_wrong:.0f}% of the first one's errors: make the "
                 "two more different, by other weights to start from or other subsets of the labels (Sec. 4.1.2)."
             )
+        if self.verdict != "unknown" and abs(self.overconfidence) > FAR_OFF:
+            surer = self.overconfidence > 0
+            found.append(
+                f"The baseline is {abs(self.overconfidence):.0f} points {'surer' if surer else 'more modest'} than "
+                f"right. The mean of several views (--views 4) is more modest still: "
+                f"{'try it' if surer else 'leave it out'}."
+            )
+        if self.together is not None and self.together > WORTH:
+            found.append(
+                f"The mean of both baselines' probabilities is right {self.together:.1f} points more often than one "
+                "of them is on average: where you can afford it, ask two models."
+            )
         return found
 
     def __str__(self) -> str:
@@ -137,8 +161,11 @@ def assess(
     taken = mine[surest(mine, sure, CURRICULUM_ALPHAS[0], by_class=pixels)]
     counts = {name: part.bincount(minlength=len(classes)).tolist() for name, part in (("first", taken), ("all", mine))}
     balance = pd.DataFrame(counts, index=pd.Index(classes, name="class"))
+    overconfidence = 100 * confidence.double().mean().item() - _percent(~wrong)
     if second is None:
-        return Readiness(tops, balance)
+        return Readiness(tops, balance, overconfidence=overconfidence)
+    both = (first.held_out + second.held_out).argmax(dim=1) == truth
+    alone = (_percent(~wrong) + _percent(second.held_out.argmax(dim=1) == truth)) / 2
     disputed = second.held_out.argmax(dim=1) != labels
     return Readiness(
         tops,
@@ -146,6 +173,8 @@ def assess(
         agreement=_percent(second.unlabeled.argmax(dim=1) == mine),
         disputed_wrong=_percent(disputed[wrong]),
         disputed_right=_percent(disputed[~wrong]),
+        overconfidence=overconfidence,
+        together=_percent(both) - alone,
     )
 
 

@@ -46,7 +46,8 @@ class Descent:
     :func:`.precision.autocast_dtype`; ``window`` the sums named in :data:`.statistics.STATISTICS` since the last look,
     on the device, ``totals`` the same since the phase began, as far as they were looked at. ``parallel`` is the model
     in a wrapper that averages the gradients of several processes, None where there is one. ``drops``, where the model
-    has dropout, is what the steps' seeds are made of."""
+    has dropout, is what the steps' seeds are made of. ``seen`` is what :func:`.rules.flexible_thresholds` reads, by
+    training image, None for a method that has none."""
 
     model: nn.Module
     averaged: nn.Module | None
@@ -59,6 +60,7 @@ class Descent:
     totals: list[float] = field(default_factory=lambda: [0.0] * len(STATISTICS))
     parallel: nn.Module | None = None
     drops: int | None = None
+    seen: Tensor | None = None
 
     def logits(self, images: Tensor) -> Tensor:
         """The model's, on this process's part of a batch, which is on its device."""
@@ -93,7 +95,8 @@ class Descent:
 
     def state_dict(self) -> dict[str, Any]:
         parts = {name: part.state_dict() for name, part in self._parts().items()}
-        return {**parts, "window": self.window, "step": self.step, "totals": self.totals}
+        more = {} if self.seen is None else {"seen": self.seen}
+        return {**parts, **more, "window": self.window, "step": self.step, "totals": self.totals}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         for name, part in self._parts().items():
@@ -101,6 +104,8 @@ class Descent:
         if state["window"].shape != self.window.shape or len(state["totals"]) != len(self.totals):
             raise ValueError("other statistics")
         self.window.copy_(state["window"])
+        if self.seen is not None:
+            self.seen.copy_(state["seen"])
         self.step, self.totals = state["step"], state["totals"]
 
     def _parts(self) -> dict[str, Any]:

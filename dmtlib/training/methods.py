@@ -12,12 +12,14 @@ class Method:
     every model goes on, and the other one stands beside it. ``pair``: on images, too, two models take turns, and from
     the second iteration on each goes on from where it was. ``online``: one phase on the model's own predictions of the
     same step, as long as the others' phases together: predictions of the view that is ``learned``, or of a ``weak``
-    one while a strong one is learned. ``all_labels``: the supervised phase has all images' labels."""
+    one while a strong one is learned. ``flexible``: what is asked of a class rises as the model comes to know it.
+    ``all_labels``: the supervised phase has all images' labels."""
 
     title: str
     labeler: Literal["other", "itself"] | None = None
     pair: bool = False
     online: Literal["learned", "weak"] | None = None
+    flexible: bool = False
     all_labels: bool = False
 
 
@@ -32,6 +34,7 @@ METHODS = {
     "dmt-flip": Method("DMT-Flip", labeler="other"),
     "dmt-pair": Method("DMT-Pair", labeler="other", pair=True),
     "fixmatch": Method("FixMatch", online="weak"),
+    "flexmatch": Method("FlexMatch", online="weak", flexible=True),
     "small-loss": Method("Small loss", labeler="other"),
     "js": Method("JS weight", labeler="other"),
     "oracle": Method("oracle", all_labels=True),
@@ -39,8 +42,8 @@ METHODS = {
 """`dst` and `dmt` have the same rule, and differ here; `cbst` and `dst` are the same here, and differ in the rule.
 `cl` and `cbst` share a rule too: CL trains a new model in each phase, CBST goes on with the one it has."""
 
-BEYOND = ("fixmatch", "small-loss", "js")
-"""What the paper doesn't have, on images: FixMatch, and DMT with other weights than those of Eq. 3."""
+BEYOND = ("fixmatch", "flexmatch", "small-loss", "js")
+"""What the paper doesn't have, on images: FixMatch and its kin, and DMT with other weights than those of Eq. 3."""
 
 SEGMENTATION_METHODS = {name: METHODS[name] for name in METHODS if name not in ("cl", "dmt-pair", *BEYOND)}
 """The rows of Table 7. CL is CBST on images; on pixels the class-balanced one is what the paper compares with, and DMT

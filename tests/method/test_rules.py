@@ -12,7 +12,7 @@ from reference import batches, gammas
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from dmtlib import RULES, disagreement_cases, dynamic_weights
-from dmtlib.method.rules import PREDICTION_FREE
+from dmtlib.method.rules import PREDICTION_FREE, flexible_thresholds
 
 properties = settings(max_examples=40, deadline=None, derandomize=True)
 
@@ -32,6 +32,7 @@ BY_HAND = {
     "dmt-pair": (LEARN_Y_A, [0.5625, 0.015625, 0.015625, 0.0, 0.0]),
     "online-st": ([0, 0, 0, 0, 255], [0.0, 0.0, 0.0, 0.0, 0.0]),  # no c_B above 0.9 but the ignored one's
     "fixmatch": ([0, 0, 0, 0, 255], [0.0, 0.0, 0.0, 0.0, 0.0]),  # nor one of 0.95
+    "flexmatch": ([0, 0, 0, 0, 255], [1.0, 0.0, 1.0, 1.0, 0.0]),  # c_A is what is asked of c_B
     "small-loss": (LEARN_Y_A, [1.0, 1.0, 0.0, 0.0, 0.0]),  # 2.125 labels are expected to be right
     "js": (LEARN_Y_A, [0.8621, 0.4512, 0.4512, 0.4512, 0.0]),
 }
@@ -100,6 +101,21 @@ def test_fixmatch_asks_for_095():
     p = torch.tensor([[0.04, 0.96], [0.05, 0.95], [0.94, 0.06]])
     targets, weights = RULES["fixmatch"](p, torch.tensor([0, 0, 1]), torch.zeros(3), 4.0, 4.0)
     assert targets.tolist() == [1, 1, 0] and weights.tolist() == [1.0, 1.0, 0.0]
+
+
+@pytest.mark.parametrize(
+    ("seen", "asked"),
+    [
+        ([-1] * 8, [0.0, 0.0, 0.0]),  # nothing is known, all is learned
+        ([-1, -1, -1, -1, 0, 0, 1, -2], [1 / 3, 1 / 7, 0.0]),  # β is 2/4, 1/4 and 0: four are not seen yet
+        ([0, 0, 0, 0, 1, 1, 1, -1], [1.0, 3 / 5, 0.0]),  # and now 1, 3/4 and 0: the commonest class has four
+        ([2, 1, 0, -2, -2], [1.0, 1.0, 1.0]),
+    ],
+)
+def test_flexible_thresholds_by_hand(seen, asked):
+    """β / (2 − β) of 0.95; −2 are images without a part in it."""
+    asked = torch.tensor([0.95 * share for share in asked])
+    torch.testing.assert_close(flexible_thresholds(torch.tensor(seen), 3), asked)
 
 
 @given(batches())

@@ -26,7 +26,8 @@ THOROUGH = [
     "plain-dmt-4 double-short-timm-dmt-1 double-short-timm-dmt-2 double-short-white-dmt-1 double-short-white-dmt-2",
     "double-mixup-dmt-1 double-mixup-dmt-2 double-mixup-dmt-4 double-mixup-cl-1 double-mixup-cl-2 "
     "double-plain-dmt-flip-1 double-plain-dmt-flip-4 double-short-mixup-online-st-1 double-short-mixup-online-st-2 "
-    "double-short-plain-fixmatch-1 double-short-plain-fixmatch-2",
+    "double-short-plain-fixmatch-1 double-short-plain-fixmatch-2 "
+    "double-short-plain-flexmatch-1 double-short-plain-flexmatch-2",
     "pixels-dmt-1 pixels-dmt-2 pixels-dmt-4 double-short-pixels-dmt-flip-1 double-short-pixels-dmt-flip-2 "
     "double-short-pixels-online-st-1 double-short-pixels-online-st-2 double-short-both-dmt-1 double-short-both-dmt-2",
     "double-pixels-dmt-1 double-pixels-dmt-2 double-pixels-dmt-4 double-short-best-dmt-1 double-short-best-dmt-2",
@@ -75,7 +76,7 @@ def assert_same_run(folder: Path, one: str, other: str, near: float) -> None:
         for key in line:
             nearly = max(near, few) if key == "case_shares" else near
             assert numbers(mine[key]) == pytest.approx(numbers(line[key]), rel=0, abs=nearly), (key, line)
-    for phase in (1, 2) if "online" not in one and "fixmatch" not in one else ():
+    for phase in (1, 2) if "online" not in one and "match" not in one else ():
         if on_pixels:
             for model in theirs.record["phases"][0]["models"]:
                 mine, labels = (stored_pixel_labels(run, phase, model) for run in (ours, theirs))

@@ -16,6 +16,7 @@ from tqdm.auto import tqdm
 
 from ...data.images.augment import WEAK, Augmentation, normalise, shift_and_flip
 from ...data.images.packed import UNKNOWN, ImageFile, read_ahead
+from ...method import rules
 from ...method.dynamic_loss import disagreement_cases, weighted_cross_entropy
 from ...method.mixup import MixedBatch, mixup, mixup_loss
 from ...method.rules import PREDICTION_FREE, RULES, Supervision, supervise
@@ -123,7 +124,8 @@ class PhaseTrainer:
         self.task, self.state = task, state
         self.rule = RULES[config.method] if task.phase > 0 else None
         self.needs_predictions = task.phase > 0 and config.method not in PREDICTION_FREE
-        weak = task.phase > 0 and METHODS[config.method].online == "weak"
+        method = METHODS[config.method]
+        weak = task.phase > 0 and method.online == "weak"
         self.loss = self._loss_of_views if weak else self._loss
         self.weights = list(state.averaged.parameters()), list(state.model.parameters())
         # Apart from the counters of batch norm: tensors of several dtypes are copied by one kernel each.
@@ -143,6 +145,9 @@ class PhaseTrainer:
             ramp = [[gamma_ramp(step, steps, end) for end in ends] for step in range(steps)]
             # p ** γ has other bits with a tensor as γ, and only what is in tensors can change in a graph.
             self.gammas = ramp if device.type == "cpu" else torch.tensor(ramp).to(device)
+            if method.flexible:
+                state.seen = torch.full((len(task.images) + 1,), -2, device=device)  # the last one is nobody's
+                state.seen[task.pseudo.indices] = -1
         self.compute = Replayed(self._compute, self.generator) if graph else self._compute
         self.lam = None
         if not config.mixup_alpha:
@@ -234,10 +239,18 @@ class PhaseTrainer:
         if self.needs_predictions:
             probabilities = whole(logits)[labeled:].float().softmax(dim=1)
             cases = disagreement_cases(probabilities, pseudo.labels, pseudo.confidence, ignore_index=UNKNOWN)
-        told = probabilities, pseudo.confidence, *batch.gammas
+        confidence = pseudo.confidence if self.state.seen is None else self._asked(probabilities, pseudo.indices)
+        told = probabilities, confidence, *batch.gammas
         taught = supervise(batch.targets, self.rule, *told, ignore_index=UNKNOWN)
         self.state.window += batch_sums(pseudo.labels, pseudo.truth, taught.weights[labeled:], cases)
         return taught
+
+    def _asked(self, probabilities: Tensor, indices: Tensor) -> Tensor:
+        """What FlexMatch asks of the confidence in each of these images; then it notes what the model is sure of."""
+        seen, (confidence, classes) = self.state.seen, probabilities.max(dim=1)
+        asked = rules.flexible_thresholds(seen[:-1], self.task.num_classes)[classes]
+        seen[torch.where(confidence >= rules.FIXMATCH_THRESHOLD, indices, -1)] = classes
+        return asked
 
     @torch.no_grad()
     def _average(self) -> None:

@@ -96,6 +96,38 @@ def test_what_a_second_baseline_disputes():
     assert same.disputed_wrong is None and same.disputed_right == 0 and same.agreement == 100
 
 
+@pytest.mark.parametrize(
+    ("confidence", "points", "words"),
+    [
+        (0.99, 9, "The baseline is 9 points surer than right. The mean of several views (--views 4) is more modest"),
+        (0.7, -20, "The baseline is 20 points more modest than right."),
+        (0.92, 2, None),
+    ],
+)
+def test_views_are_for_a_baseline_that_is_surer_than_right(confidence, points, words):
+    truth = torch.arange(200) % 2
+    labels = torch.where(torch.arange(200) % 10 == 0, 1 - truth, truth)  # 90% are right
+    said = sure_of(labels, torch.full((200,), confidence))
+    report = assess(Answers(said, said), truth, CLASSES)
+    assert report.overconfidence == pytest.approx(points, abs=1e-4) and report.together is None
+    assert words in str(report) if words else "views" not in str(report)
+    assert words is None or ("try it" in str(report)) == (points > 0)
+
+
+def test_what_two_baselines_know_together():
+    """Each errs in another tenth, and is less sure there: together they are right everywhere."""
+    truth, which = torch.arange(200) % 2, torch.arange(200) % 10
+    first, second = (
+        Answers(*[sure_of(torch.where(which == k, 1 - truth, truth), torch.where(which == k, 0.6, 0.9))] * 2)
+        for k in (0, 1)
+    )
+    report = assess(first, truth, CLASSES, second)
+    assert report.together == pytest.approx(10) and "right 10.0 points more often than one of them" in str(report)
+    assert assess(first, truth, CLASSES, first).together == 0 and "both" not in str(
+        assess(first, truth, CLASSES, first)
+    )
+
+
 def test_pixels_are_ranked_inside_their_class():
     """All cats are surer than any dog: ranked together, the first fifth would have no dog, and none of its errors."""
     labels = torch.arange(200) // 100

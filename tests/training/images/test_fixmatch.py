@@ -1,6 +1,8 @@
-"""FixMatch's step once more, as the paper says it, without the library's rule, loss or crop."""
+"""The steps of FixMatch and FlexMatch once more, as their papers say it, without the library's rules, loss or crop."""
 
+import copy
 import dataclasses
+from collections import Counter
 
 import pytest
 import torch
@@ -10,6 +12,7 @@ from random_phase import random_phase
 from dmtlib.data.images.augment import AUGMENTATIONS, WEAK, shift_and_flip
 from dmtlib.data.images.operations import VARIANTS
 from dmtlib.presets import preset
+from dmtlib.training.images.phase import PhaseTrainer
 from dmtlib.training.images.stored import phase_model
 
 CPU = torch.device("cpu")
@@ -76,7 +79,62 @@ def test_a_step_is_that_of_the_paper(sharper):
     assert mask.mean() == 0 if sharper == 1 else 0 < mask.mean() < 1
 
 
-def test_its_first_phase_is_the_baseline(tiny):
-    (baseline, _), (fixmatch, _) = tiny("baseline"), tiny("fixmatch")
+def flexible_by_hand(memory: dict[int, int], q: list[list[float]]) -> list[float]:
+    """Zhang et al. 2021, Alg. 1, with the convex mapping of Sec. 3.3: the weight of each image's own label."""
+    known = Counter(memory.values())
+    unused = known.pop(-1, 0)
+    most = max([*known.values(), unused])
+    weights = []
+    for row in q:
+        beta = known[row.index(max(row))] / most
+        weights.append(float(max(row) >= beta / (2 - beta) * TAU))
+    return weights
+
+
+def test_flexmatch_remembers_what_it_was_sure_of():
+    """Thirty steps beside a dictionary: weights, what is remembered, and the same after a stop in the middle."""
+    config = dataclasses.replace(preset("digits-40", "flexmatch"), precision="fp32")
+    trainer = random_phase(config, CPU)
+    task, labeled = trainer.task, config.labeled_per_batch
+    with torch.no_grad():
+        trainer.state.model.classifier.weight.mul_(20)  # or it would be sure of nothing
+    memory, weighed = dict.fromkeys(task.pseudo.indices.tolist(), -1), []
+    judge, supervise = trainer._judge, trainer._supervise
+
+    def judged(images):
+        logits = judge(images)
+        weighed.append(logits[labeled:].softmax(dim=1))
+        return logits
+
+    def supervised(logits, batch):
+        taught = supervise(logits, batch)
+        q = weighed[-1].tolist()
+        assert taught.weights[labeled:].tolist() == flexible_by_hand(memory, q)
+        assert taught.targets[labeled:].tolist() == [row.index(max(row)) for row in q]
+        for image, row in zip(batch.pseudo.indices.tolist(), q, strict=True):
+            if max(row) >= torch.tensor(TAU).item():
+                memory[image] = row.index(max(row))
+        assert {i: trainer.state.seen[i].item() for i in memory} == memory
+        return taught
+
+    trainer._judge, trainer._supervise = judged, supervised
+    for step in range(30):
+        if step == 15:
+            stopped = copy.deepcopy(trainer.state.state_dict())
+        trainer.step()
+    kinds = {trainer.state.seen[i].item() for i in task.pseudo.indices.tolist()}
+    assert len(kinds) > 2, "some are remembered, of more than one class"
+    assert (trainer.state.seen[task.labeled] == -2).all()
+    again = random_phase(config, CPU)
+    again = PhaseTrainer(task, again.state)
+    again.state.load_state_dict(stopped)
+    for _ in range(15):
+        again.step()
+    assert torch.equal(again.state.seen, trainer.state.seen) and torch.equal(again.state.window, trainer.state.window)
+
+
+@pytest.mark.parametrize("method", ["fixmatch", "flexmatch"])
+def test_its_first_phase_is_the_baseline(method, tiny):
+    (baseline, _), (fixmatch, _) = tiny("baseline"), tiny(method)
     ours, theirs = phase_model(fixmatch, 0).state_dict(), phase_model(baseline, 0).state_dict()
     assert all(torch.equal(ours[key], theirs[key]) for key in ours)

@@ -13,7 +13,7 @@ from dmtlib.training.images.phase import PhaseTask, PhaseTrainer, start_phase
 from dmtlib.training.precision import choose_device
 
 CPU = torch.device("cpu")
-METHODS = ["baseline", "cl", "dmt", "dmt-naive", "dmt-flip", "online-st", "fixmatch"]
+METHODS = ["baseline", "cl", "dmt", "dmt-naive", "dmt-flip", "online-st", "fixmatch", "flexmatch"]
 
 
 class ReplayedInPython:
@@ -51,6 +51,7 @@ def assert_same(ours: PhaseTrainer, theirs: PhaseTrainer) -> None:
     for name, value in ours.state.model.state_dict().items():
         assert torch.equal(value, theirs.state.model.state_dict()[name]), name
     assert torch.equal(ours.state.window, theirs.state.window)
+    assert ours.state.seen is theirs.state.seen or torch.equal(ours.state.seen, theirs.state.seen)
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -276,7 +276,7 @@ def test_the_benchmark_ends_with_one_line_of_json():
     assert result["model_flops_per_second"] / result["images_per_second"] == pytest.approx(flops, rel=0.02)
 
 
-@pytest.mark.parametrize("method", ["cl", "dmt", "fixmatch"])
+@pytest.mark.parametrize("method", ["cl", "dmt", "fixmatch", "flexmatch"])
 def test_the_class_of_number_255_is_learned_as_others_are(method):
     """On pixels 255 means ignored."""
     config = dataclasses.replace(
