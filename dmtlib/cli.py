@@ -30,7 +30,6 @@ from .training.settings import Config
 from .words import counted, printable, tell, told
 
 NAME = "dmtlib"  # whoever started it: python -m would call it by its file's name
-
 NOT_ON_PIXELS = f"on pixels all but {', '.join(m for m in METHODS if m not in SEGMENTATION_METHODS)}"
 FLAG = ""  # as a metavar: newer typers would write <bool>
 
@@ -84,9 +83,7 @@ def _anew() -> Iterator[None]:
 app = typer.Typer(rich_markup_mode="rich")  # or there would be no panels
 
 
-# What the shell completes arguments with. Imports stand inside: only the tabulator needs them.
-
-
+# What the shell completes arguments with, in three functions. Imports stand inside: only the tabulator needs them.
 def _methods(ctx: typer.Context) -> list[str]:
     """Those of the preset, if the line names one by now; after an option that waits for its value it is in `args`."""
     on_pixels = SEGMENTATION_PRESETS.keys() & {ctx.params.get("name"), *ctx.args}
@@ -102,6 +99,12 @@ def _tables(module: str) -> Callable[[], list[str]]:
 
 
 _rows = f"On images {', '.join(PRESETS)}; on pixels {', '.join(SEGMENTATION_PRESETS)}"
+_all_methods = f"One of {', '.join(METHODS)}; {NOT_ON_PIXELS}."
+_others = (
+    "Other data: cifar10, cifar10-jpeg, packed:PATH, folder:PATH or folder@SIDE:PATH; on pixels scenes, "
+    "voc, cityscapes, camvid, camvid-quarter, camvid-half or folder:PATH."
+)
+_version = "Print the version; in a clone, its commit too."
 _variants = f"{' or '.join(VARIANTS)}: as the paper says, or as the authors' code does."
 Variant = Annotated[str, _what("NAME", _variants, autocompletion=lambda: list(VARIANTS))]
 Budget = Annotated[float, _what("SHARE", "Share of the full training length, in (0, 10].", parser=_REAL)]
@@ -111,7 +114,7 @@ Records = Annotated[Path, _option(None, "FOLDER", "Folder of records.", parser=_
 FinishedRun = Annotated[Path, _argument("RUN", "A finished run: its folder PRESET/METHOD/seed-N.", parser=_path)]
 
 
-def _tell_version(asked: bool) -> None:
+def _say_version(asked: bool) -> None:
     if asked:
         from . import __version__
         from .training.provenance import commit
@@ -121,15 +124,10 @@ def _tell_version(asked: bool) -> None:
         raise typer.Exit()
 
 
-_version = "Print the version; in a clone, its commit too."
-
-
 @app.callback()
 def _root(
     ctx: typer.Context,
-    version: Annotated[
-        bool, _option(None, FLAG, _version, "--version", callback=_tell_version, is_eager=True)
-    ] = False,
+    version: Annotated[bool, _option(None, FLAG, _version, "--version", callback=_say_version, is_eager=True)] = False,
 ) -> None:
     """Dynamic Mutual Training: train, compare, reproduce."""
     if processes.count() > 1 and ctx.invoked_subcommand != "train":
@@ -155,21 +153,11 @@ def check(
 @app.command()
 def train(
     name: Annotated[str, _argument("PRESET", f"{_rows}. `{NAME} presets` says more.", autocompletion=_presets)],
-    method: Annotated[
-        str, _what("NAME", f"One of {', '.join(METHODS)}; {NOT_ON_PIXELS}.", autocompletion=_methods)
-    ] = "dmt",
+    method: Annotated[str, _what("NAME", _all_methods, autocompletion=_methods)] = "dmt",
     variant: Variant = "paper",
     seed: Annotated[int, _what("N", "Of the labeled subset and of everything random.", parser=_WHOLE)] = 0,
     budget: Budget = 1.0,
-    data: Annotated[
-        str | None,
-        _data(
-            "DATA",
-            "Other data: cifar10, cifar10-jpeg, packed:PATH, folder:PATH or folder@SIDE:PATH; on pixels scenes, "
-            "voc, cityscapes, camvid, camvid-quarter, camvid-half or folder:PATH.",
-            "--data",  # typer 0.27 would make it --DATA
-        ),
-    ] = None,
+    data: Annotated[str | None, _data("DATA", _others, "--data")] = None,  # typer 0.27 would make it --DATA
     all_labels: Annotated[
         bool, _data(FLAG, "Learn every label that the data have, not a drawn subset of them.", "--all-labels")
     ] = False,
@@ -201,8 +189,7 @@ def train(
     record = training.train(config, runs=runs, device=device)
     file = directory.path / "result.json"
     if results is not None:
-        first = processes.rank() == 0
-        file = keep_record(results, config, record) if first else record_path(results, record)
+        file = keep_record(results, config, record) if processes.rank() == 0 else record_path(results, record)
     again = " was finished before" if record == before else ""
     print(printable(in_words(record, file, again)))
 
@@ -328,10 +315,8 @@ def table(
 
 def _check_places(config: Config, runs: Path, results: Path | None) -> None:
     """Refuse places of output that lie in the data, which the next command would read, or that cannot be written."""
-    places = [RunDirectory.of(config, runs).path]  # data may bear a preset's name
-    if results is not None:
-        places.append(records_folder(results, config.preset, config.method, config.budget))
-    for place in places:
+    folders = [] if results is None else [records_folder(results, config.preset, config.method, config.budget)]
+    for place in [RunDirectory.of(config, runs).path, *folders]:  # data may bear a preset's name
         if in_data(place, config.data):
             raise ValueError(f"{place}: lies in the data {config.data}: choose another folder")
     if results is not None:
@@ -340,8 +325,7 @@ def _check_places(config: Config, runs: Path, results: Path | None) -> None:
 
 @stoppable()
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command line; the exit code is 0, 2 for a command that cannot be carried out, 130 when interrupted.
-    See :func:`.endings.stoppable`."""
+    """Run the command line; the exit code is 0, 2 for a command that cannot be carried out, 130 when interrupted."""
     sys.stdout, sys.stderr = (stream or open(os.devnull, "w") for stream in (sys.stdout, sys.stderr))  # noqa: SIM115
     warnings.showwarning = lambda message, *_, **__: tell(f"warning: {message}")
     try:

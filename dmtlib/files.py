@@ -210,8 +210,6 @@ def plain(value: Any) -> Any:
 
 
 # Reading: what somebody else may have put there
-
-
 def read_regular(path: str | Path, limit: int) -> bytes:
     """The content of a regular file, which a FIFO that never ends, or a device, is not. An OSError, if it cannot be
     read, is something else, or larger than ``limit`` bytes."""
@@ -311,11 +309,8 @@ def tensors_in(value: Any) -> Iterator[Any]:
         yield value
 
 
-# Into a folder that is not in its place yet
-
-
 def write_file(file: Path, content: bytes) -> None:
-    """Make the folders that its name asks for, then write."""
+    """Make the folders that its name asks for, then write: into a folder that is not in its place yet."""
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_bytes(content)
 

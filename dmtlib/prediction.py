@@ -86,9 +86,8 @@ class Segmenter:
 
 def load_run(path: str | Path, device: str = "auto", both: bool = False) -> Classifier | Segmenter:
     """The model that a finished run ended with, such as that in ``runs/digits-40/dmt/seed-0``, on ``device``: `auto`,
-    `cuda`, `mps` or `cpu`; of a run on pixels ``both``, if it has two. A ValueError for a device that is unknown or
-    absent; a RunError, if there is no run, an unfinished one, one without two models, or one whose files are damaged
-    or too old."""
+    `cuda`, `mps` or `cpu`; of a run on pixels ``both``, if it has two. A ValueError for an unknown or absent device; a
+    RunError, if there is no run, an unfinished one, one without two models, or one of damaged or too old files."""
     where = choose_device(device)
     run = RunDirectory(Path(path))
     if not ((settings := run.path / "config.json").is_file() or os.path.lexists(settings)):
@@ -131,8 +130,7 @@ def predict_folder(
         run: a run directory; see :func:`load_run`.
         images: a folder, or one image; :mod:`.data.finding` says which files are images.
         out: of a run on images, a new CSV file with the columns file, class and confidence. Of a run on pixels, a new
-            folder: for each image a palette PNG of its size and name, a pixel's value being its class. It is there
-            whole, or not at all.
+            folder, whole or absent: for each image a palette PNG of its size and name, a pixel's value its class.
         both: of a run on pixels, the mean of its two models' probabilities decides, not the better one alone.
         skip_unreadable: leave out what cannot be read, and name it. All images are read twice then.
     """
@@ -151,8 +149,7 @@ def predict_folder(
 
 def check_place(out: Path, run: Path, images: Path) -> None:
     """Answers go where nothing of a run's, and nothing that is asked about, can be lost: a ValueError, if ``out`` is,
-    lies in or holds a run directory, or the images, or lies beside anyone's images and masks;
-    or is a mount point, whose name stays."""
+    lies in or holds a run directory, or the images, or lies beside anyone's images and masks; or is a mount point."""
     if os.path.ismount(out):
         raise ValueError(f"{out} is where something is mounted: choose a new --out in it")
     for what, there in (("the run", run), ("the images", images)):
@@ -219,8 +216,7 @@ def write_classes(model: Classifier, files: Sequence[Path], folder: Path, out: P
 
 
 def _as_text(name: str) -> str:
-    """Excel and its kin would compute what begins like a formula, behind a semicolon too where that ends a cell; a
-    quote mark makes it a word, for them."""
+    """Excel and its kin would compute what begins like a formula, behind a ; as well: a quote mark makes it a word."""
     plain = re.sub("[\0-\x1f\x7f-\x9f]", lambda control: ascii(control[0])[1:-1], name)
     return re.sub(r"(^|[;,])(?=\s*[=+\-@＝＋－＠])", r"\1'", plain)
 

@@ -110,10 +110,8 @@ def preset(
         raise ValueError(f"variant of {plain} must be one of {', '.join(rows)}, got {variant!r}")
     row = rows[variant]
     settings = vars(presets[row]) | ({} if data is None else {"data": written_out(data)})
-    if gamma1:
-        settings |= {"gamma1": float(gamma1), "gamma2": float(gamma2 or gamma1)}
-    if looks:
-        settings |= {"views": int(looks)}
+    settings |= {"gamma1": float(gamma1), "gamma2": float(gamma2 or gamma1)} if gamma1 else {}
+    settings |= {"views": int(looks)} if looks else {}
     config = RunConfig if row in PRESETS else SegmentationConfig
     if all_labels:
         settings |= {"num_labels": None, "validation": 0} if row in PRESETS else {"labeled_ratio": None}

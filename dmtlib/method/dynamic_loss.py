@@ -25,8 +25,7 @@ def disagreement_cases(
 
     1 agreement (y_A = y_B); 2 negative disagreement (y_A ≠ y_B, c_A ≥ c_B: a tie belongs here);
     3 positive disagreement (y_A ≠ y_B, c_A < c_B); 0 where the pseudo label is ``ignore_index``.
-    The arguments are those of :func:`dynamic_weights`, and refused as there.
-    """
+    The arguments are those of :func:`dynamic_weights`, and refused as there."""
     names = "probabilities", "pseudo_labels", "pseudo_confidence"
     _check_pseudo_labels(names, probabilities, pseudo_labels, pseudo_confidence)
     labels = pseudo_labels.long()  # a narrow dtype may not hold ignore_index

@@ -28,8 +28,7 @@ def encode_confidence(confidence: Float[Tensor, "*S"]) -> UInt16[Tensor, "*S"]:
 
     The root spends the codes where the pixels are, next to 1. Evenly spaced codes would tie all confidences above 1 −
     7.6e-6, often more than the share α of a class, and ties go to the first images. With the root, every float32 above
-    1 − 2⁻¹⁸ has a code of its own. What the code stands for is never further away than 1.6e-5.
-    """
+    1 − 2⁻¹⁸ has a code of its own. What the code stands for is never further away than 1.6e-5."""
     confidence = confidence.float()
     if not ((confidence >= 0) & (confidence <= 1)).all():
         raise ValueError("confidence must lie in [0, 1], and be free of NaN")
@@ -88,8 +87,7 @@ def count_pixels(
 
 
 class Cut(NamedTuple):
-    """Where the ranking of each class ends: pixels of a larger ``code`` are kept, and of exactly this code the first
-    ``ties`` that come."""
+    """Where each class's ranking ends: pixels of a larger ``code`` are kept, and of this code the first ``ties``."""
 
     code: Int64[Tensor, " C"]
     ties: Int64[Tensor, " C"]

@@ -26,8 +26,7 @@ def pseudo_label(
 
 
 def count_selected(alpha: float, n: int) -> int:
-    """⌊α·n⌋ in exact decimal arithmetic: 0.29 of 100 is 29, although the float product is 28.999… A ValueError for an
-    ``alpha`` outside (0, 1]."""
+    """⌊α·n⌋ in exact decimals: 0.29 of 100 is 29, and not the floats' 28.999… A ValueError for α outside (0, 1]."""
     if not 0 < alpha <= 1:
         raise ValueError(f"alpha must lie in (0, 1], got {alpha}")
     return int(Fraction(str(float(alpha))) * n)

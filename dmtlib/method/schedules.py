@@ -9,9 +9,8 @@ CURRICULUM_ALPHAS = (0.2, 0.4, 0.6, 0.8, 1.0)
 def gamma_ramp(step: int, total_steps: int, gamma_max: float) -> float:
     """γ(t) = γ_max · exp(−5 (1 − t/t_max)²): from nearly 0 up to γ_max (Sec. 4.2.1).
 
-    A freshly initialised model has nothing to say about a pseudo label yet, so early on every weight is about 1.
-    The minus sign is missing from the paper's text; the ramp that it cites rises, and so does this one. A ValueError
-    for an argument out of range.
+    A new model has nothing to say about a pseudo label yet, so early on every weight is about 1. The minus sign is
+    missing from the paper's text; the ramp that it cites rises, as this does. A ValueError for values out of range.
 
     >>> [round(gamma_ramp(step, 800, gamma_max=4), 2) for step in (0, 400, 800)]
     [0.03, 1.15, 4.0]

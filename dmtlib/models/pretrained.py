@@ -29,8 +29,7 @@ PRETRAINED: dict[str, tuple[Normalisation, dict[str, WeightsEnum]]] = {
     # strides in the 1×1 convolution before the 3×3 one that strides here; the authors load it into v1.5 all the same.
     "coco-caffe": (CAFFE, {}),
 }
-"""Weights that others trained, by name: how their images were normalised, and torchvision's download for each
-backbone."""
+"""Others' weights, by name: how their images were normalised, and torchvision's download for each backbone."""
 
 
 @dataclass(frozen=True)
@@ -59,8 +58,7 @@ def pretrained(
     ``initialisation`` is a name in :data:`PRETRAINED`, for ``timm:NAME`` in :data:`.backbones.WEIGHTS`; ``path`` a
     local file with these weights, or the package of ``pip``, None asking torchvision or timm, which downloads them
     once; the others are as for :class:`~dmtlib.models.deeplab.DeepLabV2`. A ValueError of one line for an unknown
-    initialisation, nothing to download for this backbone, a download that failed, an unreadable file, or one whose
-    backbone is another."""
+    initialisation, none to download for this backbone, a failed download, an unreadable file or another backbone's."""
     if backbone.startswith(TIMM):
         state, origin, normalisation = timm_weights(backbone, initialisation, path)
         model = DeepLabV2(backbone, num_classes, rates, normalisation, output_stride)
@@ -115,8 +113,7 @@ def _download(weights: WeightsEnum) -> dict[str, Tensor]:
 
 def read_state_dict(path: str | Path) -> dict[str, Tensor]:
     """Read a file that maps names to tensors, with ``weights_only=True``, or by safetensors where its name ends so:
-    nothing in it is run. A ValueError of one line names the file, where there is none, it is not one of these, or
-    holds something else."""
+    nothing in it is run. A ValueError of one line names a file that is missing, none of these or of something else."""
     reader = "torch.load reads with weights_only=True"
     try:
         with open_regular(path) as file, warnings.catch_warnings():

@@ -32,8 +32,7 @@ def whitening_filters(
     of pixels scaled to [0, 1], as the network's input is normalised; filters are centred, so the mean doesn't matter
     to them. ``eps`` is added to each variance, lest directions in which patches hardly differ become noise.
 
-    Returns F = 8·C filters in float32 on the CPU, the directions of largest variance first, the negatives after them.
-    """
+    Returns F = 8·C filters in float32 on the CPU, the directions of largest variance first, then their negatives."""
     sums, products, count = 0, 0, 0
     for batch in images[:: max(1, len(images) // PATCH_IMAGES)][:PATCH_IMAGES].split(500):
         patches = F.unfold(batch.double(), PATCH).transpose(1, 2).flatten(0, 1)  # (n, 4·C)

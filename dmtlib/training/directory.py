@@ -151,7 +151,6 @@ class RunDirectory:
         return state
 
     # The phase in training
-
     def save_checkpoint(self, state: dict[str, Any]) -> None:
         self.save(self.checkpoint_file, state)
 
@@ -163,7 +162,6 @@ class RunDirectory:
         self.checkpoint_file.unlink(missing_ok=True)
 
     # Finished phases
-
     def save_phase(self, phase: int, state: dict[str, Any]) -> None:
         self.save(self.phase_file(phase), state)
         self.drop_checkpoint()

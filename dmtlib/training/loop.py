@@ -58,8 +58,7 @@ class Journal:
         one of pixels; ``steps_before`` counts the steps of its models that are through with it.
 
         When a checkpoint is due is a question of time, and has no influence on any result. ``after_step`` is called
-        with the number of steps taken, before a checkpoint may follow.
-        """
+        with the number of steps taken, before a checkpoint may follow."""
         config, phase, total = self._config, trainer.task.phase, trainer.task.total_steps
         steps_before += sum(self.lengths[:phase])
         run = f"{config.preset} {config.method} seed {config.seed}"

@@ -58,8 +58,7 @@ def commit() -> str | None:
     """The git commit of the source, with "+changes" when training code differs from it. Outside a checkout None; a
     copy may be told in DMT_COMMIT what it is a copy of, which nobody can verify: "+copy"."""
     try:
-        head = _git("rev-parse", "HEAD")
-        return head + ("+changes" if _git("status", "--porcelain", "--", *TRAINING_CODE) else "")
+        return _git("rev-parse", "HEAD") + ("+changes" if _git("status", "--porcelain", "--", *TRAINING_CODE) else "")
     except (OSError, subprocess.SubprocessError):
         told = os.environ.get("DMT_COMMIT")
         return f"{told}+copy" if told else None

@@ -16,9 +16,7 @@ def later(default: Any) -> Any:
 
 
 # What is refused. A rule is words that go on from "learning_rate must", and whether a value keeps to them.
-
 Rule = tuple[str, Callable[[Any], bool]]
-
 NOT_NEGATIVE: Rule = "be a finite number, 0 or more", lambda x: 0 <= x < math.inf
 POSITIVE: Rule = "be a finite number above 0", lambda x: 0 < x < math.inf
 SHARE: Rule = "lie in [0, 1]", lambda x: 0 <= x <= 1

@@ -33,8 +33,7 @@ def train(
 
     A finished run is not repeated, unless its last phase is gone or damaged. A RunError, if the run directory is in
     use, holds other settings or another split, or cannot be written, the disk is full, or memory is short; a
-    ValueError for an unknown or absent device, data or weights that cannot be read, or too few data.
-    """
+    ValueError for an unknown or absent device, data or weights that cannot be read, or too few data."""
     if isinstance(config, SegmentationConfig):  # needs torchvision, which takes seconds to import
         from .pixels.mutual import MutualTraining as Algorithm
     else:

@@ -42,8 +42,7 @@ def augment_digits(
     images: UInt8[Tensor, "B C H W"], generator: Generator, mean: Sequence[float], std: Sequence[float]
 ) -> Float[Tensor, "B C H W"]:
     """A random affine map for every image of the batch, in one call. No flip: it makes other characters. No Cutout: a
-    few erased pixels of eight by eight turn an 8 into a 3. Bilinear sampling; what comes from outside the image is
-    paper (0)."""
+    few erased pixels of eight by eight turn an 8 into a 3. Bilinear sampling; outside the image is paper (0)."""
     batch, _, height, width = images.shape
     draw = torch.rand(6, batch, generator=generator, device=images.device) * 2 - 1  # (6, B) in [−1, 1]
     angle, shear = draw[0] * DIGITS_ROTATION, draw[1] * DIGITS_SHEAR

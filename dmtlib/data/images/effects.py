@@ -115,8 +115,7 @@ def _map_levels(images: Tensor, strengths: Strengths) -> Tensor:
 
 def _look_up(images: Tensor, table: Tensor) -> Tensor:
     """Each pixel's level in its image's and channel's table, (B, C, 1, 256)."""
-    table = table.to(torch.uint8).flatten(2)
-    return table.gather(2, images.flatten(2).long()).view_as(images)
+    return table.to(torch.uint8).flatten(2).gather(2, images.flatten(2).long()).view_as(images)
 
 
 def _invert_from(table: Tensor, threshold: Tensor | int) -> Tensor:

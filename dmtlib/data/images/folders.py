@@ -41,8 +41,7 @@ def read_own_images(
 
     A folder that memory shouldn't hold (:func:`~dmtlib.data.entry.fits_in_memory`) is an :class:`.packed.ImageFile`.
     A ValueError of one line names the file, where a path or an image is unreadable, the layout is another, a class has
-    no training or no test image, there are fewer than two, or an argument is out of range.
-    """
+    no training or no test image, there are fewer than two, or an argument is out of range."""
     if not 1 <= side <= MAX_SIDE:
         raise ValueError(f"side must lie in 1…{MAX_SIDE} pixels, got {side}")
     dtype = np.dtype([*FACTS, ("pixels", "u1", (3, side, side))])

@@ -36,8 +36,7 @@ def split_labeled(labels: Int64[Tensor, " N"], num_labels: int | None, seed: int
 
     The images of each class are shuffled, then dealt out one class after the other: the first ``num_labels``
     cards are the labeled subset, None being all that are there; images of unknown class (−1) are unlabeled. As many
-    as ``validation`` says leave first, whatever the ``seed``. A ValueError for more than there are of known class.
-    """
+    as ``validation`` says leave first, whatever the ``seed``. A ValueError for more than there are of known class."""
     left = labels != UNKNOWN
     known = int(left.sum())
     if num_labels is None:

@@ -27,8 +27,7 @@ class JointAugment:
 
         Where nothing is left of the image, to the right and below, the image is 0, an integer map (labels) is 255
         and a floating-point one (confidences) 0: ignored. The result is not normalised; each model has its own
-        mean and deviation. This item's four draws come from ``generator``. A ValueError for a map of another size.
-        """
+        mean and deviation. This item's four draws come from ``generator``. A ValueError for a map of another size."""
         for values in maps:
             if values.shape != image.shape[1:]:
                 wanted, got = ("×".join(map(str, tensor.shape[-2:])) for tensor in (image, values))

@@ -18,8 +18,7 @@ KINDS = {3: 2.0, 8: 2.0, 1: 6.0, 7: 6.0}
 """Digit → exponent of its sign's outline ``|u|ⁿ + |v|ⁿ = 1``: a disc (2), or a square with round corners (6).
 
 Class k is the k-th of them, from 1; 0 is the background. The outline tells one pair from the other; inside a pair only
-the digit decides, and a turned 1 is much like a 7, a blurred 3 like an 8.
-"""
+the digit decides, and a turned 1 is much like a 7, a blurred 3 like an 8."""
 
 SIDE = 64  # pixels
 SIGNS = (2, 3)  # in a scene

@@ -33,8 +33,7 @@ def split_names(names: Sequence[str], ratio: float, split: int, without_mask: Co
     left them; the first ones are labeled, those ``without_mask`` passed over. Equal names give equal splits, and those
     of VOC and Cityscapes the published ones, 0, 1 and 2 (1/106 of VOC is the ratio 105.82, and 1/30 of Cityscapes
     29.75: 100 images each). A ValueError for a name that is there twice, a negative ``split``, or a ratio that leaves
-    no labeled image or asks for more than have a mask.
-    """
+    no labeled image or asks for more than have a mask."""
     if len(set(names)) < len(names):
         raise ValueError("names must be different from each other")
     if split < 0:

@@ -102,13 +102,9 @@ class Curriculum:
         if self.config.method == "baseline":
             truth = self.data.train_labels[self.split.unlabeled]  # known to the one who measures, not to the model
             record["error_by_confidence"] = error_by_confidence(self._predict_unlabeled(phase), truth)
-        journal.end_phase(
-            phase,
-            {**record, "steps": task.total_steps, **summarise(state.totals), **told},
-            architecture=task.architecture,
-            model=state.averaged.state_dict(),
-            data=self.data.interface,
-        )
+        record |= {"steps": task.total_steps, **summarise(state.totals), **told}
+        kept = {"architecture": task.architecture, "model": state.averaged.state_dict(), "data": self.data.interface}
+        journal.end_phase(phase, record, **kept)
 
     def _learn_start(self, task: PhaseTask, steps: int, checkpoint: Any) -> tuple["nn.Module", dict[str, Any]]:
         """What phase 0 goes on from, and what the record says of it."""
@@ -168,8 +164,7 @@ class Curriculum:
 
     def _pseudo_labels(self, phase: int) -> PseudoLabels:
         """Line 5 of Alg. 1: the last model labels the unlabeled images, its most confident ones are kept."""
-        stored = stored_pseudo_labels(self.directory, phase)
-        if stored is not None:
+        if (stored := stored_pseudo_labels(self.directory, phase)) is not None:
             return stored
         unlabeled = self.split.unlabeled
         labels, confidence = pseudo_label(self._predict_unlabeled(phase))

@@ -18,8 +18,7 @@ class Replayed:
     phase that is resumed records anew, after its state was loaded. ``compute`` is kernels alone, on tensors whose
     shapes and memory don't change: nothing in it waits for the device, no number of Python's in it depends on the
     call, or CUDA raises a RuntimeError. What it draws comes from ``generator``, of a CUDA device, which may be seeded
-    before each call: a replay takes the seed up, so its draws are the eager ones.
-    """
+    before each call: a replay takes the seed up, so its draws are the eager ones."""
 
     def __init__(self, compute: Callable[[Any], None], generator: Generator) -> None:
         self._compute, self._generator = compute, generator

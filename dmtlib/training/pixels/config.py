@@ -10,8 +10,7 @@ from ..settings import NOT_NEGATIVE, SHARE, Config, check_row, later, one_of, re
 
 LABELERS = ("previous", "newest")
 """Which generation labels in phase i. `previous`: both labelers are of generation i − 1, as Alg. 2 indexes them, and
-as the authors' scripts name them (segmentation/dmt-voc-20-1.sh of DST-CBC at 45cd997). `newest`: the new A labels for
-B."""
+in the authors' scripts (segmentation/dmt-voc-20-1.sh of DST-CBC at 45cd997). `newest`: the new A labels for B."""
 
 GOES_ON_FROM = ("last", "best-on-val")
 """Which weights of a model label, and go on into its next phase. `last`: those of the last step. `best-on-val`: those

@@ -1,6 +1,6 @@
 """Predictions of whole images, and mean IoU: all scores of a set come from one confusion matrix."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import reduce
 from itertools import groupby, islice
 from typing import Any
@@ -20,6 +20,9 @@ from ..processes import count, gathered, rank, shared
 from .batches import in_order
 from .pixel_labels import PixelLabels
 
+Models = nn.Module | Sequence[nn.Module]
+Images = ListedImages | StoredImages
+
 PREDICTION_BATCH = 8  # images of one size at most
 TILE = 1536  # pixels a side
 MARGIN = 48  # positions of the map: more than the narrow network sees to a side, and all that matters of others
@@ -34,8 +37,8 @@ that; VOC and Cityscapes, as in the paper, on the same images. The record has th
 
 
 def predict_images(
-    models: nn.Module | Sequence[nn.Module],
-    images: ListedImages | StoredImages,
+    models: Models,
+    images: Images,
     indices: Sequence[int],
     pad: tuple[int, int] | None = None,
     views: Sequence[tuple[float, bool]] = VIEWS[:1],
@@ -50,23 +53,19 @@ def predict_images(
 
     def load(index: int) -> tuple[Tensor, tuple[int, int]]:
         image = images.image(index)
-        padded = image if pad is None else pad_to(image, pad)
-        return padded, tuple(image.shape[-2:])
+        return (image if pad is None else pad_to(image, pad)), tuple(image.shape[-2:])
 
     loaded = in_order(load, indices, device)
     for (_, height, width), same in groupby(loaded, key=lambda loaded: loaded[0].shape):
         at_once = max(1, min(PREDICTION_BATCH, PIXELS_AT_ONCE // int(height * width * largest**2)))
         while batch := list(islice(same, at_once)):
             stacked = torch.stack([image for image, _ in batch]).to(device, memory_format=torch.channels_last)
-            said = _sum(_look(model, stacked, *view) for model in models for view in views)
+            # In place: two of a large image are as much as there is room for.
+            said = reduce(Tensor.add_, (_look(model, stacked, *view) for model in models for view in views))
             said /= len(models) * len(views)
             for probabilities, (_, size) in zip(said, batch, strict=True):
                 yield probabilities[:, : size[0], : size[1]]
             del said, probabilities  # of a large image, before the next one's are made
-
-
-def _sum(opinions: Iterable[Tensor]) -> Tensor:
-    return reduce(Tensor.add_, opinions)  # in place: two of a large image are as much as there is room for
 
 
 @torch.no_grad()
@@ -119,11 +118,10 @@ def _tiles(side: int, stride: int) -> Iterator[tuple[int, int, int]]:
 
 
 def label_images(
-    model: nn.Module, images: ListedImages | StoredImages, indices: Sequence[int], views: Sequence = VIEWS[:1]
+    model: nn.Module, images: Images, indices: Sequence[int], views: Sequence = VIEWS[:1]
 ) -> Iterator[tuple[str, Tensor, Tensor]]:
     """Name, labels (uint8) and confidences of the clean images, each in its own size (Alg. 2, lines 12 and 14), by the
-    mean prediction over ``views``, some of :data:`VIEWS`. Several processes take turns, and each must ask for all
-    images."""
+    mean prediction over ``views``, some of :data:`VIEWS`. Several processes take turns, and each must ask for all."""
     predictions = predict_images(model, images, shared(indices), views=views)
     for turn in range(0, len(indices), count()):  # a zip would hold an image's probabilities while others are made
         said = []
@@ -134,9 +132,7 @@ def label_images(
             yield images.names[index], labels, confidence
 
 
-def confusion_matrix(
-    model: nn.Module | Sequence[nn.Module], data: SegmentationData, part: str
-) -> Int64[Tensor, "C C"]:
+def confusion_matrix(model: Models, data: SegmentationData, part: str) -> Int64[Tensor, "C C"]:
     """How many pixels of class i (row) are predicted as class j (column), in a whole part; void is not counted."""
     images, classes = data.parts[part], len(data.classes)
     total = torch.zeros(classes**2 + 1, dtype=torch.int64)
@@ -158,22 +154,17 @@ def class_iou(confusion: Int64[Tensor, "C C"]) -> Float[Tensor, " C"]:
 
 
 def mean_iou(confusion: Int64[Tensor, "C C"]) -> float:
-    """The mean over the classes that are there or predicted, in percent (Sec. 5.2.3); a ValueError, if no pixel was
-    counted."""
+    """The mean over the classes that are there or predicted, in percent (Sec. 5.2.3); a ValueError, if none is."""
     if not confusion.any():
         raise ValueError("there is no pixel to score: the masks are void everywhere")
     return round(100 * class_iou(confusion).nanmean().item(), 4)
 
 
-def measure_segmentation(
-    model: nn.Module | Sequence[nn.Module], data: SegmentationData
-) -> dict[str, float | dict[str, float | None]]:
+def measure_segmentation(model: Models, data: SegmentationData) -> dict[str, float | dict[str, float | None]]:
     """``<part>_mean_iou`` and ``<part>_class_iou``, in percent, of every part that is not trained on: of one model, or
     of several models' mean probabilities."""
     found = {}
-    for part in data.parts:
-        if part == "train":
-            continue
+    for part in (part for part in data.parts if part != "train"):
         confusion = confusion_matrix(model, data, part)
         found[f"{part}_mean_iou"] = mean_iou(confusion)
         found[f"{part}_class_iou"] = {
@@ -183,9 +174,7 @@ def measure_segmentation(
     return found
 
 
-def pixel_label_error(
-    pseudo: PixelLabels, images: ListedImages | StoredImages, indices: Sequence[int]
-) -> float | None:
+def pixel_label_error(pseudo: PixelLabels, images: Images, indices: Sequence[int]) -> float | None:
     """Share of wrong labels among the kept pixels whose truth is known, in percent; None where none is known.
     ``indices`` are those of the pseudo-labeled images, in the order in which they were labeled."""
     known = wrong = 0

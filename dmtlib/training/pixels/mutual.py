@@ -58,8 +58,7 @@ class MutualTraining:
 
     @staticmethod
     def draw(config: SegmentationConfig, data: SegmentationData) -> NameSplit:
-        """The split, if the method can learn from it; else a ValueError of :func:`.plan.split_of` or
-        :func:`.plan.plan`."""
+        """The split that the method can learn from; a ValueError of :func:`.plan.split_of` or :func:`.plan.plan`."""
         split = split_of(config, data)
         plan(config, data.parts["train"], split)
         return split
@@ -93,9 +92,8 @@ class MutualTraining:
         if len(self.weights) > 1 and phase in (0, self.config.phases - 1):  # what two models know together
             both = [restore(self.architecture, self.weights[name], self.device, name) for name in self.weights]
             record["both"] = measure_segmentation(both, self.data)
-        self.journal.end_phase(
-            phase, record, architecture=self.architecture, models=self.weights, classes=list(self.data.classes)
-        )
+        kept = {"architecture": self.architecture, "models": self.weights, "classes": list(self.data.classes)}
+        self.journal.end_phase(phase, record, **kept)
 
     def _train_model(self, phase: int, name: str, state: dict[str, Any] | None) -> dict[str, Any]:
         """One model's phase: its new weights, and its record. ``state`` is that of a checkpoint."""
@@ -138,11 +136,9 @@ class MutualTraining:
 
     def _pseudo_labels(self, phase: int, name: str, labeler: Labeler) -> PixelLabels:
         """Lines 12 and 14: predict the clean unlabeled images, keep the top α of the pixels of each class."""
-        stored = by_first(lambda: stored_pixel_labels(self.directory, phase, name))
-        if stored is not None:
+        if (stored := by_first(lambda: stored_pixel_labels(self.directory, phase, name))) is not None:
             return stored
-        new = labeler.phase == phase
-        weights = self.done[labeler.model]["weights"] if new else self.weights[labeler.model]
+        weights = self.done[labeler.model]["weights"] if labeler.phase == phase else self.weights[labeler.model]
         teacher = restore(self.architecture, weights, self.device, labeler.model)
         views = [view for view in VIEWS if self.config.flip or not view[1]][: self.config.views]
         predictions = label_images(teacher, self.images, self.plan.unlabeled, views)

@@ -97,8 +97,7 @@ class BestOnVal:
 
     In the authors' code they end the phase: they label for the other model, and go on into the next phase. So what a
     phase learns depends on val's labels, and the score on val is no longer one of labels that nobody saw. The paper
-    says nothing of it; the presets that follow the paper keep the last weights.
-    """
+    says nothing of it; the presets that follow the paper keep the last weights."""
 
     def __init__(self, model: nn.Module, data: SegmentationData, total_steps: int) -> None:
         self._model, self._data, self._total_steps = model, data, total_steps
