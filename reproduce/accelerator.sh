@@ -149,18 +149,26 @@ if [ -z "$DATA" ]; then
     [ -n "$DATA" ] || say "there is no CIFAR-10 here, so nothing is trained on it"
 fi
 presets="$(COLUMNS=300 "$PYTHON" -m dmtlib presets 2>/dev/null)"
+wide=""
 for name in cifar10-4000-fast-wide cifar10-1000-fast-wide; do
-    if ! grep -qwF -e "$name" <<<"$presets"; then
+    if grep -qwF -e "$name" <<<"$presets"; then
+        wide="$wide $name"
+    else
         say "there is no preset $name here, so it is passed over"
-        continue
     fi
-    for seed in $FAST_SEEDS; do
-        for method in baseline cl dmt oracle; do
-            [ -z "$DATA" ] || py "$name-$method-$seed" -m dmtlib train "$name" --method "$method" --seed "$seed" \
-                --data "$DATA" --device "$DEVICE" --runs "$RUNS" --results "$RESULTS" --skip-recorded
+done
+fast() { # SEEDS METHODS
+    local name seed method
+    for name in $wide; do
+        for seed in $1; do
+            for method in $2; do
+                [ -z "$DATA" ] || py "$name-$method-$seed" -m dmtlib train "$name" --method "$method" --seed "$seed" \
+                    --data "$DATA" --device "$DEVICE" --runs "$RUNS" --results "$RESULTS" --skip-recorded
+            done
         done
     done
-done
+}
+fast "$FAST_SEEDS" "baseline cl dmt oracle"
 cifar10() { # BUDGET
     local seed
     for seed in $SEEDS; do
@@ -168,6 +176,7 @@ cifar10() { # BUDGET
     done
 }
 for budget in $BUDGETS; do cifar10 "$budget"; done
+fast "$SEEDS" "fixmatch flexmatch" # chapter 15's relatives
 
 # CamVid, then the paper's length, and at last what needs no GPU
 

@@ -79,7 +79,11 @@ def test_what_is_worth_most_a_minute_comes_first_and_everything_once(machine):
     ]
     trained = [line.split()[3:8:2] for line in calls if "dmtlib train" in line]
     methods = ("baseline", "cl", "dmt", "oracle")
-    assert trained == [[name, m, str(seed)] for name in FAST for seed in range(1, 6) for m in methods]
+    relatives = ("fixmatch", "flexmatch")
+    assert trained == [
+        *([name, method, str(seed)] for name in FAST for seed in range(1, 6) for method in methods),
+        *([name, method, str(seed)] for name in FAST for seed in range(1, 4) for method in relatives),
+    ]
     tables = [line for line in calls if "dmtlib reproduce" in line]
     asked = [
         (line.split("--")[0].split()[3:], *line.split()[line.split().index("--budget") + 1 :: 2][:2])
@@ -123,7 +127,7 @@ def test_minutes_are_whole(machine):
 
 def test_a_failure_stops_nothing_and_is_tried_again_when_asked(machine):
     done, calls = call(machine, FAILS="pytest|cl --seed 2", ONLY="tests|4000-fast")
-    assert done.returncode == 1 and len(calls) == 21
+    assert done.returncode == 1 and len(calls) == 27
     told = [line for line in done.stdout.splitlines() if "failed" in line]
     assert [line.split(":")[0] for line in told] == ["tests", f"{FAST[0]}-cl-2"]
     assert "error: refused (runs/accelerator/logs/tests.log)" in told[0]
