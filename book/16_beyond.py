@@ -215,8 +215,8 @@ say(
 #
 # ## FixMatch
 #
-# FixMatch, of the same years, is one more option, `--method fixmatch`. {doc}`15_relatives` says how it differs and has
-# its results on digits.
+# FixMatch, of the same years, is one more option, `--method fixmatch`, and FlexMatch's thresholds by class another,
+# `--method flexmatch`. {doc}`15_relatives` says how they differ and has their results on digits.
 #
 # ## What to switch on
 #
@@ -230,6 +230,7 @@ say(
 # | a start without labels | `--start self-supervised` | images are many and labels few | 400 steps of twice the size |
 # | both models | `predict --both` | nobody should have to choose one | twice the time of an answer |
 # | FixMatch | `--method fixmatch` | you want a second opinion on a set | two looks at each unlabeled image |
+# | FlexMatch | `--method flexmatch` | the same, and some classes are harder | the same |
 #
 # *A reason is no proof: what was measured stands above.*
 #
