@@ -75,8 +75,9 @@ def fixmatch(probabilities, pseudo_labels, pseudo_confidence, gamma1, gamma2, *,
     ``probabilities``, floating point of shape ``(B, C, *S)``, are of weak views; strong ones are learned. The stored
     ``pseudo_labels``, ``(B, *S)``, only mark what is ignored; targets have their dtype, weights float32. Confidence
     and γ are not read, and nothing is refused."""
-    asked = torch.full_like(pseudo_labels, FIXMATCH_THRESHOLD, dtype=torch.float)
-    return flexmatch(probabilities, pseudo_labels, asked, gamma1, gamma2, ignore_index=ignore_index)
+    targets, _ = online(probabilities, pseudo_labels, pseudo_confidence, gamma1, gamma2, ignore_index=ignore_index)
+    sure = probabilities.detach().float().amax(dim=1) >= FIXMATCH_THRESHOLD
+    return Supervision(targets, (sure & (pseudo_labels != ignore_index)).float())
 
 
 def flexmatch(probabilities, pseudo_labels, pseudo_confidence, gamma1, gamma2, *, ignore_index=255) -> Supervision:
@@ -93,7 +94,8 @@ def flexible_thresholds(seen: Integer[Tensor, " n"], num_classes: int) -> Float[
     ``seen``: of each unlabeled image the last class that the model was 95% sure of, −1 before there is one; images
     with another negative number don't count. The share β of a class is its images over those of the commonest class,
     or over those at −1 while these are more. Float32, from 0 to 0.95: β / (2 − β) of FixMatch's threshold."""
-    of_class = (seen[:, None] == torch.arange(num_classes, device=seen.device)).sum(dim=0)
+    classes = torch.arange(num_classes, device=seen.device)
+    of_class = (seen[:, None] == classes).sum(dim=0)
     share = of_class / torch.maximum(of_class.max(), (seen == -1).sum())
     return FIXMATCH_THRESHOLD * share / (2 - share)
 
