@@ -111,7 +111,7 @@ class Readiness:
             surer = self.overconfidence > 0
             found.append(
                 f"The baseline is {abs(self.overconfidence):.0f} points {'surer' if surer else 'more modest'} than "
-                f"right. The mean of several views (--views 4) is more modest still: "
+                f"right. The mean of several views (`--views 4`) is more modest still: "
                 f"{'try it' if surer else 'leave it out'}."
             )
         if self.together is not None and self.together > WORTH:

@@ -137,9 +137,7 @@ def test_what_it_says_of_our_records_is_so():
     # Chapter 11: the one set of the map of noise, and another has more wrong labels.
     others = ("cifar10-4000-fast", "cifar10-1000-fast", "cifar10-small", "scenes", "camvid-small")
     seen = first_error_and_gain(ROOT / "results", (*NOISE_MAP.values(), *others), "cl")
-    told = (
-        "DMT is ahead on `digits-10` (n = 10) and CL is ahead on `cifar10-4000-fast` (n = 3); on the other sets"
-    )
+    told = "DMT is ahead on `digits-10` (n = 10) and CL is ahead on `cifar10-4000-fast` (n = 3); on the other sets"
     assert told in told_by_seeds(seen, "DMT", "CL")
     error = seen.groupby("preset")["error"].mean()
     assert error["cifar10-1000-fast"] > error["digits-10"]

@@ -99,7 +99,7 @@ def test_what_a_second_baseline_disputes():
 @pytest.mark.parametrize(
     ("confidence", "points", "words"),
     [
-        (0.99, 9, "The baseline is 9 points surer than right. The mean of several views (--views 4) is more modest"),
+        (0.99, 9, "The baseline is 9 points surer than right. The mean of several views (`--views 4`) is more modest"),
         (0.7, -20, "The baseline is 20 points more modest than right."),
         (0.92, 2, None),
     ],
